@@ -1,0 +1,74 @@
+"""``python -m explorer_runner``: make one attempt at one job.
+
+Each fact may be given as an argument or in the environment; AWS Batch sets the index and the
+attempt itself (AWS_BATCH_JOB_ARRAY_INDEX, AWS_BATCH_JOB_ATTEMPT).
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from explorer_runner.errors import ExplorerError
+from explorer_runner.job import Order, run_job
+from explorer_runner.names import parse_id
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse arguments and environment, run the job; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        parse_id(given.analysis)
+        order = Order(
+            store=given.store,
+            analysis=given.analysis,
+            round=int(given.round),
+            position=int(given.index),
+            attempt=int(given.attempt),
+            digest=given.digest,
+            scratch=given.scratch,
+            environments=given.environments,
+        )
+        return run_job(order, foreground=given.foreground)
+    except ExplorerError as error:
+        print(f"explorer-runner: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="explorer-runner", description="Make one attempt at one job of an analysis."
+    )
+    base = os.path.join(tempfile.gettempdir(), f"explorer-{os.getuid()}")
+    _fact(parser, "--store", "EXPLORER_STORE", "s3://bucket/prefix or a folder")
+    _fact(parser, "--analysis", "EXPLORER_ANALYSIS", "id of the analysis")
+    _fact(parser, "--digest", "EXPLORER_DIGEST", "SHA-256 that the payload must have")
+    _fact(parser, "--round", "EXPLORER_ROUND", "which submission of the analysis", default="0")
+    _fact(parser, "--index", "AWS_BATCH_JOB_ARRAY_INDEX", "which job of the round", default="0")
+    _fact(parser, "--attempt", "AWS_BATCH_JOB_ATTEMPT", "the how-manieth attempt", default="1")
+    _fact(parser, "--scratch", "EXPLORER_SCRATCH", "folder for scratch folders", default=f"{base}/scratch")
+    _fact(
+        parser,
+        "--environments",
+        "EXPLORER_ENVIRONMENTS",
+        "folder for package environments, shared by the jobs of a host",
+        default=f"{base}/environments",
+    )
+    parser.add_argument(
+        "--foreground", action="store_true", help="end the job when standard input closes"
+    )
+    return parser
+
+
+def _fact(
+    parser: argparse.ArgumentParser, option: str, variable: str, help: str, default: str | None = None
+) -> None:
+    value = os.environ.get(variable, default)
+    parser.add_argument(
+        option, default=value, required=value is None, help=f"{help} (environment: {variable})"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

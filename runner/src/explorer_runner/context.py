@@ -1,0 +1,134 @@
+"""What a work function is given: AnalysisContext, and GlobalConfig.
+
+These classes live here and not in the SDK because a pickled annotation (``ac: AnalysisContext``)
+travels by reference: whatever unpickles a work function must be able to import them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import NoSuchDependency
+from explorer_runner.outputs import Output
+from explorer_runner.payload import DependencyRef, Spec
+from explorer_runner.results import JobOutput, Results
+from explorer_runner.stores import Store
+
+
+class GlobalConfig:
+    """What all jobs of an analysis share: keyword arguments, read as attributes, never changed.
+
+        GlobalConfig(age_map={"human": 20}).age_map["human"]
+    """
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # pickle and copy ask for such names before the object is filled
+            raise AttributeError(name)
+        there = ", ".join(self.__dict__) or "nothing"
+        raise AttributeError(f"the global config has no {name!r}; it has {there}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"the global config is read-only: pass {name}= to GlobalConfig(...)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("the global config is read-only")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GlobalConfig) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # it may hold anything, so it is as unhashable as a dict
+
+    def __repr__(self) -> str:
+        return f"GlobalConfig({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+class Dependency:
+    """An analysis that the running one depends on: its outputs.
+
+    ``get_output()`` reads the job of the same index where the dependency was given as ``each(...)``,
+    else job 0 (with a warning if there are more).
+    """
+
+    def __init__(self, ref: DependencyRef, results: Results, job_index: int) -> None:
+        self.id = ref.id
+        self.name = ref.name
+        self._own = job_index if ref.each else None
+        self._results = results
+
+    def get_output(self, job_index: int | None = None) -> JobOutput:
+        """The outputs of one of its jobs."""
+        return self._results.get_output(self._own if job_index is None else job_index)
+
+    def get_outputs(self) -> list[JobOutput]:
+        """The outputs of all its jobs, in its inputs' order."""
+        return self._results.get_outputs()
+
+    def values(self, key: str) -> list[Any]:
+        """One value of all its jobs, in its inputs' order."""
+        return self._results.values(key)
+
+    def __repr__(self) -> str:
+        return f"Dependency({self.name!r}, {self.id!r})"
+
+
+class AnalysisContext:
+    """The one argument of a work function."""
+
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        store: Store,
+        index: int,
+        attempt: int,
+        input: Any,
+        global_config: GlobalConfig,
+        folder: str,
+        downloads: str,
+    ) -> None:
+        self.id: str = spec.id
+        """Id of the analysis."""
+        self.name: str = spec.name
+        """Name of the analysis."""
+        self.job_index: int = index
+        """Which job of the analysis this is, from zero."""
+        self.attempt: int = attempt
+        """The how-manieth try at this job, from one."""
+        self.input: Any = input
+        """The job's own input."""
+        self.global_config: GlobalConfig = global_config
+        """What all jobs share, read-only."""
+        self.job_definition: JobDefinition = spec.job_definition
+        """CPUs, memory, image, timeout and the rest of what was asked for."""
+        self.output: Output = Output(folder)
+        """Where to put files and values."""
+        self._spec = spec
+        self._store = store
+        self._downloads = downloads
+
+    @property
+    def global_context(self) -> GlobalConfig:
+        """The same object as ``global_config``."""
+        return self.global_config
+
+    def dependency(self, name: str) -> Dependency:
+        """The analysis called ``name`` that this one depends on. Raises NoSuchDependency."""
+        return Dependency(*find_dependency(self._spec.depends_on, name, self._store, self._downloads), self.job_index)
+
+    def __repr__(self) -> str:
+        return f"AnalysisContext(id={self.id!r}, job_index={self.job_index}, attempt={self.attempt})"
+
+
+def find_dependency(
+    refs: list[DependencyRef], name: str, store: Store, downloads: str
+) -> tuple[DependencyRef, Results]:
+    """The dependency called ``name`` and its results, or NoSuchDependency naming those there are."""
+    by_name: Mapping[str, DependencyRef] = {ref.name: ref for ref in refs}
+    if name not in by_name:
+        there = ", ".join(map(repr, by_name)) or "none"
+        raise NoSuchDependency(f"no dependency is called {name!r}; there are: {there}")
+    ref = by_name[name]
+    return ref, Results(store, ref.id, name=ref.name, jobs=ref.jobs, array=ref.array, downloads=downloads)

@@ -1,0 +1,106 @@
+"""JobDefinition: what a job asks of the machine that runs it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from explorer_runner.errors import InvalidDefinition
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET_ARN = re.compile(r"arn:aws[a-z-]*:(secretsmanager|ssm):[^\s]+")
+
+MAX_RETRIES = 9
+"""AWS Batch starts a job at most 10 times
+(https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDefinition:
+    """Resources and rules of each job of an analysis, the same on every executor.
+
+    Raises InvalidDefinition, with field, value and what is allowed.
+    """
+
+    cpu: int = 2
+    """Number of CPUs."""
+    memory_mb: int = 4000
+    """Memory in MiB, as AWS Batch counts it; a job beyond it is ended."""
+    gpu: int = 0
+    """Number of GPUs."""
+    timeout_seconds: int | None = None
+    """Seconds after which an attempt is ended; AWS Batch takes 60 and more."""
+    retries: int = 0
+    """How many more times a failed job is tried; a reclaimed spot instance does not count."""
+    image: str | None = None
+    """Docker image of the job: built FROM the runner image, or any with Python and explorer-runner."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of the job. Not for secrets: everyone who reads the store reads them."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Environment variable -> ARN of the secret it gets its value from; never a value."""
+
+    def __post_init__(self) -> None:
+        _whole(self, "cpu", 1, 100_000)
+        _whole(self, "memory_mb", 4, 100_000_000)
+        _whole(self, "gpu", 0, 1000)
+        if self.timeout_seconds is not None:
+            _whole(self, "timeout_seconds", 1, 10_000_000)
+        _whole(self, "retries", 0, MAX_RETRIES)
+        if self.image is not None and (not isinstance(self.image, str) or not self.image.strip()):
+            raise InvalidDefinition(f"JobDefinition(image={self.image!r}): use the name of an image")
+        _variables(self, "environment")
+        _variables(self, "secrets")
+        for name, arn in self.secrets.items():
+            if not _SECRET_ARN.fullmatch(arn):
+                # Said without the value: whoever put a secret here by mistake must not find it in a log.
+                raise InvalidDefinition(
+                    f"JobDefinition(secrets={{{name!r}: ...}}) is not the ARN of a secret "
+                    "(arn:aws:secretsmanager:... or arn:aws:ssm:...); a secret's value never goes here"
+                )
+        both = sorted(set(self.environment) & set(self.secrets))
+        if both:
+            raise InvalidDefinition(f"JobDefinition: {both[0]!r} is both in environment and in secrets")
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data: only what JSON holds."""
+        return {
+            f.name: dict(value) if isinstance(value := getattr(self, f.name), Mapping) else value
+            for f in fields(self)
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "JobDefinition":
+        """From what ``to_json`` made, by this version or an older one."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
+
+
+def _whole(definition: JobDefinition, name: str, low: int, high: int) -> None:
+    value = getattr(definition, name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidDefinition(
+            f"JobDefinition({name}={value!r}): use a whole number, not {type(value).__name__}"
+        )
+    if not low <= value <= high:
+        raise InvalidDefinition(f"JobDefinition({name}={value}): use a number from {low:,} to {high:,}")
+
+
+def _variables(definition: JobDefinition, name: str) -> None:
+    variables = getattr(definition, name)
+    if not isinstance(variables, Mapping):
+        raise InvalidDefinition(f"JobDefinition({name}=...): use a dictionary of strings")
+    for variable, value in variables.items():
+        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+            raise InvalidDefinition(
+                f"JobDefinition({name}=...): {variable!r} is not the name of an environment variable"
+            )
+        if variable.startswith(("AWS_BATCH", "EXPLORER_")):
+            raise InvalidDefinition(
+                f"JobDefinition({name}=...): {variable} is reserved (AWS_BATCH... by AWS, "
+                "EXPLORER_... by Explorer)"
+            )
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidDefinition(
+                f"JobDefinition({name}=...): the value of {variable} is not a string but "
+                f"{type(value).__name__}: write it as text"
+            )

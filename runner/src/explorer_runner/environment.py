@@ -1,0 +1,132 @@
+"""The environment of a job: its packages, built once on a host, and its environment variables.
+
+A job sees the standard library, the packages of its lock, and the runner's own libraries, in that
+order: a user's pins win over the runner's. An environment is a virtual environment in a folder
+named after the lock; a marker file in it says that it is whole.
+"""
+
+import fcntl
+import hashlib
+import os
+import site
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import PackageError
+from explorer_runner.folders import remove_tree
+
+_COMPLETE = ".complete"
+
+_PASSED_ON = frozenset(
+    "HOME USER LOGNAME SHELL PATH LANG LANGUAGE TZ TERM SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
+    "CURL_CA_BUNDLE PIP_CERT HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy "
+    "XDG_CACHE_HOME XDG_CONFIG_HOME".split()
+)
+_PASSED_ON_PREFIXES = ("LC_", "AWS_", "UV_", "PIP_")
+_NOT_PASSED_ON = ("AWS_BATCH_",)
+
+_RUNNER_LIBRARIES = ("cloudpickle", "obstore")
+
+
+def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables of a local job.
+
+    Of the caller's own only what makes a machine work travels (paths, locale, certificates, AWS and
+    package index configuration): a job must not depend on what happened to be set in a notebook.
+    Raises KeyError with the name of a secret that the caller has not set.
+    """
+    variables = {
+        name: value
+        for name, value in caller.items()
+        if name in _PASSED_ON or (name.startswith(_PASSED_ON_PREFIXES) and not name.startswith(_NOT_PASSED_ON))
+    }
+    # Libraries that count the machine's processors would start more threads than the job asked for.
+    variables["OMP_NUM_THREADS"] = str(definition.cpu)
+    variables.update(definition.environment)
+    variables.update({name: caller[name] for name in definition.secrets})
+    return variables
+
+
+def environment_name(lock: bytes) -> str:
+    """Folder name of the environment of a lock, for this interpreter."""
+    facts = f"{sys.implementation.cache_tag} {os.path.realpath(sys.executable)}\n".encode()
+    return hashlib.sha256(facts + lock).hexdigest()[:32]
+
+
+def ensure(root: Path, lock: bytes, uv: str) -> Path:
+    """The environment of ``lock`` below ``root``, built first if this host has none.
+
+    Safe when many jobs ask at once (one builds, the others wait) and when the builder is killed (the
+    next one starts afresh). Raises PackageError with what uv said.
+    """
+    folder = root / environment_name(lock)
+    if (folder / _COMPLETE).exists():
+        return folder
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(root / f"{folder.name}.lock", "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not (folder / _COMPLETE).exists():
+            remove_tree(os.fspath(folder))
+            _build(folder, lock, uv)
+            (folder / _COMPLETE).touch()
+    return folder
+
+
+def _build(folder: Path, lock: bytes, uv: str) -> None:
+    _uv(uv, "venv", "--quiet", "--python", sys.executable, os.fspath(folder))
+    pylock = folder / "pylock.toml"
+    pylock.write_bytes(lock)
+    _uv(
+        uv,
+        *("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps"),
+        *("--python", os.fspath(folder), "--requirements", os.fspath(pylock)),
+    )
+
+
+def _uv(uv: str, *arguments: str) -> None:
+    import subprocess  # not at the top: every fork would pay for it
+
+    done = subprocess.run([uv, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise PackageError(
+            f"the packages of this analysis could not be installed: uv {arguments[0]} ended with "
+            f"{done.returncode}\n{done.stderr.strip()}"
+        )
+
+
+def activate(folder: Path) -> None:
+    """Make this process, and those that it starts, see the packages of an environment.
+
+    They stand before the runner's own libraries, so that a user's pins win.
+    """
+    own = [path for path in sys.path if path.endswith("site-packages")]
+    sys.path[:] = [path for path in sys.path if path not in own]
+    site.addsitedir(_site_packages(folder))
+    sys.path.extend(own)
+    sys.prefix = sys.exec_prefix = os.fspath(folder)
+    sys.executable = os.fspath(folder / "bin" / "python")
+    show_python(os.environ)
+
+
+def show_python(variables: MutableMapping[str, str]) -> None:
+    """Make commands find this process's Python, and the scripts of its packages, first."""
+    variables["VIRTUAL_ENV"] = sys.prefix
+    variables["PATH"] = f"{os.path.dirname(sys.executable)}:{variables.get('PATH', os.defpath)}"
+
+
+def yield_to_pins(folder: Path) -> None:
+    """Forget those of the runner's libraries that the environment has in a version of its own.
+
+    Called when everything is unpickled (which takes the cloudpickle that pickled it) and before the
+    work function imports anything.
+    """
+    for name in _RUNNER_LIBRARIES:
+        if name in sys.modules and os.path.exists(f"{_site_packages(folder)}/{name}"):
+            for loaded in [each for each in sys.modules if each.split(".")[0] == name]:
+                del sys.modules[loaded]
+
+
+def _site_packages(folder: Path) -> str:
+    return f"{folder}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"

@@ -1,0 +1,90 @@
+"""Every error of Explorer that a person may meet, as one tree.
+
+    ExplorerError
+    ├── InvalidName          a name or id outside the grammar (also a ValueError)
+    ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
+    ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
+    ├── StoreError           a store that cannot be read or written
+    │   ├── NotFound         no object at that key
+    │   └── AlreadyExists    an object that may only be created is there already
+    ├── PayloadError         what was submitted cannot be run
+    │   ├── CorruptPayload   bytes that differ from those that were submitted
+    │   ├── UnsupportedFormat  written by a newer Explorer than this one
+    │   └── PythonMismatch   pickled by another minor version of Python
+    ├── PackageError         pip_packages that cannot be resolved or installed
+    ├── OutputError          an output that cannot be kept
+    ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
+    ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
+    └── NotFinished          outputs were asked of a job that has none (yet)
+
+The SDK's own errors (gencove_explorer.errors) join the same tree.
+"""
+
+
+class ExplorerError(Exception):
+    """Base of every error that Explorer raises on purpose."""
+
+
+class InvalidName(ExplorerError, ValueError):
+    """A name or an id is outside the grammar."""
+
+
+class InvalidKey(ExplorerError, ValueError):
+    """A key is outside the grammar."""
+
+
+class InvalidDefinition(ExplorerError, ValueError):
+    """A job definition asks for what no executor can give."""
+
+
+class StoreError(ExplorerError):
+    """The store cannot be read or written."""
+
+
+class NotFound(StoreError):
+    """The store holds no object at that key."""
+
+
+class AlreadyExists(StoreError):
+    """The store holds an object at a key that may only be created."""
+
+
+class PayloadError(ExplorerError):
+    """What was submitted cannot be run."""
+
+
+class CorruptPayload(PayloadError):
+    """The bytes in the store are not the bytes that were submitted."""
+
+
+class UnsupportedFormat(PayloadError):
+    """A record was written by a newer Explorer than this one."""
+
+
+class PythonMismatch(PayloadError):
+    """The payload was pickled by another minor version of Python."""
+
+
+class PackageError(ExplorerError):
+    """The packages of an analysis cannot be resolved or installed."""
+
+
+class OutputError(ExplorerError):
+    """An output cannot be kept."""
+
+
+class _LookupFailed(ExplorerError, KeyError):
+    # KeyError.__str__ shows the repr of its argument; a person wants the sentence.
+    __str__ = Exception.__str__
+
+
+class NoSuchOutput(_LookupFailed):
+    """The job wrote no file or value of that key."""
+
+
+class NoSuchDependency(_LookupFailed):
+    """The analysis has no dependency of that name."""
+
+
+class NotFinished(ExplorerError):
+    """The job has no outputs, because it has not ended or has failed."""

@@ -1,0 +1,57 @@
+"""Folders of ours: private to their user, and removable whatever a job left in them."""
+
+import os
+import stat
+
+from explorer_runner.errors import ExplorerError
+
+
+def make_private(path: str) -> None:
+    """Make a folder of mode 0700, and its missing parents likewise; there already is fine."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        make_private(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
+def claim_private(path: str) -> str:
+    """Make, or take over, a folder that only this user may use; returns it.
+
+    Raises ExplorerError if it is somebody else's, or open to others: code is run from it.
+    """
+    make_private(path)
+    status = os.stat(path)
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
+        raise ExplorerError(
+            f"{path} belongs to another user, or others may write to it: choose another folder, "
+            f"or: chmod 700 {path}"
+        )
+    return path
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, as far as that is possible."""
+    import shutil  # brings three libraries along, which every fork of the forker would pay for
+
+    shutil.rmtree(path, onerror=_make_removable)
+
+
+def _make_removable(function: object, path: str, error: object) -> None:
+    """A job may have taken its own rights to a folder away: take them back, once."""
+    try:
+        os.chmod(os.path.dirname(path), 0o700)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.chmod(path, 0o700)
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,258 @@
+"""``run_job``: one attempt at one job, by a parent and a child. What containers and run_local start.
+
+    parent: fork -> fetch and check the payload -> claim -> packages -> order ---.
+    child:  (waits) ------------------------------------------------> call, report |
+    parent: drain the child's output to log and streams <--------------------------'
+            -> end what it left behind -> upload files, log and, last, the outcome
+
+The child is forked before the parent touches a store: a process that has used obstore must not
+fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
+"""
+
+import base64
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NoReturn
+
+from explorer_runner import claim, environment, frames, logs, payload, processes
+from explorer_runner.child import Job, blank_outcome, execute, publish
+from explorer_runner.drain import Drain
+from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
+from explorer_runner.folders import remove_tree
+from explorer_runner.keys import FAILED, Attempt, log_key, logs_prefix, payload_key, round_key
+from explorer_runner.outcome import Outcome
+from explorer_runner.outputs import Collected, Produced
+from explorer_runner.payload import Payload
+from explorer_runner.stores import open_store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Which attempt to make, and where things are on this host."""
+
+    store: str
+    analysis: str
+    round: int
+    position: int
+    digest: str
+    attempt: int = 1
+    scratch: str
+    """Folder in which jobs get folders of their own."""
+    environments: str
+    """Folder in which package environments are kept and shared."""
+    claims: str | None = None
+    """Folder of the claims (and logs, while they grow); None: the store's own, if it is a folder."""
+    uv: str | None = None
+    """Path of the uv executable; None: look for it when it is needed."""
+
+
+def run_job(order: Order, *, foreground: bool = False) -> int:
+    """Make the attempt and write its outcome; returns the process's exit code: 0 only for success.
+
+    ``foreground=True`` ends the job when standard input closes: with whoever started it.
+    """
+    processes.become_subreaper()
+    drain = Drain(foreground=foreground)
+    pid, orders = _fork_child(drain)
+    try:
+        return _Parent(order, drain, pid, orders).run()
+    except (ExplorerError, claim.AlreadyClaimed) as error:
+        print(f"explorer: {error}", file=sys.stderr)
+        return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
+
+
+def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
+    """Start a child that waits for its order; returns its pid and where to write the order."""
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writer)
+        drain.become_child()
+        _child(os.fdopen(reader, "rb"))
+    os.close(reader)
+    drain.close_child_ends()
+    return pid, os.fdopen(writer, "wb")
+
+
+def _child(orders: BinaryIO) -> NoReturn:
+    """Wait for the order, call the work function, leave a report in a file, end."""
+    try:
+        with orders:
+            sent = frames.read(orders)
+    except EOFError:
+        os._exit(processes.UNWRITTEN)  # the parent could not even begin, and says why itself
+    facts = json.loads(sent["facts"])
+    os.environ.update(facts["variables"])
+    environment.show_python(os.environ)
+    folder = Path(facts["environment"]) if facts["environment"] else None
+    os.chdir(facts["scratch"])
+    os.environ["TMPDIR"] = facts["scratch"]
+    job = Job(
+        payload=Payload(sent),
+        payload_digest=facts["digest"],
+        store=open_store(facts["store"]),
+        read_input=lambda: sent["input"],
+        attempt=Attempt(*facts["attempt"]),
+        scratch=facts["scratch"],
+        started=facts["started"],
+    )
+    outcome, collected = execute(
+        job,
+        set_up=lambda: environment.activate(folder) if folder else None,
+        on_call=lambda: environment.yield_to_pins(folder) if folder else None,
+    )
+    os.makedirs(job.private, mode=0o700, exist_ok=True)
+    with open(f"{job.private}/report", "wb") as report:
+        frames.write(report, _report(outcome, collected))
+    os._exit(0 if outcome.succeeded else 1)
+
+
+def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
+    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
+    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
+    return {
+        "outcome": outcome.to_json(),
+        "collected": json.dumps({"files": files, "folders": collected.folders, "values": values}).encode(),
+    }
+
+
+def _read_report(path: str) -> tuple[Outcome, Collected] | None:
+    try:
+        with open(path, "rb") as file:
+            sent = frames.read(file)
+    except (FileNotFoundError, EOFError):
+        return None
+    data = json.loads(sent["collected"])
+    return Outcome.from_json(sent["outcome"]), Collected(
+        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
+        data["folders"],
+        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
+    )
+
+
+class _Parent:
+    def __init__(self, order: Order, drain: Drain, pid: int, orders: BinaryIO) -> None:
+        self.order = order
+        self.drain = drain
+        self.pid = pid
+        self.orders = orders
+        self.started = time.time()
+        self.store = open_store(order.store)
+
+    def run(self) -> int:
+        order = self.order
+        try:
+            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.attempt = Attempt(self.loaded.spec.index_of(order.position), order.round, order.attempt)
+        except (PayloadError, NotFound) as error:
+            return self._refuse(error)
+        self.scratch = f"{order.scratch}/{order.analysis}.{self.attempt.stem}"
+        log = self._claim()
+        outcome, collected = self._run_child(log)
+        return self._finish(outcome, collected, log)
+
+    def _refuse(self, error: ExplorerError) -> int:
+        """Write the outcome of a job whose payload cannot even be opened."""
+        indices = json.loads(self.store.read(round_key(self.order.analysis, self.order.round)))["indices"]
+        index = self.order.position if indices is None else indices[self.order.position]
+        self.attempt = Attempt(index, self.order.round, self.order.attempt)
+        self.drain.say(f"{error}\n")
+        publish(self.store, self._failed(str(error)), Collected([], [], {}))
+        return 1
+
+    def _claim(self) -> str:
+        """Claim the attempt; returns the path of its log."""
+        logs_folder = self.store.path(logs_prefix(self.order.analysis))
+        folder = self.order.claims or (os.fspath(logs_folder) if logs_folder else None)
+        folder = folder or f"{self.order.scratch}/{self.order.analysis}.logs"
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        log = f"{folder}/{self.attempt.stem}.txt"
+        self.lock = claim.claim(folder, log)
+        return log
+
+    def _run_child(self, log: str) -> tuple[Outcome, Collected]:
+        with open(log, "ab", buffering=0) as file:
+            self.drain.log_to(file, log)
+            try:
+                self._send_order()
+            except ExplorerError as error:
+                self.drain.say(f"{error}\n")
+                self.orders.close()
+                self.drain.until_end_of(self.pid)
+                return self._failed(str(error)), Collected([], [], {})
+            status = self.drain.until_end_of(self.pid)
+        report = _read_report(f"{self.scratch}.files/report")
+        if report is not None:
+            return report
+        code, number, reason = processes.describe_exit(status)
+        outcome = self._failed(self.drain.reason or reason)
+        outcome.exit_code, outcome.signal = code, number
+        return outcome, Collected([], [], {})
+
+    def _send_order(self) -> None:
+        spec = self.loaded.spec
+        payload.check_python(spec)
+        raw = self.loaded.read_input(self.store, self.order.position)
+        folder = None
+        if self.loaded.lock is not None:
+            folder = environment.ensure(Path(self.order.environments), self.loaded.lock, self.order.uv or find_uv())
+        os.makedirs(self.scratch, mode=0o700)
+        facts = {
+            "store": self.order.store,
+            "digest": self.order.digest,
+            "attempt": self.attempt,
+            "scratch": self.scratch,
+            "environment": os.fspath(folder) if folder else None,
+            "variables": {"OMP_NUM_THREADS": str(spec.job_definition.cpu), **spec.job_definition.environment},
+            "started": self.started,
+        }
+        claim.running(self.lock)
+        members = {name: data for name, data in self.loaded.members.items() if name != payload.INPUTS}
+        frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
+        self.orders.close()
+
+    def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
+        logs.trim(log)
+        self._keep_log(log)
+        try:
+            publish(self.store, outcome, collected)
+        except (StoreError, OSError) as error:
+            lost = self._failed(f"the outputs could not be stored: {error}")
+            publish(self.store, lost, Collected([], [], {}))
+            outcome = lost
+        finally:
+            remove_tree(self.scratch)
+            remove_tree(f"{self.scratch}.files")
+            os.close(self.lock)
+        return 0 if outcome.succeeded else (outcome.exit_code or 1)
+
+    def _keep_log(self, log: str) -> None:
+        key = log_key(self.order.analysis, self.attempt)
+        if self.store.path(key) != Path(log):
+            try:
+                self.store.keep(key, Path(log))
+            except StoreError as error:  # a lost log is no reason to lose the outputs
+                print(f"explorer: the log could not be stored: {error}", file=sys.stderr)
+
+    def _failed(self, reason: str) -> Outcome:
+        outcome = blank_outcome(self.order.analysis, self.attempt, self.started, self.order.digest)
+        outcome.status, outcome.reason, outcome.exit_code = FAILED, reason, 1
+        return outcome
+
+
+def find_uv() -> str:
+    """Path of the uv executable: beside this interpreter, else on the PATH."""
+    import shutil
+
+    beside = Path(sys.executable).with_name("uv")
+    found = os.fspath(beside) if beside.exists() else shutil.which("uv")
+    if found is None:
+        raise ExplorerError("uv is not installed here, and the analysis has pip_packages: pip install uv")
+    return found

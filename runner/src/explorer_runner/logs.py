@@ -1,0 +1,73 @@
+"""The log of an attempt: how long it may grow, and when which part of it was written.
+
+A log is a plain file that the job's output goes to as it is. Beside it, ``<log>.marks`` holds pairs
+of time and size (two 8-byte little-endian numbers: seconds since 1970, bytes), noted every few
+seconds while the log grows, so that "the last ten minutes" of a long log can be found.
+"""
+
+import os
+import re
+import struct
+
+LIMIT = 32 << 20
+"""Bytes that are kept of a log: its beginning and its end."""
+HEAD = 4 << 20
+
+_MARK = struct.Struct("<dQ")
+_NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
+
+
+def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
+    """Cut a log of more than ``limit`` bytes in the middle; True if it was cut.
+
+    Works on the log of a running job too (it is opened for appending, so later output follows); a
+    few lines that are written during the cut may be lost with those that are cut.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size <= limit:
+            return False
+        begin = os.pread(descriptor, head, 0)
+        start = begin.rfind(b"\n") + 1 or len(begin)
+        end = os.pread(descriptor, limit - head, size - (limit - head))
+        end = end[end.find(b"\n") + 1 :]
+        left_out = size - start - len(end)
+        before = _NOTICE.match(os.pread(descriptor, 100, start))
+        if before:
+            left_out += int(before[1]) - len(before[0])
+        os.ftruncate(descriptor, start)
+        view = memoryview(b"[explorer: %d bytes of this log were left out here]\n" % left_out + end)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+    try:
+        os.unlink(marks_path(path))  # its offsets mean nothing any more
+    except FileNotFoundError:
+        pass
+    return True
+
+
+def marks_path(path: str) -> str:
+    return f"{path.removesuffix('.txt')}.marks"
+
+
+def mark(path: str, when: float, size: int) -> None:
+    """Note that at time ``when`` the log at ``path`` had ``size`` bytes."""
+    descriptor = os.open(marks_path(path), os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, _MARK.pack(when, size))
+    finally:
+        os.close(descriptor)
+
+
+def offset_since(path: str, when: float) -> int:
+    """Where in the log the output begins that was written at ``when`` or later, as far as is known."""
+    try:
+        with open(marks_path(path), "rb") as file:
+            raw = file.read()
+    except FileNotFoundError:
+        return 0
+    whole = len(raw) - len(raw) % _MARK.size
+    return max((size for time, size in _MARK.iter_unpack(raw[:whole]) if time <= when), default=0)

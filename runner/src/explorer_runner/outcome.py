@@ -1,0 +1,94 @@
+"""The outcome: what is known of one finished attempt. The last thing written; its name tells the status."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from explorer_runner.errors import CorruptPayload
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.payload import FORMAT, check_format
+from explorer_runner.stores import Store
+
+
+@dataclass(kw_only=True)
+class Failure:
+    """An exception, as text: it may be of a type that nobody else can import."""
+
+    type: str
+    message: str
+    traceback: str
+    function: str | None = None
+    file: str | None = None
+    line: int | None = None
+    """The innermost line of the user's own code."""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """How one attempt at one job ended."""
+
+    analysis: str
+    index: int
+    round: int
+    attempt: int
+    status: str = FAILED
+    reason: str | None = None
+    """One sentence for a person; None when it succeeded."""
+    exit_code: int | None = None
+    signal: int | None = None
+    failure: Failure | None = None
+    started: float = 0.0
+    """When the attempt began, in seconds since 1970, UTC."""
+    ended: float = 0.0
+    setup_seconds: float = 0.0
+    """From the start to the call of the work function."""
+    cpu_seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    """Largest resident size of the work function's process, in MiB."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """Key -> a small value itself, or kind, size and sha256 of a larger one (see values.py)."""
+    files: list[dict[str, Any]] = field(default_factory=list)
+    """key, size and sha256 of each output file."""
+    folders: list[str] = field(default_factory=list)
+    """Keys that stand for a folder of files."""
+    payload: str = ""
+    """SHA-256 of the payload that made this: function, inputs, packages and all."""
+    host: str = ""
+    python: str = ""
+    runner: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == SUCCEEDED
+
+    @property
+    def of(self) -> Attempt:
+        return Attempt(self.index, self.round, self.attempt)
+
+    def to_json(self) -> bytes:
+        data = {"format": FORMAT, **vars(self)}
+        if self.failure:
+            data["failure"] = vars(self.failure)
+        return json.dumps(data).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "Outcome":
+        """Raises CorruptPayload if this is no outcome, UnsupportedFormat if it is too new."""
+        try:
+            data: Mapping[str, Any] = json.loads(raw)
+            check_format(data, "the outcome")
+            known = {name: data[name] for name in _FIELDS if name in data}
+            if known.get("failure"):
+                known["failure"] = Failure(**known["failure"])
+            return cls(**known)
+        except (ValueError, TypeError, KeyError) as error:
+            raise CorruptPayload(f"an outcome in the store cannot be read: {error!r}") from error
+
+
+_FIELDS = [each.name for each in fields(Outcome)]
+
+
+def write(store: Store, outcome: Outcome) -> None:
+    """Write the outcome. Raises AlreadyExists if the attempt has one of this status."""
+    store.create(outcome_key(outcome.analysis, outcome.of, outcome.status), outcome.to_json())

@@ -1,0 +1,137 @@
+"""What a work function writes: ``ac.output.file(...)`` and ``ac.output.value(...)``."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from explorer_runner import values
+from explorer_runner.errors import OutputError
+from explorer_runner.keys import check_key
+
+
+class OutputFile:
+    """One output file (or folder) of the running job."""
+
+    def __init__(self, key: str, path: Path) -> None:
+        self.key = key
+        self._path = path
+
+    def as_local(self) -> Path:
+        """Where to write it: a path that nothing else uses, its parent there already."""
+        return self._path
+
+    def __repr__(self) -> str:
+        return f"OutputFile({self.key!r})"
+
+
+class Produced(NamedTuple):
+    """A file that a finished job leaves behind."""
+
+    key: str
+    path: Path
+    movable: bool
+    """Whether the file may be taken away rather than copied."""
+
+
+class Collected(NamedTuple):
+    """All that a finished job leaves behind."""
+
+    files: list[Produced]
+    folders: list[str]
+    values: dict[str, tuple[str, bytes]]
+
+
+class Output:
+    """Collects what a job produces; it is uploaded when the work function has returned."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._paths: dict[str, Path] = {}
+        self._values: dict[str, tuple[str, bytes]] = {}
+
+    def file(self, key: str, path_local: str | os.PathLike[str] | None = None) -> OutputFile:
+        """The output file called ``key``: write to ``.as_local()``, or hand over ``path_local``.
+
+        A key is a relative path. A folder made at ``as_local()``, or handed over, is kept as a tree.
+        The same key again is the same file. Raises InvalidKey, or OutputError if ``path_local`` is
+        not there or the key is a part of another one's path.
+        """
+        check_key(key)
+        self._check_conflict(key)
+        if path_local is not None:
+            path = Path(os.path.abspath(path_local))
+            if not path.exists():
+                raise OutputError(
+                    f"output.file({key!r}, path_local={os.fspath(path_local)!r}): no such file or folder "
+                    f"(looked in {os.getcwd()})"
+                )
+            self._paths[key] = path
+        elif key not in self._paths:
+            path = Path(self._folder, key)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._paths[key] = path
+        return OutputFile(key, self._paths[key])
+
+    def value(self, key: str, value: Any) -> None:
+        """Keep ``value`` under ``key``, as it is now. The same key again replaces it.
+
+        Plain numbers, text, lists and dictionaries are kept as JSON, anything else by pickle.
+        Raises InvalidKey, or OutputError if it cannot be pickled.
+        """
+        check_key(key)
+        self._values[key] = values.encode(key, value)
+
+    def collect(self) -> Collected:
+        """All that there is, once the work function has returned.
+
+        Raises OutputError for a file that was asked for and never written.
+        """
+        produced: list[Produced] = []
+        folders: list[str] = []
+        paths = [os.path.realpath(path) for path in self._paths.values()]
+        for (key, path), real in zip(self._paths.items(), paths, strict=True):
+            movable = paths.count(real) == 1
+            if path.is_dir():
+                folders.append(key)
+                produced += _tree(key, path, movable)
+            elif path.exists():
+                produced.append(_regular(key, path, movable))
+            else:
+                raise OutputError(
+                    f"the output file {key!r} was asked for and never written: write to "
+                    f"output.file({key!r}).as_local(), or do not ask for it"
+                )
+        return Collected(produced, folders, self._values)
+
+    def _check_conflict(self, key: str) -> None:
+        for other in self._paths:
+            if other.startswith(f"{key}/") or key.startswith(f"{other}/"):
+                raise OutputError(
+                    f"output keys {other!r} and {key!r} cannot both be: one is a folder of the other"
+                )
+
+
+def _tree(key: str, folder: Path, movable: bool) -> list[Produced]:
+    produced = []
+    for parent, folders, names in os.walk(folder):
+        for name in sorted(names):
+            path = Path(parent, name)
+            inner = f"{key}/{path.relative_to(folder).as_posix()}"
+            produced.append(_regular(check_key(inner), path, movable))
+        for name in folders:
+            if os.path.islink(os.path.join(parent, name)):
+                raise OutputError(f"the output folder {key!r} holds a link to a folder, {name!r}: copy it instead")
+        folders.sort()
+    return produced
+
+
+def _regular(key: str, path: Path, movable: bool) -> Produced:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise OutputError(f"the output {key!r} is a link that leads nowhere") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputError(f"the output {key!r} is neither a file nor a folder")
+    # A file with other names, or one reached by a link, may be somebody's data: it is copied.
+    return Produced(key, path, movable and status.st_nlink == 1 and not path.is_symlink())

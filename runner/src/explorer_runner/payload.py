@@ -1,0 +1,232 @@
+"""The payload: what travels from ``run()`` to the job, checked before anything is unpickled.
+
+A zip of stored (uncompressed) members:
+
+    spec.json           names, kinds, Python's version, dependencies, definition (Spec)
+    source.py           the work function's source, for people and for tracebacks
+    function.pkl        the work function, by cloudpickle
+    global_config.pkl   the GlobalConfig, by cloudpickle
+    pylock.toml         the lock of pip_packages; missing where there are none
+    inputs.idx          one entry an input: offset, length (8 bytes each, little-endian), SHA-256
+    inputs.bin          the inputs end to end while they are small, else a separate object
+
+The SHA-256 of the whole file travels with the submission, outside the store. It covers all members,
+and through inputs.idx each input wherever it lies; so whoever can write to the store cannot change
+what a submitted job runs.
+"""
+
+import hashlib
+import io
+import json
+import struct
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import CorruptPayload, PythonMismatch, UnsupportedFormat
+from explorer_runner.keys import inputs_key
+from explorer_runner.stores import Store
+
+FORMAT = 1
+INLINE_BYTES = 1 << 20
+"""Inputs of up to this many bytes in all travel inside the payload: one read fewer a job."""
+
+_ENTRY = struct.Struct("<QQ32s")
+
+SPEC, SOURCE, FUNCTION, CONFIG = "spec.json", "source.py", "function.pkl", "global_config.pkl"
+LOCK, INPUTS_INDEX, INPUTS = "pylock.toml", "inputs.idx", "inputs.bin"
+
+
+def python_minor() -> str:
+    """This interpreter's version as payloads name it, such as ``3.11``."""
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependencyRef:
+    """One analysis that another depends on."""
+
+    name: str
+    id: str
+    each: bool = False
+    """True: job i waits for, and reads, job i of the dependency only."""
+    array: bool = False
+    """Whether the dependency is an array."""
+    jobs: int = 1
+    """How many jobs the dependency has."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "DependencyRef":
+        return cls(
+            name=data["name"],
+            id=data["id"],
+            each=data["each"],
+            array=data["array"],
+            jobs=data["jobs"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """The plain part of a payload (spec.json)."""
+
+    id: str
+    name: str
+    round: int
+    python: str
+    explorer: str
+    jobs: int
+    """How many inputs the analysis has, whatever this round runs of them."""
+    array: bool
+    indices: list[int] | None = None
+    """Which jobs this round runs, by position; None: all of them."""
+    inputs_inside: bool = True
+    """Whether the inputs lie in the payload or in an object of their own."""
+    function: Mapping[str, Any] = field(default_factory=dict)
+    """name, file, line: where the work function stands in its author's notebook or file."""
+    pip_packages: list[str] = field(default_factory=list)
+    job_definition: JobDefinition = field(default_factory=JobDefinition)
+    depends_on: list[DependencyRef] = field(default_factory=list)
+
+    def index_of(self, position: int) -> int:
+        """The job index at a position of this round. Raises CorruptPayload outside of it."""
+        count = self.jobs if self.indices is None else len(self.indices)
+        if not 0 <= position < count:
+            raise CorruptPayload(f"position {position} is outside round {self.round}, which runs {count} jobs")
+        return position if self.indices is None else self.indices[position]
+
+    def to_json(self) -> bytes:
+        data = {
+            "format": FORMAT,
+            **vars(self),
+            "function": dict(self.function),
+            "job_definition": self.job_definition.to_json(),
+            "depends_on": [dependency.to_json() for dependency in self.depends_on],
+        }
+        return json.dumps(data).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "Spec":
+        """Raises UnsupportedFormat, or CorruptPayload if this is no spec."""
+        try:
+            data = json.loads(raw)
+            check_format(data, "the payload")
+            data["job_definition"] = JobDefinition.from_json(data["job_definition"])
+            data["depends_on"] = [DependencyRef.from_json(each) for each in data["depends_on"]]
+            return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})
+        except (ValueError, TypeError, KeyError) as error:
+            raise CorruptPayload(f"spec.json of the payload cannot be read: {error!r}") from error
+
+
+def check_format(data: Mapping[str, Any], what: str) -> None:
+    """Raise UnsupportedFormat if a record is newer than this version reads."""
+    found = data["format"]
+    if not isinstance(found, int) or found > FORMAT:
+        raise UnsupportedFormat(
+            f"{what} has format {found}, this Explorer reads up to {FORMAT}: "
+            "upgrade explorer-runner (in the image: take the newer runner image)"
+        )
+
+
+def check_python(spec: Spec) -> None:
+    """Raise PythonMismatch unless this interpreter may unpickle the payload.
+
+    A function pickled on 3.11 raises on 3.10 and crashes 3.12 outright: nothing may be unpickled
+    before this check.
+    """
+    if spec.python != python_minor():
+        raise PythonMismatch(
+            f"the analysis was submitted from Python {spec.python}, this job runs Python "
+            f"{python_minor()}: use an image or an interpreter of Python {spec.python}"
+        )
+
+
+class InputEntry(NamedTuple):
+    """Where one pickled input lies and what it must hash to."""
+
+    offset: int
+    length: int
+    sha256: bytes
+
+    def pack(self) -> bytes:
+        return _ENTRY.pack(*self)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def check_digest(raw: bytes, expected: str) -> None:
+    """Raise CorruptPayload unless ``raw`` is the payload that was submitted."""
+    if digest(raw) != expected:
+        raise CorruptPayload(
+            f"the payload in the store is not the one that was submitted: its SHA-256 is "
+            f"{digest(raw)[:12]}..., {expected[:12]}... was submitted. It was changed or damaged; run() again"
+        )
+
+
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """Make a payload of its members."""
+    import zipfile  # costs 12 ms and a fork's time: not for the forker
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return buffer.getvalue()
+
+
+def unpack(raw: bytes) -> dict[str, bytes]:
+    """The members of a payload whose digest was checked."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+        raise CorruptPayload(f"the payload is not a readable zip: {error}") from error
+
+
+class Payload:
+    """A checked payload in memory, shared by every job of its round."""
+
+    def __init__(self, members: Mapping[str, bytes]) -> None:
+        for name in (SPEC, FUNCTION, CONFIG, INPUTS_INDEX):
+            if name not in members:
+                raise CorruptPayload(f"the payload has no {name}")
+        self.spec = Spec.from_json(members[SPEC])
+        self.function = members[FUNCTION]
+        self.global_config = members[CONFIG]
+        self.source = members.get(SOURCE, b"").decode(errors="replace")
+        self.lock = members.get(LOCK)
+        self.members = members
+        self._index = members[INPUTS_INDEX]
+        self._inputs = members.get(INPUTS, b"")
+
+    def read_input(self, store: Store, position: int) -> bytes:
+        """The pickled input of a position, from the payload or the store, checked."""
+        try:
+            offset, length, sha256 = _ENTRY.unpack_from(self._index, position * _ENTRY.size)
+        except struct.error as error:
+            raise CorruptPayload(f"inputs.idx ends before position {position}") from error
+        if self.spec.inputs_inside:  # the payload's own digest covers them
+            return self._inputs[offset : offset + length]
+        raw = store.read_range(inputs_key(self.spec.id), offset, length)
+        if hashlib.sha256(raw).digest() != sha256:
+            raise CorruptPayload(
+                f"the input of job {self.spec.index_of(position)} in the store is not the one that was "
+                "submitted: it was changed or damaged; run() again"
+            )
+        return raw
+
+
+def load(store: Store, key: str, expected: str) -> Payload:
+    """Read, check and open the payload at ``key``; nothing is unpickled."""
+    raw = store.read(key)
+    check_digest(raw, expected)
+    return Payload(unpack(raw))

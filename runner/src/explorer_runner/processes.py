@@ -1,0 +1,105 @@
+"""What the parents of jobs know about processes: how one ended, and that nothing is left behind."""
+
+import os
+import signal
+import sys
+from collections.abc import Collection
+
+CLAIMED = 75
+"""Exit code of a job's process that found its attempt claimed by another (EX_TEMPFAIL)."""
+UNWRITTEN = 74
+"""Exit code of a job's process that could not write its outcome (EX_IOERR)."""
+
+GRACE_SECONDS = 20.0
+"""Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent
+needs the rest to write the outcome."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+_SIGNALS = {
+    signal.SIGKILL: "by the system, for lack of memory most likely, or by a person",
+    signal.SIGSEGV: "a crash inside compiled code; the log shows the Python line",
+    signal.SIGBUS: "a crash inside compiled code, or a full disk under a mapped file",
+    signal.SIGABRT: "a library gave up; the log says more",
+    signal.SIGFPE: "a division by zero inside compiled code",
+    signal.SIGILL: "compiled code that is not made for this processor",
+    signal.SIGXCPU: "a limit on CPU time",
+    signal.SIGPIPE: "it wrote to a process that had ended",
+}
+
+
+def describe_exit(status: int) -> tuple[int | None, int | None, str]:
+    """``(exit code, signal, reason)`` of a process that ended without an outcome.
+
+    ``status`` is what ``os.waitpid`` gave.
+    """
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        if code == UNWRITTEN:
+            return code, None, "its outcome could not be written; the log says why"
+        return code, None, (
+            f"its process ended itself with exit code {code} before the work function returned "
+            "(os._exit, or a library that ends the process)"
+        )
+    name = signal.Signals(-code).name if -code in {int(s) for s in signal.Signals} else f"signal {-code}"
+    meaning = _SIGNALS.get(signal.Signals(-code), "") if name.startswith("SIG") else ""
+    return 128 - code, -code, f"killed by signal {-code} ({name}){': ' + meaning if meaning else ''}"
+
+
+def become_subreaper() -> None:
+    """Become the parent of every process below this one that loses its own (Linux; elsewhere nothing).
+
+    See prctl(2), PR_SET_CHILD_SUBREAPER. It is not inherited by forks.
+    """
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_strays(known: Collection[int], group: int) -> None:
+    """Kill every child of this process that is not ``known``: what the job ``group`` left behind.
+
+    As a subreaper this process inherits them. Their own children come when they are gone, so this
+    is called again at every child's end. Where children cannot be listed (macOS), the job's process
+    group is killed instead; what left the group is out of reach there.
+    """
+    try:
+        # The list is kept by thread, and only the main thread of a job's parent ever forks.
+        descriptor = os.open(f"/proc/self/task/{os.getpid()}/children", os.O_RDONLY)
+    except OSError:
+        end_group(group, signal.SIGKILL)
+        return
+    children = os.read(descriptor, 1 << 16).split()
+    os.close(descriptor)
+    if len(children) > len(known):
+        for pid in map(int, children):
+            if pid not in known:
+                _kill(pid, signal.SIGKILL)
+
+
+def end_group(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the process group that ``pid`` leads; gone already is fine."""
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def use_as_output() -> None:
+    """Make Python's own streams show each line at once, and never fail on a character."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+
+
+if sys.platform == "linux":
+    import ctypes
+
+    _prctl = ctypes.CDLL(None).prctl
+else:
+    _prctl = None

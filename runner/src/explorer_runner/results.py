@@ -1,0 +1,234 @@
+"""What jobs left behind, read from the store: in a notebook, and in a job that depends on another."""
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer_runner import values
+from explorer_runner.errors import CorruptPayload, NoSuchOutput, NotFinished
+from explorer_runner.keys import (
+    SUCCEEDED,
+    Attempt,
+    OutcomeName,
+    check_key,
+    file_key,
+    outcome_key,
+    outcomes_prefix,
+    parse_outcome_name,
+    value_key,
+)
+from explorer_runner.outcome import Outcome
+from explorer_runner.stores import Store
+
+_MISSING: Any = object()
+
+
+class StoredFile:
+    """An output file (or folder) of a finished job."""
+
+    def __init__(self, output: "JobOutput", key: str, size: int, sha256: str | None) -> None:
+        self._output = output
+        self.key = key
+        self.size = size
+        """Bytes; of a folder, of all its files."""
+        self.sha256 = sha256
+        """Hex digest; None for a folder."""
+
+    def as_local(self) -> Path:
+        """A path to read it at, fetched first if the store is not on this machine. Do not write to it."""
+        return self._output._local(self)
+
+    def __repr__(self) -> str:
+        return f"StoredFile({self.key!r}, {self.size:,} bytes)"
+
+
+class JobOutput:
+    """The outputs of one job that succeeded."""
+
+    def __init__(self, store: Store, outcome: Outcome, downloads: str) -> None:
+        self._store = store
+        self._downloads = downloads
+        self.outcome = outcome
+        self.index = outcome.index
+        self._files = {each["key"]: each for each in outcome.files}
+
+    def file(self, key: str) -> StoredFile:
+        """The file, or folder, that the job kept as ``key``. Raises NoSuchOutput."""
+        if key in self._files:
+            entry = self._files[key]
+            return StoredFile(self, key, entry["size"], entry["sha256"])
+        if key in self.outcome.folders:
+            size = sum(each["size"] for each in self._below(key))
+            return StoredFile(self, key, size, None)
+        raise self._missing("file", key, [*self._files, *self.outcome.folders])
+
+    def files(self) -> dict[str, StoredFile]:
+        """All output files by key; what lies in folders by its whole path."""
+        return {key: self.file(key) for key in self._files}
+
+    def value(self, key: str) -> Any:
+        """The value that the job kept as ``key``. Raises NoSuchOutput."""
+        try:
+            entry = self.outcome.values[key]
+        except KeyError:
+            raise self._missing("value", key, list(self.outcome.values)) from None
+        if "kind" not in entry:
+            return values.decode_inline(key, entry)
+        outcome = self.outcome
+        data = self._store.read(value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"]))
+        return values.decode_beside(key, entry, data)
+
+    def values(self) -> dict[str, Any]:
+        """All output values by key."""
+        return {key: self.value(key) for key in self.outcome.values}
+
+    def __repr__(self) -> str:
+        return (
+            f"JobOutput(index={self.index}, values={list(self.outcome.values)}, files={list(self._files)})"
+        )
+
+    def _below(self, folder: str) -> list[dict[str, Any]]:
+        return [each for key, each in self._files.items() if key.startswith(f"{folder}/")]
+
+    def _local(self, file: StoredFile) -> Path:
+        if file.sha256 is not None:
+            return self._fetch(self._files[file.key])
+        for entry in self._below(file.key):
+            self._fetch(entry)
+        path = self._store.path(self._key(file.key)) or self._download_path(file.key)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def _fetch(self, entry: dict[str, Any]) -> Path:
+        key = self._key(entry["key"])
+        path = self._store.path(key)
+        if path is not None:
+            if not path.exists():
+                raise CorruptPayload(f"the output file {entry['key']!r} is missing from the store: {path}")
+            return path
+        path = self._download_path(entry["key"])
+        if not (path.exists() and path.stat().st_size == entry["size"]):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = path.with_name(f".{os.getpid()}.part")
+            self._store.fetch(key, part)
+            part.rename(path)
+        return path
+
+    def _key(self, key: str) -> str:
+        # Keys come from a record that a job wrote: none may lead out of the job's own folder.
+        return file_key(self.outcome.analysis, self.outcome.of, check_key(key))
+
+    def _download_path(self, key: str) -> Path:
+        return Path(self._downloads, self.outcome.analysis, self.outcome.of.folder, key)
+
+    def _missing(self, what: str, key: str, there: Sequence[str]) -> NoSuchOutput:
+        found = ", ".join(map(repr, sorted(there)[:20])) or "none"
+        return NoSuchOutput(f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}")
+
+
+def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:
+    """For each index the outcome that counts: the last attempt's of the last round."""
+    found: dict[int, OutcomeName] = {}
+    for name in names:
+        other = found.get(name.index)
+        if other is None or name[1:3] > other[1:3]:
+            found[name.index] = name
+    return found
+
+
+def outcome_names(store: Store, analysis: str) -> list[OutcomeName]:
+    """All outcomes of an analysis, read from their names: one listing."""
+    names = map(parse_outcome_name, store.names(outcomes_prefix(analysis)))
+    return [name for name in names if name is not None]
+
+
+class Results:
+    """The outputs of all jobs of one analysis."""
+
+    def __init__(self, store: Store, analysis: str, *, name: str, jobs: int, array: bool, downloads: str) -> None:
+        self.store = store
+        self.analysis = analysis
+        self.name = name
+        self.jobs = jobs
+        self.array = array
+        self.downloads = downloads
+
+    def get_output(self, job_index: int | None = None) -> JobOutput:
+        """The outputs of one job. Raises NotFinished, or IndexError with the range."""
+        index = self._index(job_index)
+        names = latest(name for name in outcome_names(self.store, self.analysis) if name.index == index)
+        return self._output(self.finished(names, [index])[0])
+
+    def get_outputs(self) -> list[JobOutput]:
+        """The outputs of all jobs, in the inputs' order. Raises NotFinished unless all succeeded."""
+        names = self.finished(latest(outcome_names(self.store, self.analysis)), range(self.jobs))
+        return self._in_parallel(names)
+
+    def values(self, key: str, missing: Any = _MISSING) -> list[Any]:
+        """One value of all jobs, in the inputs' order; ``missing`` stands in for jobs without it.
+
+        Raises NotFinished or NoSuchOutput if a job has none and ``missing`` is not given.
+        """
+        found = latest(outcome_names(self.store, self.analysis))
+        if missing is _MISSING:
+            return [output.value(key) for output in self._in_parallel(self.finished(found, range(self.jobs)))]
+        names = [found[i] for i in range(self.jobs) if i in found and found[i].status == SUCCEEDED]
+        outputs = {output.index: output for output in self._in_parallel(names)}
+        return [
+            outputs[i].value(key) if i in outputs and key in outputs[i].outcome.values else missing
+            for i in range(self.jobs)
+        ]
+
+    def finished(self, found: dict[int, OutcomeName], indices: Iterable[int]) -> list[OutcomeName]:
+        """The outcomes of ``indices``, or NotFinished naming those that have not succeeded."""
+        wanted = list(indices)
+        without = [i for i in wanted if i not in found or found[i].status != SUCCEEDED]
+        if without:
+            raise NotFinished(self.explain(without))
+        return [found[i] for i in wanted]
+
+    def explain(self, indices: list[int]) -> str:
+        """Why these jobs have no outputs, and what to do."""
+        shown = ", ".join(map(str, indices[:10])) + (", ..." if len(indices) > 10 else "")
+        which = f"{len(indices)} of {self.jobs} jobs ({shown})" if self.array else "its job"
+        return f"{self.analysis}: {which} did not succeed, so there is no output"
+
+    def _index(self, job_index: int | None) -> int:
+        if job_index is None:
+            if self.array:
+                warnings.warn(
+                    f"{self.name} is an array of {self.jobs} jobs: get_output() reads job 0; "
+                    f"say which, get_output(0) to get_output({self.jobs - 1}), or use get_outputs()",
+                    stacklevel=3,
+                )
+            return 0
+        return check_index(job_index, self.jobs, self.name)
+
+    def _output(self, name: OutcomeName) -> JobOutput:
+        attempt = Attempt(name.index, name.round, name.attempt)
+        key = outcome_key(self.analysis, attempt, name.status)
+        outcome = Outcome.from_json(self.store.read(key))
+        if (outcome.analysis, outcome.of, outcome.status) != (self.analysis, attempt, name.status):
+            raise CorruptPayload(f"{key} in the store {self.store.uri} is the outcome of another attempt")
+        return JobOutput(self.store, outcome, self.downloads)
+
+    def _in_parallel(self, names: Sequence[OutcomeName]) -> list[JobOutput]:
+        # Files of a folder are read fastest one after the other; S3 answers many at once.
+        if self.store.path("") is not None or len(names) < 2:
+            return [self._output(name) for name in names]
+        from concurrent.futures import ThreadPoolExecutor  # not at the top: every fork would pay for it
+
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            return list(pool.map(self._output, names))
+
+
+def check_index(job_index: object, jobs: int, name: str) -> int:
+    """Return ``job_index`` if it is one of ``jobs``; raise TypeError or IndexError with the range."""
+    if isinstance(job_index, bool) or not hasattr(job_index, "__index__"):
+        raise TypeError(f"a job index is a whole number, not {job_index!r}")
+    index = int(job_index.__index__())
+    if not 0 <= index < jobs:
+        raise IndexError(f"{name} has no job {index}: its jobs are 0 to {jobs - 1}")
+    return index

@@ -1,0 +1,9 @@
+"""Entry point of the forker: loads it with the fork hooks of its modules held back."""
+
+from explorer_runner.fork_hooks import held_back
+
+with held_back():
+    from explorer_runner.forker import main
+
+if __name__ == "__main__":
+    main()

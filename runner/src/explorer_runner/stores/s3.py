@@ -1,0 +1,139 @@
+"""A store on S3, through obstore.
+
+obstore is imported at the first request, never by merely opening a store: a process that has used
+obstore must not fork (the child hangs), and the forker lives by forking.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from explorer_runner.errors import AlreadyExists, NotFound, StoreError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store as Backend
+
+_PART_BYTES = 16 << 20
+"""Size of an upload's part: S3 takes 10,000 parts, so objects of up to 160 GB."""
+
+
+class S3Store:
+    """See Store. A failing request is tried again for at most half a minute."""
+
+    def __init__(self, uri: str, *, credentials: Callable[[], Any] | None = None) -> None:
+        self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        if not self._bucket:
+            raise StoreError(f"{uri!r} names no bucket: use s3://bucket/prefix")
+        self._prefix = prefix.strip("/")
+        self._credentials = credentials
+        self.uri = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    @cached_property
+    def _obstore(self) -> ModuleType:
+        import obstore
+
+        return obstore
+
+    @cached_property
+    def _backend(self) -> "Backend":
+        from obstore.store import S3Store as Backend
+
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return Backend(
+            self._bucket,
+            prefix=self._prefix or None,
+            config={"endpoint": endpoint} if endpoint else {},
+            client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
+            retry_config={
+                "max_retries": 6,
+                "retry_timeout": timedelta(seconds=30),
+                "backoff": {
+                    "init_backoff": timedelta(milliseconds=100),
+                    "max_backoff": timedelta(seconds=8),
+                    "base": 2,
+                },
+            },
+            credential_provider=self._credentials,
+        )
+
+    def read(self, key: str) -> bytes:
+        with self._errors(key):
+            return bytes(self._obstore.get(self._backend, key).bytes())
+
+    def read_range(self, key: str, offset: int, length: int) -> bytes:
+        if length == 0:
+            return b""
+        with self._errors(key):
+            return bytes(self._obstore.get_range(self._backend, key, start=offset, length=length))
+
+    def create(self, key: str, data: bytes) -> None:
+        try:
+            with self._errors(key):
+                self._obstore.put(self._backend, key, data, mode="create", use_multipart=False)
+        except AlreadyExists:
+            # A request that was carried out, but whose answer was lost, is sent again and refused.
+            if self.read(key) != data:
+                raise
+
+    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+        with self._errors(key):
+            self._obstore.put(
+                self._backend, key, path, chunk_size=_PART_BYTES, max_concurrency=4
+            )
+
+    def fetch(self, key: str, path: Path) -> None:
+        with self._errors(key), open(path, "wb") as file:
+            for chunk in self._obstore.get(self._backend, key).stream():
+                file.write(chunk)
+
+    def exists(self, key: str) -> bool:
+        try:
+            with self._errors(key):
+                self._obstore.head(self._backend, key)
+        except NotFound:
+            return False
+        return True
+
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
+        offset = f"{prefix}/{after}" if after else None
+        start = len(prefix) + 1
+        with self._errors(prefix):
+            found = [
+                entry["path"][start:]
+                for page in self._obstore.list(self._backend, prefix, offset=offset)
+                for entry in page
+            ]
+        return sorted(name for name in found if "/" not in name)
+
+    def folders(self, prefix: str) -> list[str]:
+        with self._errors(prefix):
+            found = self._obstore.list_with_delimiter(self._backend, prefix)["common_prefixes"]
+        return sorted(path.rpartition("/")[2] for path in found)
+
+    def delete_tree(self, prefix: str) -> None:
+        with self._errors(prefix):
+            for page in self._obstore.list(self._backend, prefix):
+                self._obstore.delete(self._backend, [entry["path"] for entry in page])
+
+    def delete(self, key: str) -> None:
+        with self._errors(key):
+            self._obstore.delete(self._backend, key)
+
+    def path(self, key: str) -> None:
+        return None
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFound(f"no {key} in the store {self.uri}") from error
+        except self._obstore.exceptions.AlreadyExistsError as error:
+            raise AlreadyExists(f"{key} is in the store {self.uri} already") from error
+        except (self._obstore.exceptions.BaseError, OSError) as error:
+            raise StoreError(f"{key} in the store {self.uri}: {error}") from error
