@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 
 from explorer_runner.errors import ExplorerError
+from explorer_runner.folders import claim_private
 from explorer_runner.job import Order, run_job
 from explorer_runner.names import parse_id
 
@@ -27,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             position=int(given.index),
             attempt=int(given.attempt),
             digest=given.digest,
-            scratch=given.scratch,
-            environments=given.environments,
+            scratch=claim_private(given.scratch),
+            environments=claim_private(given.environments),
+            uv=given.uv or None,
         )
         return run_job(order, foreground=given.foreground)
     except ExplorerError as error:
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "folder for package environments, shared by the jobs of a host",
         default=f"{base}/environments",
     )
+    _fact(parser, "--uv", "EXPLORER_UV", "path of uv; default: beside Python, or on the PATH", default="")
     parser.add_argument(
         "--foreground", action="store_true", help="end the job when standard input closes"
     )

@@ -52,7 +52,7 @@ class Dependency:
     else job 0 (with a warning if there are more).
     """
 
-    def __init__(self, ref: DependencyRef, results: Results, job_index: int) -> None:
+    def __init__(self, ref: DependencyRef, results: Results, job_index: int | None) -> None:
         self.id = ref.id
         self.name = ref.name
         self._own = job_index if ref.each else None

@@ -11,7 +11,8 @@ Commands come as lines of JSON on standard input, reports go to standard output:
          {"kill": [key, position, attempt, reason, gently]}    end a job, or drop it from the queue
          {"forget": key}                                       a round that has ended
     out  {"started": [[key, position, attempt, pid], ...], "ended": [[key, position, attempt, ok], ...],
-          "claimed": [...], "dropped": [...], "broken": [[key, reason], ...]}
+          "claimed": [...], "dropped": [...], "broken": [[key, reason], ...],
+          "heard": how many commands were carried out}
 
 When its scheduler is gone (end of input) it starts nothing more, sees its running jobs to their
 end, and ends. Killed, it leaves jobs that go on by themselves: the claim is theirs, not its own.
@@ -78,6 +79,8 @@ class Forker:
         self.orphaned = False
         self.fork_again_at = 0.0
         self.heard = b""
+        self.commanded = 0
+        """How many commands were carried out."""
         self.report: dict[str, list[Any]] = {}
         self.reported = 0.0
         self.variables: dict[str, str] | None = None
@@ -197,6 +200,7 @@ class Forker:
             for round in self.rounds.values():
                 round.queue.clear()
         *lines, self.heard = (self.heard + chunk).split(b"\n")
+        self.commanded += len(lines)
         for line in lines:
             for command, argument in json.loads(line).items():
                 getattr(self, f"do_{command}")(argument)
@@ -217,6 +221,8 @@ class Forker:
     def do_start(self, argument: tuple[str, int, list[tuple[int, int]]]) -> None:
         key, width, jobs = argument
         if key in self.rounds:
+            if width < self.rounds[key].width:
+                self.report.setdefault("started", [])  # the scheduler waits to hear that it is so
             self.rounds[key].width = width
             self.rounds[key].queue.extend((position, attempt) for position, attempt in jobs)
 
@@ -243,7 +249,7 @@ class Forker:
         busy = any(round.queue for round in self.rounds.values()) or self.running
         if not self.report or (busy and time.monotonic() - self.reported < REPORT_SECONDS):
             return
-        line = json.dumps(self.report).encode() + b"\n"
+        line = json.dumps({**self.report, "heard": self.commanded}).encode() + b"\n"
         self.report, self.reported = {}, time.monotonic()
         try:
             while line:

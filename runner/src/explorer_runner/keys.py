@@ -65,7 +65,7 @@ def _problem(key: str) -> str | None:
 class Attempt(NamedTuple):
     """One try at one job: which index, in which round, the how-manieth."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # instead of tuple.index, which nobody wants here
     round: int
     attempt: int
 
@@ -81,7 +81,7 @@ class Attempt(NamedTuple):
 class OutcomeName(NamedTuple):
     """What the name of an outcome tells without reading it."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # instead of tuple.index, which nobody wants here
     round: int
     attempt: int
     status: str

@@ -208,6 +208,10 @@ class Payload:
         self._index = members[INPUTS_INDEX]
         self._inputs = members.get(INPUTS, b"")
 
+    def entry(self, position: int) -> bytes:
+        """The entry of a position in inputs.idx."""
+        return self._index[position * _ENTRY.size : (position + 1) * _ENTRY.size]
+
     def read_input(self, store: Store, position: int) -> bytes:
         """The pickled input of a position, from the payload or the store, checked."""
         try:

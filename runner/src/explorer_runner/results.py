@@ -164,7 +164,7 @@ class Results:
     def get_outputs(self) -> list[JobOutput]:
         """The outputs of all jobs, in the inputs' order. Raises NotFinished unless all succeeded."""
         names = self.finished(latest(outcome_names(self.store, self.analysis)), range(self.jobs))
-        return self._in_parallel(names)
+        return self.read(names)
 
     def values(self, key: str, missing: Any = _MISSING) -> list[Any]:
         """One value of all jobs, in the inputs' order; ``missing`` stands in for jobs without it.
@@ -173,9 +173,9 @@ class Results:
         """
         found = latest(outcome_names(self.store, self.analysis))
         if missing is _MISSING:
-            return [output.value(key) for output in self._in_parallel(self.finished(found, range(self.jobs)))]
+            return [output.value(key) for output in self.read(self.finished(found, range(self.jobs)))]
         names = [found[i] for i in range(self.jobs) if i in found and found[i].status == SUCCEEDED]
-        outputs = {output.index: output for output in self._in_parallel(names)}
+        outputs = {output.index: output for output in self.read(names)}
         return [
             outputs[i].value(key) if i in outputs and key in outputs[i].outcome.values else missing
             for i in range(self.jobs)
@@ -214,7 +214,8 @@ class Results:
             raise CorruptPayload(f"{key} in the store {self.store.uri} is the outcome of another attempt")
         return JobOutput(self.store, outcome, self.downloads)
 
-    def _in_parallel(self, names: Sequence[OutcomeName]) -> list[JobOutput]:
+    def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:
+        """The outputs behind these outcomes."""
         # Files of a folder are read fastest one after the other; S3 answers many at once.
         if self.store.path("") is not None or len(names) < 2:
             return [self._output(name) for name in names]

@@ -43,7 +43,7 @@ def _is_json(value: Any, depth: int) -> bool:
     if kind is str:
         return value.isascii() or _is_unicode(value)
     if kind is int:
-        return -(1 << 63) <= value < 1 << 64
+        return bool(-(1 << 63) <= value < 1 << 64)
     if depth > 100:
         return False
     if kind is list:

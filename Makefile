@@ -1,0 +1,82 @@
+# What people and CI call. `make help` lists it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The first Python of 3.11 or newer that there is; PYTHON=... chooses another.
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help
+help: ## Show this
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything in it (IPython, Jupyter's kernel and nbclient too)
+
+$(READY): requirements/dev.txt requirements/uv.txt runner/pyproject.toml sdk/pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: apt install python3-venv); or say PYTHON=..."; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e runner -e sdk
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Run the demo: 30 classifiers on real biopsies, ranked, with a plot
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(READY) ## Run all tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
+
+.PHONY: check
+check: lint types layers test ## Everything that CI does
+
+.PHONY: lint
+lint: $(READY) ## Format and style
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+.PHONY: types
+types: $(READY) ## Types, strictly
+	@$(BIN)/mypy
+
+.PHONY: layers
+layers: $(READY) ## Who may import whom
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(READY) ## Run all benchmarks; one JSON line each
+	@$(BIN)/python -m benchmarks
+
+.PHONY: dist
+dist: $(READY) ## Build the two wheels into dist/
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist runner
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist sdk
+	@ls dist/*.whl
+
+.PHONY: docs
+docs: $(READY) ## Write docs/reference.md anew from the docstrings
+	@$(BIN)/python docs/reference.py
+
+.PHONY: lock
+lock: $(READY) ## Resolve requirements/*.in anew
+	@for each in uv dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --upgrade requirements/$$each.in -o requirements/$$each.txt; done
+
+.PHONY: clean
+clean: ## Remove what make made
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,279 @@
+"""Analysis: a function, its inputs, and what became of them.
+
+    from gencove_explorer.analysis import Analysis, AnalysisContext
+
+    def work(ac: AnalysisContext):
+        ac.output.value("length", len(ac.input))
+
+    an = Analysis(function=work, input=["foo", "bars"])
+    an.run()
+    an.wait_done()
+    an.values("length")      # [3, 4]
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig, find_dependency
+from explorer_runner.definition import JobDefinition
+from explorer_runner.results import JobOutput
+
+from gencove_explorer.errors import NotSubmitted
+from gencove_explorer.log import get_logger
+
+if TYPE_CHECKING:
+    from gencove_explorer.drafts import Each
+    from gencove_explorer.stored import Failures, StoredAnalysis
+
+__all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
+
+_log = get_logger(__name__)
+_FROM_STORE: Any = object()
+
+
+def each(analysis: "Analysis") -> "Each":
+    """Depend on ``analysis`` job by job: job i waits for, and reads, its job i only.
+
+    Both must be arrays of one size.
+    """
+    from gencove_explorer.drafts import Each
+
+    return Each(analysis)
+
+
+class Analysis:
+    """A work function over its inputs, run here or by an executor, and found again by id.
+
+    function: called with an AnalysisContext; may be given later, before ``run``.
+    input: a list is an array, one job an element; anything else, and a list of one, is one job.
+    name: of the analysis; default: the function's.
+    job_definition: what each job asks for; default: 2 CPUs and 4,000 MiB.
+    global_config: what all jobs share.
+    pip_packages: requirements as pip takes them; a job sees these and the standard library only.
+    depends_on: analyses (or ``each(analysis)``) that must have succeeded before.
+    labels: text for people, kept with the analysis.
+
+    Its jobs are addressed by a zero-based index. Nothing is checked before ``run`` or ``run_local``.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[AnalysisContext], Any] | None = None,
+        input: Any = None,
+        *,
+        name: str | None = None,
+        job_definition: JobDefinition | None = None,
+        global_config: GlobalConfig | None = None,
+        pip_packages: Sequence[str] | None = None,
+        depends_on: Sequence["Analysis | Each"] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.function = function
+        self.input = input
+        self.job_definition = job_definition
+        self.global_config = global_config
+        self.pip_packages = pip_packages
+        self.depends_on = depends_on
+        self.labels = labels
+        self._name = name
+        self._stored: StoredAnalysis | None = None
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Submit to the configured executor and return the id at once.
+
+        Runs every dependency first that was not run yet. Raises SubmissionError (or another
+        ExplorerError) before anything is written if it cannot be.
+        """
+        from gencove_explorer.runs import submit
+
+        for analysis in submit(self):
+            _log.info("Analysis ID: %s", analysis.id)
+        return self.id
+
+    def run_local(self, job_index: int | None = None, parallel: int = 1) -> None:
+        """Run here and now, in processes of its own, with the output in the cell as it comes.
+
+        An array's jobs run one after the other, or ``parallel`` at once, or only ``job_index``.
+        Dependencies that have not succeeded are run first, here. Stops at the first failure and
+        raises JobFailed with the job's own traceback.
+        """
+        from gencove_explorer.runs import run_here
+
+        run_here(self, job_index, parallel)
+
+    def retry_failed(
+        self,
+        job_definition: JobDefinition | None = None,
+        function: Callable[[AnalysisContext], Any] | None = None,
+    ) -> None:
+        """Run the failed jobs again, under the same id, with more memory or a mended function.
+
+        Failed jobs of dependencies are run again first. Nothing happens where nothing failed.
+        """
+        from gencove_explorer.retries import retry_failed
+
+        retry_failed(self._submitted(), job_definition, function)
+
+    # -- what became of it ----------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Id of the latest run. Raises NotSubmitted."""
+        return self._submitted().id
+
+    @property
+    def name(self) -> str:
+        """Its name, given or derived."""
+        from gencove_explorer.drafts import name_of
+
+        return name_of(self)
+
+    def status(self, job_index: int | None = None) -> dict[str, Any]:
+        """``{'status': 'SUCCEEDED'}``; of an array also ``'jobs'``, counts by state; ``'reason'`` if any.
+
+        The states are AWS Batch's seven, on every executor.
+        """
+        return self._submitted().status(job_index)
+
+    def logs(self, job_index: int | None = None, live: bool = False, since: str | float | timedelta = "10m") -> None:
+        """Print the log of one job: what it wrote in the last ``since``, or ``live`` until it ends.
+
+        Ctrl-C stops following, not the job.
+        """
+        from gencove_explorer.logview import show_log
+
+        stored = self._submitted()
+        index = self._one_job(job_index, "logs")
+        show_log(stored, index, live=live, since=since, write=_write, note=_note)
+
+    def get_output(self, job_index: int | None = None) -> JobOutput:
+        """The outputs of one job; of an array without an index those of job 0, with a warning.
+
+        Raises NotFinished, or JobFailed with the job's traceback.
+        """
+        return self._submitted().get_output(job_index)
+
+    def get_outputs(self) -> Iterator[JobOutput]:
+        """The outputs of all jobs as they finish, waiting for them. Raises JobFailed at the end if any failed."""
+        from gencove_explorer.waiting import outputs_as_they_finish
+
+        return outputs_as_they_finish(self._submitted())
+
+    def values(self, key: str, **missing: Any) -> list[Any]:
+        """One value of all jobs, in the inputs' order.
+
+        ``missing=None`` (or any value) stands in for jobs that failed or kept no such value; without
+        it they raise JobFailed or NoSuchOutput.
+        """
+        stored = self._submitted()
+        if not missing:
+            stored.require_success()
+        return stored.results.values(key, **missing)
+
+    def failures(self) -> "Failures":
+        """The failed jobs, grouped by exception and line."""
+        return self._submitted().failures()
+
+    # -- waiting and ending ---------------------------------------------------------------------------
+
+    def wait_running_or_done(self, timeout: float | None = None) -> None:
+        """Block until a job runs or all have ended. Raises WaitTimeout after ``timeout`` seconds."""
+        from gencove_explorer.waiting import has_begun, wait
+
+        wait(self._submitted(), has_begun, timeout)
+
+    def wait_done(self, timeout: float | None = None) -> None:
+        """Block until all jobs have ended, well or not. Raises WaitTimeout after ``timeout`` seconds."""
+        from gencove_explorer.waiting import wait
+
+        wait(self._submitted(), lambda observed: observed.finished, timeout)
+
+    def terminate(self, job_index: int | None = None) -> None:
+        """End one job; jobs that depend on it fail. It may take up to a minute."""
+        from gencove_explorer.runs import terminate
+
+        stored = self._submitted()
+        terminate(stored, [self._one_job(job_index, "terminate")])
+
+    def terminate_all(self) -> None:
+        """End all jobs, those that have not started too."""
+        from gencove_explorer.runs import terminate
+
+        terminate(self._submitted(), None)
+
+    def delete(self) -> None:
+        """Remove all that the store holds of it. Raises InUse unless it has finished."""
+        stored = self._submitted()
+        stored.delete(stored.executor.open_rounds)
+        self._stored = None
+
+    def dependency(self, name: str) -> Dependency:
+        """The analysis called ``name`` that this one depends on: its outputs. Raises NoSuchDependency."""
+        stored = self._submitted()
+        return Dependency(
+            *find_dependency(stored.record.depends_on, name, stored.store, stored.downloads), job_index=None
+        )
+
+    @property
+    def source(self) -> str:
+        """The text of the work function that was submitted."""
+        return self._submitted().payload().source
+
+    def __repr__(self) -> str:
+        if self._stored is None:
+            return f"<Analysis {self.name}, not submitted>"
+        return f"<Analysis {self._stored.id}>"
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    @classmethod
+    def _found(cls, stored: "StoredAnalysis") -> "Analysis":
+        """An analysis from the store: nothing is unpickled, and what it was made of stays there."""
+        analysis = cls(
+            input=_FROM_STORE,
+            name=stored.record.name,
+            job_definition=stored.record.job_definition,
+            pip_packages=stored.record.pip_packages,
+            labels=stored.record.labels,
+        )
+        analysis._stored = stored
+        return analysis
+
+    def _submitted(self) -> "StoredAnalysis":
+        if self._stored is None:
+            raise NotSubmitted(f"{self.name} was not submitted yet: call run() or run_local() first")
+        return self._stored
+
+    def _inputs_to_submit(self) -> tuple[Sequence[Any], bool]:
+        from gencove_explorer.submission import inputs_of
+
+        if self.input is _FROM_STORE:
+            record = self._submitted().record
+            return range(record.jobs), record.array
+        return inputs_of(self.input)
+
+    def _one_job(self, job_index: int | None, call: str) -> int:
+        record = self._submitted().record
+        if job_index is None:
+            if record.array:
+                raise IndexError(
+                    f"{record.name} is an array: say which job, {call}(0) to {call}({record.jobs - 1})"
+                    + (" or terminate_all()" if call == "terminate" else "")
+                )
+            return 0
+        from explorer_runner.results import check_index
+
+        return check_index(job_index, record.jobs, record.name)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _note(text: str) -> None:
+    print(f"[explorer] {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,125 @@
+"""Where submissions go and where analyses are found: settings, store and executor, opened together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.stores import Store
+
+from gencove_explorer.errors import ConfigError
+from gencove_explorer.executors import Executor, open_executor
+from gencove_explorer.records import IndexRecord, RoundRecord, write_index
+from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
+from gencove_explorer.stores import open_configured_store
+from gencove_explorer.submission import Parts, describe, index_record, write_round
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """A checked and pickled submission, of which nothing has been written yet."""
+
+    id: str
+    name: str
+    parts: Parts
+    jobs: int
+    array: bool
+    definition: JobDefinition
+    depends_on: list[Any]
+    pip_packages: list[str]
+    labels: dict[str, str]
+    indices: list[int] | None = None
+    """Which jobs to run; None: all."""
+
+
+class Backend:
+    """See the module."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.load()
+
+    @cached_property
+    def store(self) -> Store:
+        """The configured store."""
+        return open_configured_store(self.settings.store)
+
+    @cached_property
+    def local_store(self) -> Store:
+        """The store of run_local: a folder on this machine."""
+        if self.settings.local_store == self.settings.store:
+            return self.store
+        return open_configured_store(self.settings.local_store)
+
+    @cached_property
+    def stores(self) -> list[Store]:
+        """Where analyses may be, the configured store first."""
+        return [self.store] if self.local_store is self.store else [self.store, self.local_store]
+
+    @cached_property
+    def executor(self) -> Executor:
+        """The executor of run()."""
+        return open_executor(self.settings)
+
+    def executor_named(self, name: str) -> Executor:
+        """The executor that a round was submitted to."""
+        if name == "foreground":
+            from gencove_explorer.foreground import ForegroundExecutor
+
+            return ForegroundExecutor(self.settings)
+        if name == self.settings.executor:
+            return self.executor
+        if name == "local":
+            from gencove_explorer.local.client import LocalExecutor
+
+            return LocalExecutor(self.settings)
+        raise ConfigError(f"the analysis was submitted to {name!r}, which is not configured here")
+
+    def submit(self, draft: Draft) -> StoredAnalysis:
+        """Write a draft to the store and hand it to the executor."""
+        return self._commit(draft, self.store, self.executor)
+
+    def submit_foreground(self, draft: Draft) -> StoredAnalysis:
+        """Write a draft to the local store; the caller runs it."""
+        return self._commit(draft, self.local_store, self.executor_named("foreground"))
+
+    def _commit(self, draft: Draft, store: Store, executor: Executor) -> StoredAnalysis:
+        spec = describe(
+            id=draft.id,
+            name=draft.name,
+            parts=draft.parts,
+            jobs=draft.jobs,
+            array=draft.array,
+            definition=draft.definition,
+            depends_on=draft.depends_on,
+            pip_packages=draft.pip_packages,
+            indices=draft.indices,
+        )
+        try:
+            record = write_round(store, spec, draft.parts, executor.name)
+            index = index_record(spec, record, draft.labels)
+            executor.submit(store, record, index)
+            write_index(store, index)
+        finally:
+            draft.parts.inputs.discard()
+        return self.open(store, index, [record])
+
+    def open(self, store: Store, index: IndexRecord, rounds: list[RoundRecord] | None = None) -> StoredAnalysis:
+        """An analysis whose index record is known."""
+        return StoredAnalysis(
+            store, index, self.executor_named(index.executor), downloads_folder(self.settings.home), rounds or []
+        )
+
+    def find(self, analysis_id: str) -> StoredAnalysis:
+        """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
+        return self._first(lambda store: self.open(store, find(store, analysis_id)))
+
+    def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
+        *others, last = self.stores
+        for store in others:
+            try:
+                return look(store)
+            except KeyError:
+                continue
+        return look(last)

@@ -1,0 +1,189 @@
+"""What a work function and its inputs take along, checked while it is pickled.
+
+A job has the standard library, the runner and ``pip_packages``. What cannot travel is refused here,
+by name, with what to do about it, instead of failing in the cluster.
+"""
+
+import dis
+import inspect
+import io
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cloudpickle
+
+from gencove_explorer.errors import CaptureError
+from gencove_explorer.modules import Modules
+
+CAPTURE_BYTES = 8 << 20
+"""Largest object that a function may take along: 10,000 jobs would each unpickle it."""
+
+
+_DEFINED = (type, types.FunctionType, types.BuiltinFunctionType)
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles by cloudpickle, and refuses what refers to a module that the job will not have."""
+
+    def __init__(self, file: Any, modules: Modules) -> None:
+        super().__init__(file, protocol=5)
+        self._modules = modules
+        self._fine: set[str] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        # Called for whatever is neither a plain value nor a plain container.
+        if isinstance(obj, types.ModuleType):
+            module, name = obj.__name__, f"the module {obj.__name__}"
+        else:
+            named = obj if isinstance(obj, _DEFINED) else type(obj)
+            module = getattr(named, "__module__", None) or "builtins"
+            name = f"{module}.{named.__qualname__}"
+        if module not in self._fine:
+            self._modules.check(module, name)
+            self._fine.add(module)
+        return super().reducer_override(obj)
+
+
+class Capture:
+    """Pickles one work function and whatever goes with it."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    def function(self, function: Callable[[Any], Any]) -> bytes:
+        """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
+        with self._own_module_travels(function):
+            self._check_captured(function, _name(function), set())
+            return self.value(function, f"the work function {_name(function)}")
+
+    def value(self, value: Any, what: str) -> bytes:
+        """A pickled object. Raises CaptureError, naming ``what`` and the path to what is at fault."""
+        buffer = io.BytesIO()
+        try:
+            Pickler(buffer, self._modules).dump(value)
+        except Exception as error:
+            raise CaptureError(f"{what}{self.fault_in(value)}: {explain(error)}") from error
+        return buffer.getvalue()
+
+    def fault_in(self, value: Any, depth: int = 0) -> str:
+        """The path, such as ``['sample'][3].handle``, to the part of ``value`` that cannot be pickled."""
+        for step, part in _parts(value) if depth < 50 else ():
+            try:
+                Pickler(io.BytesIO(), self._modules).dump(part)
+            except Exception:
+                return step + self.fault_in(part, depth + 1)
+        return ""
+
+    def _check_captured(self, function: Callable[..., Any], path: str, seen: set[int]) -> None:
+        """Pickle each captured object alone, so that the one at fault can be named."""
+        for name, value in captured(function):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            where = f"{path} uses {name!r}"
+            if isinstance(value, types.FunctionType) and self._modules.travels(value.__module__):
+                self._check_captured(value, f"{path} -> {name}", seen)
+                continue
+            try:
+                Pickler(_Bounded(CAPTURE_BYTES), self._modules).dump(value)
+            except _TooLarge:
+                raise CaptureError(
+                    f"{where}, a {type(value).__name__} of more than {CAPTURE_BYTES >> 20} MB, which every job "
+                    "would load: pass it as input= or global_config=, or keep it in a file that jobs read"
+                ) from None
+            except Exception as error:
+                raise CaptureError(f"{where}{self.fault_in(value)}: {explain(error)}") from error
+
+    @contextmanager
+    def _own_module_travels(self, function: Callable[..., Any]) -> Iterator[None]:
+        """A function of a user's own file travels by value, with its helpers from that file."""
+        module = sys.modules.get(getattr(function, "__module__", None) or "")
+        if module is None or not self._modules.is_own(module.__name__):
+            yield
+            return
+        cloudpickle.register_pickle_by_value(module)
+        try:
+            with self._modules.travelling(module.__name__):
+                yield
+        finally:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def captured(function: Callable[..., Any]) -> list[tuple[str, Any]]:
+    """Name and value of what a function takes from outside itself: globals and enclosing variables."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    found = {}
+    for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            pass  # not set yet: a function that refers to itself
+    variables = function.__globals__
+    for name in _global_names(code):
+        if name in variables:
+            found[name] = variables[name]
+    for index, default in enumerate(getattr(function, "__defaults__", None) or ()):
+        found[f"default {index}"] = default
+    return list(found.items())
+
+
+def source_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
+    """``(source, facts)``: the text of a function, and name, file and line of where it stands."""
+    code = getattr(function, "__code__", None)
+    facts: dict[str, Any] = {"name": _name(function)}
+    if code is not None:
+        facts |= {"file": code.co_filename, "line": code.co_firstlineno}
+    try:
+        return "".join(inspect.getsourcelines(function)[0]), facts
+    except (OSError, TypeError, IndexError, SyntaxError):
+        return "", facts  # typed into a plain prompt, or made by exec: there is no text
+
+
+def explain(error: BaseException) -> str:
+    """The message of an error, without the name of our own exceptions."""
+    return str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    names = [
+        each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _global_names(constant)
+    return names
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+    elif hasattr(value, "__dict__") and not isinstance(value, type | types.FunctionType | types.ModuleType):
+        yield from ((f".{name}", part) for name, part in vars(value).items())
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Bounded(io.RawIOBase):
+    """Takes so many bytes and no more; keeps none of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def write(self, data: Any) -> int:
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooLarge
+        return len(data)

@@ -1,0 +1,176 @@
+"""From Analysis objects to drafts: the order of dependencies, and everything pickled and checked.
+
+Nothing is written here. All that one ``run()`` submits is prepared before the first byte of it is
+stored, so that an error in the last analysis of a chain leaves nothing behind.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+from explorer_runner.names import check_name, derive_name, new_id
+from explorer_runner.payload import DependencyRef
+
+from gencove_explorer.backend import Backend, Draft
+from gencove_explorer.errors import DependencyError, SubmissionError
+from gencove_explorer.executors import Executor
+from gencove_explorer.packages import check_requirements, lock
+from gencove_explorer.submission import check_python, inputs_of, pickle_parts, stored_parts
+
+if TYPE_CHECKING:
+    from gencove_explorer.analysis import Analysis
+
+MAX_DEPENDENCIES = 20
+"""AWS Batch's limit on the dependencies of a job."""
+
+
+class Each:
+    """A dependency job by job; made by ``each``."""
+
+    def __init__(self, analysis: "Analysis") -> None:
+        self.analysis = analysis
+
+    def __repr__(self) -> str:
+        return f"each({self.analysis!r})"
+
+
+def in_order(target: "Analysis") -> list["Analysis"]:
+    """``target`` and all that it depends on, dependencies first, each once.
+
+    Raises DependencyError for a cycle, or for something that is not an analysis.
+    """
+    order: list[Analysis] = []
+    path: list[Analysis] = []
+
+    def visit(analysis: "Analysis") -> None:
+        if any(each is analysis for each in path):
+            names = " -> ".join(each.name for each in [*path, analysis])
+            raise DependencyError(f"the dependencies go in a circle: {names}")
+        if any(each is analysis for each in order):
+            return
+        path.append(analysis)
+        for dependency, _ in dependencies(analysis):
+            visit(dependency)
+        path.pop()
+        order.append(analysis)
+
+    visit(target)
+    return order
+
+
+def dependencies(analysis: "Analysis") -> Iterable[tuple["Analysis", bool]]:
+    """``(analysis, each)`` for each dependency. Raises DependencyError."""
+    from gencove_explorer.analysis import Analysis
+
+    given = analysis.depends_on
+    if isinstance(given, Analysis | Each) or not isinstance(given, Iterable):
+        raise DependencyError(f"depends_on of {analysis.name} is {given!r}: use a list, depends_on=[...]")
+    for entry in given:
+        found = entry.analysis if isinstance(entry, Each) else entry
+        if not isinstance(found, Analysis):
+            raise DependencyError(f"depends_on of {analysis.name} holds {entry!r}, which is not an Analysis")
+        yield found, isinstance(entry, Each)
+
+
+def prepare(analysis: "Analysis", backend: Backend, executor: Executor, refs: Callable[["Analysis"], DependencyRef]) -> Draft:
+    """Check and pickle one analysis; ``refs`` names what its dependencies were, or will be, submitted as."""
+    name = name_of(analysis)
+    inputs, array = analysis._inputs_to_submit()
+    depends_on = _refs(analysis, refs, len(inputs) if array else 1, array)
+    definition = executor.fit(_definition(analysis))
+    folder = backend.settings.home / "tmp"
+    if analysis.function is None and analysis._stored is not None:
+        stored = analysis._stored
+        parts = stored_parts(stored.store, stored.payload(), range(len(inputs)), folder, same_analysis=False)
+        check_python(parts)
+        requirements = stored.record.pip_packages
+    else:
+        if not callable(analysis.function):
+            raise SubmissionError(
+                f"{name} has no function to run: Analysis(function=work, ...)"
+                if analysis.function is None
+                else f"function={analysis.function!r} cannot be called"
+            )
+        requirements = check_requirements(analysis.pip_packages)
+        config = _config(analysis.global_config)
+        parts = pickle_parts(analysis.function, inputs, array, config, lock(requirements, backend.settings.home), folder)
+    return Draft(
+        id=new_id(name),
+        name=name,
+        parts=parts,
+        jobs=len(inputs),
+        array=array,
+        definition=definition,
+        depends_on=depends_on,
+        pip_packages=requirements,
+        labels=_labels(analysis.labels),
+    )
+
+
+def ref_of_draft(draft: Draft, each: bool = False) -> DependencyRef:
+    return DependencyRef(name=draft.name, id=draft.id, each=each, array=draft.array, jobs=draft.jobs)
+
+
+def name_of(analysis: "Analysis") -> str:
+    """The analysis's name, as given (checked) or derived from its function."""
+    if analysis._name is not None:
+        return check_name(analysis._name)
+    function = analysis.function
+    if function is None:
+        if analysis._stored is not None:
+            return analysis._stored.record.name
+        return "analysis"
+    return derive_name(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def _refs(
+    analysis: "Analysis", refs: Callable[["Analysis"], DependencyRef], jobs: int, array: bool
+) -> list[DependencyRef]:
+    found: dict[str, DependencyRef] = {}
+    for dependency, each in dependencies(analysis):
+        ref = refs(dependency)
+        if ref.name in found:
+            raise DependencyError(
+                f"{analysis.name} depends on two analyses called {ref.name!r}: give one of them another name=, so "
+                "that ac.dependency(name) says which"
+            )
+        if each and not (array and ref.array and ref.jobs == jobs):
+            sizes = f"{analysis.name} has {_jobs(jobs, array)}, {ref.name} has {_jobs(ref.jobs, ref.array)}"
+            raise DependencyError(f"each({ref.name}) needs two arrays of one size, but {sizes}")
+        found[ref.name] = DependencyRef(name=ref.name, id=ref.id, each=each, array=ref.array, jobs=ref.jobs)
+    if len(found) > MAX_DEPENDENCIES:
+        raise DependencyError(
+            f"{analysis.name} depends on {len(found)} analyses, AWS Batch allows {MAX_DEPENDENCIES}: put an analysis "
+            "that gathers some of them in between"
+        )
+    return list(found.values())
+
+
+def _jobs(jobs: int, array: bool) -> str:
+    return f"an array of {jobs}" if array else "a single job"
+
+
+def _definition(analysis: "Analysis") -> JobDefinition | None:
+    definition = analysis.job_definition
+    if definition is not None and not isinstance(definition, JobDefinition):
+        raise SubmissionError(f"job_definition={definition!r}: use JobDefinition(cpu=1, memory_mb=4000)")
+    return definition
+
+
+def _config(config: object) -> GlobalConfig:
+    if config is None:
+        return GlobalConfig()
+    if not isinstance(config, GlobalConfig):
+        raise SubmissionError(f"global_config={config!r}: use GlobalConfig(name=value, ...)")
+    return config
+
+
+def _labels(labels: object) -> dict[str, str]:
+    if labels is None:
+        return {}
+    if not isinstance(labels, dict) or not all(isinstance(each, str) for pair in labels.items() for each in pair):
+        raise SubmissionError(f"labels={labels!r}: use a dictionary of strings")
+    return dict(labels)
+
+

@@ -1,0 +1,27 @@
+"""Lengths of time as people write them: ``10m``, ``1h``, ``1d``, ``2w``."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def seconds(duration: str | float | timedelta) -> float:
+    """Seconds of ``10m``, a number of seconds, or a timedelta. Raises ValueError."""
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, int | float) and not isinstance(duration, bool):
+        return float(duration)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration) if isinstance(duration, str) else None
+    if match is None:
+        raise ValueError(f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def ago(length: float) -> str:
+    """A length in seconds as the shortest duration that is not shorter: 5400 -> ``2h``."""
+    for unit in ("s", "m", "h", "d"):
+        bigger = {"s": 60, "m": 3600, "h": 2 * 86400, "d": 14 * 86400}[unit]
+        if length < bigger:
+            return f"{max(1, -int(-length // _UNITS[unit]))}{unit}"
+    return f"{-int(-length // _UNITS['w'])}w"

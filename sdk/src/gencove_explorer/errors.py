@@ -1,0 +1,110 @@
+"""The SDK's errors; they join the runner's tree (explorer_runner.errors).
+
+    ExplorerError
+    ├── ConfigError          a setting that cannot be used
+    ├── SubmissionError      an analysis that is refused before anything is written
+    │   ├── CaptureError     the function or an input takes along what cannot travel
+    │   └── DependencyError  dependencies that cannot be: a cycle, two of one name, too many
+    ├── NotSubmitted         a call that needs an id on an analysis that was never submitted
+    ├── NoSuchAnalysis       no analysis of that id in the store (also a KeyError)
+    ├── JobFailed            a job failed; carries its outcome
+    ├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
+    ├── InUse                an analysis that cannot be deleted yet
+    └── ExecutorError        the local executor could not be started, or does not answer
+"""
+
+from explorer_runner.errors import (
+    AlreadyExists,
+    CorruptPayload,
+    ExplorerError,
+    InvalidDefinition,
+    InvalidKey,
+    InvalidName,
+    NoSuchDependency,
+    NoSuchOutput,
+    NotFinished,
+    NotFound,
+    OutputError,
+    PackageError,
+    PayloadError,
+    PythonMismatch,
+    StoreError,
+    UnsupportedFormat,
+)
+from explorer_runner.outcome import Outcome
+
+__all__ = [
+    "AlreadyExists",
+    "CaptureError",
+    "ConfigError",
+    "CorruptPayload",
+    "DependencyError",
+    "ExecutorError",
+    "ExplorerError",
+    "InUse",
+    "InvalidDefinition",
+    "InvalidKey",
+    "InvalidName",
+    "JobFailed",
+    "NoSuchAnalysis",
+    "NoSuchDependency",
+    "NoSuchOutput",
+    "NotFinished",
+    "NotFound",
+    "NotSubmitted",
+    "OutputError",
+    "PackageError",
+    "PayloadError",
+    "PythonMismatch",
+    "StoreError",
+    "SubmissionError",
+    "UnsupportedFormat",
+    "WaitTimeout",
+]
+
+
+class ConfigError(ExplorerError):
+    """A setting cannot be used."""
+
+
+class SubmissionError(ExplorerError):
+    """The analysis is refused; nothing was written."""
+
+
+class CaptureError(SubmissionError):
+    """The work function or an input takes along what cannot travel."""
+
+
+class DependencyError(SubmissionError):
+    """The dependencies cannot be honoured."""
+
+
+class NotSubmitted(ExplorerError):
+    """The analysis was never submitted."""
+
+
+class NoSuchAnalysis(ExplorerError, KeyError):
+    """The store holds no analysis of that id."""
+
+    __str__ = Exception.__str__
+
+
+class JobFailed(ExplorerError):
+    """A job failed."""
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        """What is known of the failed attempt; None if it never reached the runner."""
+
+
+class WaitTimeout(ExplorerError, TimeoutError):
+    """The time that was allowed for waiting is over; the jobs go on."""
+
+
+class InUse(ExplorerError):
+    """The analysis cannot be deleted yet."""
+
+
+class ExecutorError(ExplorerError):
+    """The local executor cannot be started, or does not answer."""

@@ -1,0 +1,243 @@
+"""run_local: jobs in the foreground, each by its own runner, their output in the cell as it comes."""
+
+import fcntl
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.environment import job_variables
+from explorer_runner.errors import ExplorerError
+from explorer_runner.folders import claim_private
+from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, round_key
+from explorer_runner.stores import Store
+from explorer_runner.stores.folder import FolderStore
+
+from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
+from gencove_explorer.local.processes import owner_of
+from gencove_explorer.local.runtime import find_runtime, find_uv
+from gencove_explorer.observe import RUNNABLE, Observed, settle
+from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed
+from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis
+
+_END_SECONDS = 30.0
+_CHUNK = 1 << 16
+NEVER_STARTED = "never started: run_local ended before its turn"
+
+
+class ForegroundExecutor:
+    """What other processes see of a run_local: who runs it holds a lock on its round's record."""
+
+    name = "foreground"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def fit(self, definition: JobDefinition | None) -> JobDefinition:
+        return LocalExecutor(self.settings).fit(definition)
+
+    def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
+        """Nothing: ``run_foreground`` runs it, here and now."""
+
+    def describe(
+        self,
+        store: Store,
+        rounds: Sequence[RoundRecord],
+        outcomes: Iterable[OutcomeName],
+        open_jobs: Sequence[int],
+    ) -> tuple[Mapping[int, str], str | None]:
+        last = {index: record for record in rounds for index in record.all_indices()}
+        states = claimed_states(_logs(store, rounds[-1].id), last, outcomes, open_jobs)
+        if not is_held(store, rounds[-1]):
+            # Whoever ran it is gone, and did not even write that down.
+            close_unended(store, rounds[-1], "the process that ran it ended (run_local)")
+            return dict.fromkeys(open_jobs, FAILED), None
+        return {index: states.get(index, RUNNABLE) for index in open_jobs}, None
+
+    def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
+        """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
+        store = FolderStore(self.settings.local_store)
+        folder = Path(_logs(store, analysis))
+        for log in sorted(folder.glob("*.txt")):
+            if indices is None or int(log.name.split(".")[0]) in indices:
+                owner = owner_of(str(log))
+                if owner is not None:
+                    owner.send_signal(signal.SIGTERM)
+
+    def last_attempt(
+        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
+    ) -> Attempt | None:
+        return last_claimed(_logs(store, rounds[0].id), rounds, observed, index)
+
+    def log_path(self, store: Store, analysis: str, attempt: Attempt) -> Path | None:
+        return store.path(log_key(analysis, attempt))
+
+    def open_rounds(self) -> list[RoundRecord]:
+        return []
+
+
+def run_foreground(stored: StoredAnalysis, settings: Settings, parallel: int) -> None:
+    """Run the jobs of an analysis, ``parallel`` at once, and copy what they print.
+
+    Stops at the first failure and raises it as JobFailed; an interrupt ends the jobs too.
+    """
+    record = stored.rounds[-1]
+    positions = iter(range(record.jobs))
+    runners: list[_Runner] = []
+    failed = False
+    with hold(stored.store, record), selectors.DefaultSelector() as selector:
+        try:
+            while True:
+                while not failed and len(runners) < parallel:
+                    position = next(positions, None)
+                    if position is None:
+                        break
+                    runners.append(_Runner(stored, record, position, settings, selector))
+                if not runners:
+                    break
+                for key, _ in selector.select():
+                    key.data.copy(key.fileobj, selector)
+                for runner in [each for each in runners if each.silent]:
+                    runners.remove(runner)
+                    failed = runner.wait() != 0 or failed
+                if failed:
+                    for runner in runners:
+                        runner.end()
+        finally:
+            for runner in runners:
+                runner.end()
+            for runner in runners:
+                runner.wait()
+            close_unended(stored.store, record, NEVER_STARTED)
+    if failed:
+        stored.require_success()
+
+
+class _Runner:
+    """One job's runner: a process, with both its streams copied to ours."""
+
+    def __init__(
+        self, stored: StoredAnalysis, record: RoundRecord, position: int, settings: Settings, selector: selectors.BaseSelector
+    ) -> None:
+        index = record.index_of(position)
+        self._prefix = f"[{index}] " if stored.record.array else ""
+        self._process = subprocess.Popen(
+            _command(stored.store, record, position, settings),
+            env=job_variables(record.job_definition, os.environ),
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._open: dict[IO[bytes], bytes] = {}
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+            self._open[pipe] = b""
+            selector.register(pipe, selectors.EVENT_READ, self)
+
+    @property
+    def silent(self) -> bool:
+        """Whether both streams have ended, which is when the runner is about to."""
+        return not self._open
+
+    def copy(self, pipe: IO[bytes], selector: selectors.BaseSelector) -> None:
+        """Copy what has come: an array's by whole lines, each marked with its index."""
+        chunk = os.read(pipe.fileno(), _CHUNK)
+        target = sys.stdout if pipe is self._process.stdout else sys.stderr
+        if not self._prefix:
+            target.write(chunk.decode(errors="replace"))
+        else:
+            *lines, rest = (self._open[pipe] + chunk).split(b"\n")
+            if not chunk and rest:
+                lines, rest = [*lines, rest], b""
+            self._open[pipe] = rest
+            target.write("".join(f"{self._prefix}{line.decode(errors='replace')}\n" for line in lines))
+        target.flush()
+        if not chunk:
+            selector.unregister(pipe)
+            del self._open[pipe]
+
+    def end(self) -> None:
+        """Let the job end: its runner notices that its input has closed, and writes that down."""
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+
+    def wait(self) -> int:
+        """The exit code, after the end."""
+        self.end()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+        try:
+            return self._process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def _command(store: Store, record: RoundRecord, position: int, settings: Settings) -> list[str]:
+    claim_private(str(settings.home))
+    facts = {
+        "--store": store.uri,
+        "--analysis": record.id,
+        "--round": record.round,
+        "--index": position,
+        "--digest": record.payload,
+        "--scratch": settings.home / "scratch" / "foreground",
+        "--environments": settings.home / "environments",
+        "--uv": find_uv(),
+    }
+    runtime = [find_runtime(settings.home), "-P", "-s", "-m", "explorer_runner", "--foreground"]
+    return [*runtime, *(str(each) for fact in facts.items() for each in fact)]
+
+
+# -- who runs it ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def hold(store: Store, record: RoundRecord) -> Iterator[None]:
+    """Hold the round's record, so that others see that somebody runs it."""
+    path = store.path(round_key(record.id, record.round))
+    if path is None:
+        raise ExplorerError("run_local keeps its analyses in a folder")
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_held(store: Store, record: RoundRecord) -> bool:
+    """Whether somebody runs the round."""
+    path = store.path(round_key(record.id, record.round))
+    assert path is not None
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def close_unended(store: Store, record: RoundRecord, reason: str) -> None:
+    """Write down that those jobs of a round which have not ended never will."""
+    from explorer_runner.results import outcome_names
+
+    jobs = 1 + max(record.all_indices())
+    states, _, _ = settle(jobs, [record], outcome_names(store, record.id), read_closed(store, record.id))
+    unended = [index for index in record.all_indices() if states[index] is None]
+    if unended:
+        write_closed(store, record.id, record.round, Closed.of({reason: unended}))
+
+
+def _logs(store: Store, analysis: str) -> str:
+    return str(store.path(logs_prefix(analysis)))
+
+

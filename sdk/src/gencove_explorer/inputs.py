@@ -1,0 +1,109 @@
+"""Inputs, pickled one by one into a file: never all of them in memory."""
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.payload import INLINE_BYTES, InputEntry
+
+from gencove_explorer.capture import Capture, Pickler
+from gencove_explorer.errors import CaptureError, SubmissionError
+from gencove_explorer.log import get_logger
+from gencove_explorer.modules import Modules
+
+MAX_INPUTS = 10_000
+"""AWS Batch's limit on the size of an array."""
+MAX_INPUT_BYTES = 256 << 20
+WARN_BYTES = 1 << 30
+
+_log = get_logger(__name__)
+
+
+class PickledInputs:
+    """All inputs of a round: their index, and their bytes in memory or, when large, in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._index = bytearray()
+        self._small = io.BytesIO()
+        self._file: Any = None
+        self._elsewhere = False
+        self.size = 0
+
+    @property
+    def index(self) -> bytes:
+        return bytes(self._index)
+
+    @property
+    def inside(self) -> bytes | None:
+        """The bytes, if they are few enough to travel inside the payload."""
+        return None if self._file or self._elsewhere else self._small.getvalue()
+
+    @property
+    def path(self) -> Path | None:
+        """The file, if they are not."""
+        return Path(self._file.name) if self._file else None
+
+    def add(self, raw: bytes | memoryview) -> None:
+        self._index += InputEntry(self.size, len(raw), hashlib.sha256(raw).digest()).pack()
+        self.size += len(raw)
+        if self._file is None and self.size > INLINE_BYTES:
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            self._file = tempfile.NamedTemporaryFile(dir=self._folder, prefix="inputs-", delete=False)
+            self._file.write(self._small.getvalue())
+            self._small = io.BytesIO()
+        (self._file or self._small).write(raw)
+
+    def refer(self, entry: bytes) -> None:
+        """Take an input that lies in the analysis's own inputs.bin already, by its index entry."""
+        self._elsewhere = True
+        self._index += entry
+
+    def flush(self) -> None:
+        if self._file:
+            self._file.flush()
+
+    def discard(self) -> None:
+        """Remove the file, if there is one and nobody took it."""
+        if self._file:
+            self._file.close()
+            Path(self._file.name).unlink(missing_ok=True)
+
+
+def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: Path) -> PickledInputs:
+    """Pickle each input. Raises CaptureError naming index and path of one that cannot be."""
+    pickled = PickledInputs(folder)
+    buffer = io.BytesIO()
+    pickler = Pickler(buffer, modules)
+    try:
+        for index, value in enumerate(inputs):
+            try:
+                pickler.dump(value)
+            except Exception as error:
+                # The exact message takes another look, at this input alone.
+                name = f"input[{index}]" if array else "input"
+                Capture(modules).value(value, name)
+                raise CaptureError(f"{name}: {error}") from error
+            if buffer.tell() > MAX_INPUT_BYTES:
+                raise SubmissionError(
+                    f"input[{index}] is {buffer.tell() >> 20} MB when pickled, more than {MAX_INPUT_BYTES >> 20}: "
+                    "keep the data in a file and pass its path or address"
+                )
+            with buffer.getbuffer() as view:
+                pickled.add(view)
+            buffer.seek(0)
+            buffer.truncate()
+            pickler.clear_memo()
+        pickled.flush()
+    except BaseException:
+        pickled.discard()
+        raise
+    if pickled.size > WARN_BYTES:
+        _log.warning(
+            "the inputs are %.1f GB when pickled: files that jobs read cost less than inputs", pickled.size / 1e9
+        )
+    return pickled

@@ -1,0 +1,126 @@
+"""JobManager: analyses of the past, found by id, time, name and user."""
+
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+
+from explorer_runner.keys import index_key
+from explorer_runner.names import parse_id
+from explorer_runner.stores import Store
+
+from gencove_explorer.analysis import Analysis
+from gencove_explorer.backend import Backend
+from gencove_explorer.display import analyses_as_html, analyses_as_text
+from gencove_explorer.durations import seconds
+from gencove_explorer.records import IndexRecord
+from gencove_explorer.settings import Settings
+
+__all__ = ["JobList", "JobManager"]
+
+_DAY = timedelta(days=1)
+
+
+class JobList(list[Analysis]):
+    """Analyses, newest first; prints as a table, in a notebook too."""
+
+    def __repr__(self) -> str:
+        return analyses_as_text([analysis._submitted() for analysis in self])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return analyses_as_html([analysis._submitted() for analysis in self])
+
+
+class JobManager:
+    """Finds analyses that were submitted before, from any process and machine."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._backend = Backend(settings)
+
+    def get_analysis(self, job_id: str) -> Analysis:
+        """The analysis of an id; nothing is unpickled for it. Raises NoSuchAnalysis or InvalidName."""
+        return Analysis._found(self._backend.find(job_id))
+
+    def list_jobs(
+        self,
+        since: str | float | timedelta | None = None,
+        date: str | None = None,
+        name: str | None = None,
+        user: str | None = None,
+    ) -> JobList:
+        """Analyses, newest first, that meet every filter that is given.
+
+        since: submitted within this length of time (``1h``, ``1d``, ``2w``).
+        date: submitted on a day (``2023-05-09``) or in a month (``2023-04``), UTC.
+        name: this text is in the name, in whatever case.
+        user: submitted by this user.
+        """
+        earliest = datetime.now(UTC) - timedelta(seconds=seconds(since)) if since is not None else None
+        first, last = _days(date, earliest)
+        found: dict[str, tuple[Store, str]] = {}
+        for store in self._backend.stores:
+            for day in _days_in(store, first, last):
+                for analysis_id in _ids(store, day):
+                    if _matches(analysis_id, earliest, name):
+                        found.setdefault(analysis_id, (store, day))
+        newest_first = sorted(found.items(), reverse=True)
+        records = _read([(store, index_key(day, key)) for key, (store, day) in newest_first])
+        stored = [
+            self._backend.open(store, record)
+            for (_, (store, _)), record in zip(newest_first, records, strict=True)
+            if user is None or record.user == user
+        ]
+        return JobList(Analysis._found(each) for each in stored)
+
+
+def _days(text: str | None, earliest: datetime | None) -> tuple[str, str]:
+    """First and last day to look at. Raises ValueError for what is no date."""
+    first, last = "0000-00-00", "9999-99-99"
+    if earliest is not None:
+        first = earliest.date().isoformat()
+    if text is None:
+        return first, last
+    try:
+        if len(text) == len("2023-04"):
+            begin = date.fromisoformat(f"{text}-01")
+            end = (begin + 31 * _DAY).replace(day=1) - _DAY
+        else:
+            begin = end = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"date={text!r}: use a day, '2023-05-09', or a month, '2023-04'") from None
+    return max(first, begin.isoformat()), end.isoformat()
+
+
+def _days_in(store: Store, first: str, last: str) -> Iterable[str]:
+    return [day for day in store.folders("index") if first <= day <= last]
+
+
+def _ids(store: Store, day: str) -> Iterator[str]:
+    for name in store.names(f"index/{day}"):
+        yield name.removesuffix(".json")
+
+
+def _matches(analysis_id: str, earliest: datetime | None, name: str | None) -> bool:
+    try:
+        parts = parse_id(analysis_id)
+    except ValueError:
+        return False  # somebody else's file
+    if name is not None and name.lower() not in parts.name.lower():
+        return False
+    if earliest is None:
+        return True
+    submitted = time.strptime(f"{parts.date}T{parts.clock}", "%Y-%m-%dT%H%M%S")
+    return datetime(*submitted[:6], tzinfo=UTC) >= earliest.replace(microsecond=0)
+
+
+def _read(keys: list[tuple[Store, str]]) -> list[IndexRecord]:
+    def read(each: tuple[Store, str]) -> IndexRecord:
+        store, key = each
+        return IndexRecord.from_json(store.read(key), key)
+
+    if len(keys) < 2 or all(store.path("") is not None for store, _ in keys):
+        return [read(each) for each in keys]
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        return list(pool.map(read, keys))

@@ -1,0 +1,114 @@
+"""Jobs that go on although their forker is gone, or that another process started.
+
+Their claim says whether they live. Nobody waits for them, so they are looked at; one that has ended
+without an outcome is lost, and that is written down for it.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+
+import psutil
+from explorer_runner import claim
+from explorer_runner import processes as runner_processes
+from explorer_runner.child import blank_outcome
+from explorer_runner.errors import AlreadyExists, StoreError
+from explorer_runner.folders import remove_tree
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.outcome import write
+from explorer_runner.stores import Store
+
+from gencove_explorer.local import processes
+
+LOOK_SECONDS = 0.2
+GRACE_SECONDS = 1.5
+"""How long an ended job may be without an outcome: its old forker may be about to write it."""
+
+LOST = (
+    "Host lost: the job's process ended without an outcome while nobody was watching it "
+    "(the executor was killed, or the machine restarted)"
+)
+
+
+@dataclass
+class AdoptedJob:
+    """One attempt that is watched."""
+
+    analysis: str
+    attempt: Attempt
+    store: Store
+    log: str
+    payload: str
+    since: float = field(default_factory=time.monotonic)
+    gone_since: float | None = None
+    killed: str | None = None
+    kill_at: float | None = None
+    _process: psutil.Process | None = None
+    _looked: bool = False
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """Its main process; looked for once, when first asked for."""
+        if not self._looked:
+            self._looked = True
+            self._process = processes.owner_of(self.log)
+        return self._process
+
+    @property
+    def age(self) -> float:
+        """Seconds it has been running, by the clock that never jumps where the process is known."""
+        if self.process is None:
+            return time.monotonic() - self.since
+        try:
+            return max(0.0, time.time() - self.process.create_time())
+        except psutil.Error:
+            return time.monotonic() - self.since
+
+    def kill(self, reason: str, *, gently: bool) -> None:
+        """End it; SIGKILL follows if it is ``gently`` and that does not help."""
+        self.killed = self.killed or reason
+        if self.process is not None:
+            processes.end_tree(self.process, signal.SIGTERM if gently else signal.SIGKILL)
+            self.kill_at = time.monotonic() + runner_processes.GRACE_SECONDS if gently else None
+
+    def look(self) -> bool | None:
+        """True or False when it has ended, by success; None while it lives."""
+        for status in (SUCCEEDED, FAILED):
+            if self.store.exists(outcome_key(self.analysis, self.attempt, status)):
+                return status == SUCCEEDED
+        if claim.inspect(self.log) in (claim.Life.STARTING, claim.Life.RUNNING):
+            if self.kill_at is not None and time.monotonic() >= self.kill_at and self.process is not None:
+                processes.end_tree(self.process, signal.SIGKILL)
+            self.gone_since = None
+            return None
+        now = time.monotonic()
+        self.gone_since = self.gone_since or now
+        if now - self.gone_since < GRACE_SECONDS:
+            return None
+        return self._write_lost()
+
+    def _write_lost(self) -> bool | None:
+        outcome = blank_outcome(self.analysis, self.attempt, _created(self.log), self.payload)
+        outcome.status, outcome.reason, outcome.ended = FAILED, self.killed or LOST, time.time()
+        try:
+            write(self.store, outcome)
+        except AlreadyExists:
+            pass
+        except StoreError:
+            return None  # a full disk: the next look tries again
+        return False
+
+
+def sweep(folder: str) -> None:
+    """Remove all that lies in a folder; not being there is fine."""
+    if os.path.isdir(folder):
+        for entry in os.scandir(folder):
+            remove_tree(entry.path)
+
+
+def _created(path: str) -> float:
+    try:
+        return os.stat(path).st_ctime
+    except OSError:
+        return time.time()

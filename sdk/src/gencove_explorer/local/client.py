@@ -1,0 +1,246 @@
+"""What a notebook does with the local executor. Everything is found in files; nobody is asked."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from explorer_runner import claim
+from explorer_runner.definition import JobDefinition
+from explorer_runner.environment import job_variables
+from explorer_runner.folders import claim_private
+from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
+from explorer_runner.stores import Store
+
+from gencove_explorer._version import __version__
+from gencove_explorer.errors import ExecutorError, SubmissionError
+from gencove_explorer.local.queue import Entry, Queue
+from gencove_explorer.local.recovery import claims_folder, load_progress
+from gencove_explorer.local.runtime import find_runtime, find_uv
+from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
+from gencove_explorer.records import IndexRecord, RoundRecord
+from gencove_explorer.settings import Settings
+from gencove_explorer.stores import job_credentials
+
+_START_SECONDS = 20.0
+
+
+class LocalExecutor:
+    """Runs jobs on this machine, in the background, with AWS Batch's semantics."""
+
+    name = "local"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.queue = Queue(settings.home)
+
+    # -- the protocol (gencove_explorer.executors) --------------------------------------------------
+
+    def fit(self, definition: JobDefinition | None) -> JobDefinition:
+        """The definition to use: the default shrinks to this machine, one that was asked for must fit."""
+        cpus, memory_mb = self.settings.cpus, self.settings.memory_mb
+        if definition is None:
+            default = JobDefinition()
+            return JobDefinition(cpu=min(default.cpu, cpus), memory_mb=min(default.memory_mb, memory_mb))
+        for name, asked, has in (("cpu", definition.cpu, cpus), ("memory_mb", definition.memory_mb, memory_mb)):
+            if asked > has:
+                raise SubmissionError(
+                    f"job_definition asks for {name}={asked}, the local executor has {has}: it could never "
+                    f"start. Ask for less, or allow more ({'EXPLORER_CPUS' if name == 'cpu' else 'EXPLORER_MEMORY_MB'})"
+                )
+        if definition.gpu:
+            raise SubmissionError(
+                f"job_definition asks for gpu={definition.gpu}: the local executor hands out no GPUs; use AWS Batch"
+            )
+        missing = sorted(set(definition.secrets) - set(os.environ))
+        if missing:
+            raise SubmissionError(
+                f"the secret {missing[0]!r} is not set here: on this machine its value is taken from the "
+                f"environment variable of that name"
+            )
+        return definition
+
+    def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
+        """Commit to running a round whose payload is in the store, and wake the scheduler."""
+        claim_private(str(self.settings.home))
+        variables = job_variables(record.job_definition, os.environ)
+        variables.update(job_credentials(store.uri))
+        entry = Entry(
+            store=store.uri,
+            record=record,
+            index=index,
+            runtime=find_runtime(self.settings.home),
+            uv=find_uv(),
+            variables=variables,
+            cpus=self.settings.cpus,
+            memory_mb=self.settings.memory_mb,
+        )
+        self.queue.make()
+        self.queue.stopped.unlink(missing_ok=True)
+        self.queue.add(entry)
+        self.wake()
+
+    def describe(
+        self,
+        store: Store,
+        rounds: Sequence[RoundRecord],
+        outcomes: Iterable[OutcomeName],
+        open_jobs: Sequence[int],
+    ) -> tuple[Mapping[int, str], str | None]:
+        """The states of jobs that have not ended, and why they wait if it is known."""
+        last = {index: record for record in rounds for index in record.all_indices()}
+        analysis = rounds[-1].id
+        states = claimed_states(claims_folder(self.queue, store, analysis), last, outcomes, open_jobs)
+        unclaimed = [index for index in open_jobs if index not in states]
+        if unclaimed:
+            self._add_waiting(store, last, unclaimed, states)
+        reason = None
+        if self.queue.stopped.exists():
+            reason = "the local executor is stopped: explorer executor start"
+        else:
+            self.wake(silently=True)
+            if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
+                reason = self._why_runnable(last[unclaimed[0]].job_definition)
+        return states, reason
+
+    def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
+        """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
+        self.queue.ask({"terminate": analysis, "indices": None if indices is None else list(indices), "reason": reason})
+        self.wake()
+
+    def last_attempt(
+        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
+    ) -> Attempt | None:
+        """The latest attempt at a job, which may be running; None if there was none yet."""
+        return last_claimed(claims_folder(self.queue, store, rounds[0].id), rounds, observed, index)
+
+    def log_path(self, store: Store, analysis: str, attempt: Attempt) -> Path | None:
+        """Where the log of an attempt grows."""
+        return Path(claims_folder(self.queue, store, analysis), f"{attempt.stem}.txt")
+
+    def open_rounds(self) -> list[RoundRecord]:
+        """The rounds that have not ended."""
+        return [entry.record for entry in self.queue.open_rounds()]
+
+    # -- the scheduler ------------------------------------------------------------------------------
+
+    def wake(self, *, silently: bool = False) -> None:
+        """Ring for the scheduler; start one if nobody hears and there is something to do."""
+        if self.queue.ring(silently=silently):
+            if self.queue.read_state().get("version") not in (None, __version__):
+                self._hand_over()
+        elif self.queue.has_news() or any(self.queue.accepted.glob("[0-9]*.json")):
+            self.start()
+
+    def start(self) -> None:
+        """Start a scheduler; returns when it listens. One that is there already is fine."""
+        claim_private(str(self.settings.home))
+        self.queue.make()
+        self.queue.stopped.unlink(missing_ok=True)
+        command = [sys.executable, "-P", "-m", "gencove_explorer.local", str(self.settings.home)]
+        with open(self.queue.log, "ab") as log:
+            ended = subprocess.run(
+                [*command, str(self.settings.idle_seconds)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if ended.returncode != 0:
+            raise ExecutorError(f"the local executor could not be started: see {self.queue.log}")
+
+    def stop(self) -> None:
+        """End the scheduler. Running jobs go on to their end, waiting ones wait for the next start."""
+        self.queue.make()
+        self.queue.stopped.touch()
+        self._end_scheduler()
+
+    def _hand_over(self) -> None:
+        """Let a scheduler of another version end, and start ours: it takes over all there is."""
+        self._end_scheduler()
+        self.start()
+
+    def _end_scheduler(self) -> None:
+        self.queue.ask({"stop": True})
+        if self.queue.ring():
+            _wait_until(lambda: not self.queue.alive(), "the local executor does not end")
+        self.queue.withdraw("stop")
+
+    # -- states ---------------------------------------------------------------------------------------
+
+    def _add_waiting(
+        self, store: Store, last: Mapping[int, RoundRecord], unclaimed: Sequence[int], states: dict[int, str]
+    ) -> None:
+        progress = {
+            ref.id: load_progress(store, ref.id, ref.jobs)
+            for record in {id(each): each for each in last.values()}.values()
+            for ref in record.depends_on
+        }
+        unseen = {key: self.queue.holds(key) for key in {f"{each.id}.{each.round}" for each in last.values()}}
+        for index in unclaimed:
+            record = last[index]
+            waits = False
+            for ref in record.depends_on:
+                found = progress[ref.id]
+                waits = waits or found is None or not (index in found.succeeded if ref.each else found.finished)
+            new = unseen[f"{record.id}.{record.round}"]
+            states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
+
+    def _why_runnable(self, definition: JobDefinition) -> str | None:
+        state = self.queue.read_state()
+        if not state.get("running"):
+            return None
+        return (
+            f"waits for {definition.cpu} CPUs and {definition.memory_mb} MiB: {state['cpus_in_use']} of "
+            f"{state['cpus']} CPUs and {state['memory_mb_in_use']} of {state['memory_mb']} MiB are in use"
+        )
+
+
+def last_claimed(claims: str, rounds: Sequence[RoundRecord], observed: Observed, index: int) -> Attempt | None:
+    """The last attempt at a job that a process has claimed, in the last round that it is in."""
+    round = max((each.round for each in rounds if index in each.all_indices()), default=0)
+    ended = observed.outcomes.get(index)
+    number = ended.attempt if ended else 0
+    while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
+        number += 1
+    return Attempt(index, round, number) if number else None
+
+
+def claimed_states(
+    claims: str,
+    last: Mapping[int, RoundRecord],
+    outcomes: Iterable[OutcomeName],
+    open_jobs: Sequence[int],
+) -> dict[int, str]:
+    """STARTING or RUNNING, for the jobs that a process has claimed and that have no outcome yet."""
+    wanted = set(open_jobs)
+    ended = {(name.index, name.round, name.attempt) for name in outcomes if name.index in wanted}
+    states: dict[int, str] = {}
+    try:
+        names = os.listdir(claims)
+    except FileNotFoundError:
+        return states
+    for name in names:
+        attempt = parse_log_name(name)
+        if (
+            attempt is not None
+            and attempt.index in wanted
+            and attempt.round == last[attempt.index].round
+            and attempt not in ended
+        ):
+            life = claim.inspect(f"{claims}/{name}")
+            # A claim whose process has ended is about to get its outcome.
+            states[attempt.index] = STARTING if life == claim.Life.STARTING else RUNNING
+    return states
+
+
+def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise ExecutorError(otherwise)
+        time.sleep(0.01)
+
+

@@ -1,0 +1,111 @@
+"""The scheduler's side of a forker: start it, send commands, read reports."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.folders import make_private
+
+from gencove_explorer.local.queue import iterate_lines
+from gencove_explorer.local.rounds import ActiveRound
+
+_CHUNK = 1 << 20
+
+
+class ForkerHandle:
+    """A running forker (explorer_runner.forker has the protocol)."""
+
+    def __init__(self, runtime: str, log: Path) -> None:
+        self.runtime = runtime
+        self.sent = 0
+        """How many commands it was sent."""
+        self.heard = 0
+        """How many commands it has carried out, as far as is known."""
+        with open(log, "ab") as errors:
+            self._process = subprocess.Popen(
+                [runtime, "-P", "-s", "-c", "from explorer_runner.start_forker import main; main()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd="/",
+                env={"LANG": "C.UTF-8"},
+                start_new_session=True,
+            )
+        assert self._process.stdin and self._process.stdout
+        self._commands = self._process.stdin.fileno()
+        self.reports = self._process.stdout.fileno()
+        os.set_blocking(self._commands, False)
+        os.set_blocking(self.reports, False)
+        self._unsent = bytearray()
+        self._unread = bytearray()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def announce(self, round: ActiveRound, claims: str, home: Path) -> None:
+        """Tell of a round, before its first job."""
+        scratch = home / "scratch" / str(self.pid)
+        make_private(str(scratch))
+        self.send(
+            "round",
+            {
+                "key": round.key,
+                "store": round.entry.store,
+                "analysis": round.record.id,
+                "round": round.record.round,
+                "digest": round.record.payload,
+                "claims": claims,
+                "scratch": str(scratch),
+                "environments": str(home / "environments"),
+                "uv": round.entry.uv,
+                "variables": round.entry.variables,
+            },
+        )
+
+    def send(self, command: str, argument: Any) -> int:
+        """Send a command; returns its number, to compare with ``heard``."""
+        self._unsent += json.dumps({command: argument}).encode() + b"\n"
+        self.sent += 1
+        self.flush()
+        return self.sent
+
+    def flush(self) -> bool:
+        """Write what the pipe takes now; True if nothing is left to write."""
+        try:
+            while self._unsent:
+                del self._unsent[: os.write(self._commands, self._unsent)]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self._unsent.clear()  # it is gone; the end of its reports says so
+        return True
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The reports that have come. Raises EOFError when the forker is gone."""
+        while True:
+            try:
+                chunk = os.read(self.reports, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                raise EOFError
+            self._unread += chunk
+            for line in iterate_lines(self._unread):
+                report = json.loads(line)
+                self.heard = max(self.heard, report.pop("heard", 0))
+                yield report
+
+    def close(self) -> None:
+        """Let go of it: it sees its running jobs to their end, and ends."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def reap(self) -> None:
+        """After its end."""
+        self.close()
+        self._process.wait()

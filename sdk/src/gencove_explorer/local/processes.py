@@ -1,0 +1,86 @@
+"""Processes on this machine, seen from outside: whose a log is, how much memory a tree holds."""
+
+import os
+import signal
+from collections.abc import Collection, Iterable
+
+import psutil
+
+
+def owner_of(log: str) -> psutil.Process | None:
+    """The process that makes the attempt whose log this is: the session leader that has it open."""
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == process.pid and any(
+                each.path == log for each in process.open_files()
+            ):
+                return process
+        except (psutil.Error, OSError):
+            continue
+    return None
+
+
+def resident_bytes(pids: Collection[int]) -> dict[int, int]:
+    """Resident memory of each process with everything below it; 0 for one that is gone.
+
+    Memory that processes share is counted for each of them, so this is an upper bound.
+    """
+    children: dict[int, list[psutil.Process]] = {}
+    sizes: dict[int, int] = {}
+    for process in psutil.process_iter():
+        try:
+            children.setdefault(process.ppid(), []).append(process)
+        except psutil.Error:
+            continue
+    for pid in pids:
+        sizes[pid] = sum(_resident(each) for each in _tree(pid, children))
+    return sizes
+
+
+def exact_bytes(pid: int) -> int:
+    """Memory of a process with everything below it, shared pages counted once."""
+    try:
+        top = psutil.Process(pid)
+        tree = [top, *top.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    return sum(_exact(each) for each in tree)
+
+
+def end_tree(process: psutil.Process, number: signal.Signals) -> None:
+    """Send a signal to a session leader's process group; SIGKILL to all below it too."""
+    try:
+        below = process.children(recursive=True) if number == signal.SIGKILL else []
+        os.killpg(process.pid, number)
+        for child in below:
+            child.send_signal(number)
+    except (psutil.Error, ProcessLookupError, PermissionError):
+        pass
+
+
+def _tree(pid: int, children: dict[int, list[psutil.Process]]) -> Iterable[psutil.Process]:
+    try:
+        yield psutil.Process(pid)
+    except psutil.Error:
+        return
+    stack = [pid]
+    while stack:
+        for child in children.get(stack.pop(), ()):
+            yield child
+            stack.append(child.pid)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _exact(process: psutil.Process) -> int:
+    try:
+        full = process.memory_full_info()
+    except psutil.Error:
+        return _resident(process)
+    # Linux shares a page's size among its users (pss); elsewhere what only this process has (uss).
+    return int(getattr(full, "pss", None) or full.uss)

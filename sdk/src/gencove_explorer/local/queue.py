@@ -1,0 +1,219 @@
+"""The folder through which notebooks and the scheduler speak.
+
+    <home>/executor/
+        lock           held by the scheduler while it lives
+        bell           a named pipe that the scheduler reads; a byte wakes it
+        new/           entries that it has not seen
+        accepted/      entries of rounds that have not ended
+        requests/      what was asked of it: terminate, stop
+        stopped        there while a person wants it stopped
+        state.json     what it is doing, for people
+        log.txt        what it and its forkers say
+        claims/        claims and growing logs of jobs whose store is not a folder
+
+An entry appears by rename, whole or not at all; it is the commitment that a round will run.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.folders import make_private
+
+from gencove_explorer.records import IndexRecord, RoundRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One round to run, with all that the scheduler must know of it."""
+
+    store: str
+    record: RoundRecord
+    index: IndexRecord
+    runtime: str
+    """The Python to run it with (see runtime.py)."""
+    uv: str
+    variables: dict[str, str]
+    """The environment variables of its jobs."""
+    cpus: int
+    memory_mb: int
+    """What the executor may use, as the submitter's settings have it."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.record.id}.{self.record.round}"
+
+    def to_json(self) -> bytes:
+        data = {**vars(self), "record": self.record.to_data(), "index": self.index.to_data()}
+        return json.dumps(data).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "Entry":
+        data = json.loads(raw)
+        data["record"] = RoundRecord.from_data(data["record"])
+        data["index"] = IndexRecord.from_data(data["index"])
+        return cls(**data)
+
+
+class Queue:
+    """See the module."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.folder = home / "executor"
+        self.new = self.folder / "new"
+        self.accepted = self.folder / "accepted"
+        self.requests = self.folder / "requests"
+        self.stopped = self.folder / "stopped"
+        self.log = self.folder / "log.txt"
+        self._bell = self.folder / "bell"
+        self._state = self.folder / "state.json"
+
+    def make(self) -> None:
+        """Make the folders and the bell, where they are not there."""
+        for folder in (self.new, self.accepted, self.requests):
+            make_private(str(folder))
+        try:
+            os.mkfifo(self._bell, 0o600)
+        except FileExistsError:
+            pass
+
+    # -- entries ----------------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        self._appear(self.new, entry.key, entry.to_json())
+
+    def take_new(self) -> list[tuple[Path, Entry]]:
+        """Accept all new entries, the oldest first."""
+        found = []
+        for path in sorted(self.new.glob("[0-9]*.json")):
+            accepted = self.accepted / path.name
+            path.rename(accepted)
+            found.append((accepted, Entry.from_json(accepted.read_bytes())))
+        return found
+
+    def accepted_entries(self) -> list[tuple[Path, Entry]]:
+        paths = sorted(self.accepted.glob("[0-9]*.json"))
+        return [(path, Entry.from_json(path.read_bytes())) for path in paths]
+
+    def holds(self, key: str) -> bool:
+        """Whether the round ``key`` waits to be seen by the scheduler."""
+        return any(self.new.glob(f"*-{key}.json"))
+
+    def open_rounds(self) -> list[Entry]:
+        """The entries of all rounds that have not ended."""
+        entries = []
+        for path in sorted([*self.new.glob("[0-9]*.json"), *self.accepted.glob("[0-9]*.json")]):
+            try:
+                entries.append(Entry.from_json(path.read_bytes()))
+            except FileNotFoundError:  # ended, or accepted, since it was listed
+                accepted = self.accepted / path.name
+                if path.parent == self.new and accepted.exists():
+                    entries.append(Entry.from_json(accepted.read_bytes()))
+        return entries
+
+    def has_news(self) -> bool:
+        """Whether there is an entry or a request that the scheduler has not seen or not fulfilled."""
+        return any(self.new.glob("[0-9]*.json")) or any(self.requests.glob("[0-9]*.json"))
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def ask(self, request: Mapping[str, Any]) -> None:
+        """Ask something of the scheduler; it forgets a request when it is done."""
+        self._appear(self.requests, uuid.uuid4().hex, json.dumps(request).encode())
+
+    def withdraw(self, kind: str) -> None:
+        """Take back requests of a kind that nobody fulfilled."""
+        for path, request in self.asked().items():
+            if kind in request:
+                path.unlink(missing_ok=True)
+
+    def asked(self) -> dict[Path, dict[str, Any]]:
+        found = {}
+        for path in sorted(self.requests.glob("[0-9]*.json")):
+            try:
+                found[path] = json.loads(path.read_bytes())
+            except FileNotFoundError:
+                pass  # fulfilled, or taken back, since it was listed
+        return found
+
+    # -- the bell, the lock and the state -----------------------------------------------------------
+
+    def ring(self, *, silently: bool = False) -> bool:
+        """Wake the scheduler (``silently``: only look for it); False if there is none."""
+        try:
+            bell = os.open(self._bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENOENT):
+                return False
+            raise
+        try:
+            if not silently:
+                os.write(bell, b"!")
+        except (BlockingIOError, BrokenPipeError):
+            pass  # it has enough to wake up for, or has just ended and is started by the next call
+        finally:
+            os.close(bell)
+        return True
+
+    def open_bell(self) -> int:
+        """The scheduler's end of the bell. It is kept open for writing too, so that it never ends."""
+        return os.open(self._bell, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def lock(self) -> int | None:
+        """Become the scheduler: the lock's descriptor, or None if there is another."""
+        descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def alive(self) -> bool:
+        """Whether there is a scheduler."""
+        descriptor = self.lock() if self.folder.is_dir() else -1
+        if descriptor is None:
+            return True
+        if descriptor >= 0:
+            os.close(descriptor)
+        return False
+
+    def write_state(self, state: Mapping[str, Any]) -> None:
+        temporary = self._state.with_suffix(".part")
+        temporary.write_text(json.dumps(state))
+        temporary.rename(self._state)
+
+    def read_state(self) -> dict[str, Any]:
+        """What the scheduler last said of itself; empty if it never did."""
+        try:
+            state: dict[str, Any] = json.loads(self._state.read_text())
+            return state
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _appear(self, folder: Path, name: str, data: bytes) -> None:
+        temporary = folder / f".{uuid.uuid4().hex}"
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            temporary.rename(folder / f"{time.time_ns():020d}-{name}.json")
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def iterate_lines(buffer: bytearray) -> Iterator[bytes]:
+    """Take the whole lines out of ``buffer``."""
+    while (end := buffer.find(b"\n")) >= 0:
+        line = bytes(buffer[:end])
+        del buffer[: end + 1]
+        yield line

@@ -1,0 +1,89 @@
+"""The Python that local jobs run in: this interpreter's base, with the runner and nothing else.
+
+A job must not see what the notebook's environment happens to hold. So the runner and its libraries
+are copied, once for each version of them, into a virtual environment of their own, where they also
+outlive an upgrade or the removal of the environment that they came from.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from explorer_runner.folders import make_private
+
+from gencove_explorer.errors import ExecutorError
+
+_PACKAGES = ("explorer_runner", "cloudpickle", "obstore")
+
+
+def find_runtime(home: Path) -> str:
+    """The runtime's Python, for jobs of this interpreter's version; made if it is not there.
+
+    Raises ExecutorError if this interpreter has no virtual environments.
+    """
+    sources = {name: _source(name) for name in _PACKAGES}
+    folder = home / "runtimes" / _name(sources)
+    python = folder / "bin" / "python"
+    if not python.exists():
+        make_private(str(folder.parent))
+        _make(folder, sources)
+    return str(python)
+
+
+def find_uv() -> str:
+    """Path of the uv executable that came with the runner, else the one on the PATH; empty if none."""
+    beside = Path(sys.executable).with_name("uv")
+    if beside.exists():
+        return str(beside)
+    return shutil.which("uv") or ""
+
+
+def _source(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ExecutorError(f"the package {name} is not installed here: install gencove-explorer anew")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _name(sources: dict[str, Path]) -> str:
+    """A name that changes with the interpreter and with each version of what is copied.
+
+    Of the runner the files themselves count: while somebody works on it, its version stays.
+    """
+    facts = [sys.version, os.path.realpath(sys.executable)]
+    for path in sorted(sources["explorer_runner"].rglob("*.py")):
+        status = path.stat()
+        facts.append(f"{path.name} {status.st_mtime_ns} {status.st_size}")
+    for name in _PACKAGES[1:]:
+        try:
+            facts.append(f"{name} {distribution(name).version}")
+        except PackageNotFoundError:
+            facts.append(str(sources[name].stat().st_mtime_ns))
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+    return f"py{sys.version_info[0]}.{sys.version_info[1]}-{digest}"
+
+
+def _make(folder: Path, sources: dict[str, Path]) -> None:
+    """Make the runtime beside its place and move it there: whole or not at all."""
+    import venv
+
+    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(part)
+        packages = part / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        for name, source in sources.items():
+            shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("*.pyi"))
+        try:
+            part.rename(folder)
+        except OSError:
+            if not (folder / "bin" / "python").exists():
+                raise  # else another process was faster
+    except OSError as error:
+        raise ExecutorError(f"the Python for jobs could not be set up in {folder.parent}: {error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,322 @@
+"""The scheduler: one background process a home folder, which runs the queue.
+
+It holds nothing that is not in files too: entries in the queue's folder, outcomes and claims in the
+store. Killed at any moment, the next one finds out from these what has ended, what runs and what
+has yet to start.
+"""
+
+import os
+import select
+import time
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.errors import ExplorerError
+from explorer_runner.folders import make_private
+
+from gencove_explorer._version import __version__
+from gencove_explorer.local import processes
+from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
+from gencove_explorer.local.forkers import ForkerHandle
+from gencove_explorer.local.ledger import Ledger
+from gencove_explorer.local.limits import OUT_OF_MEMORY, POLL_SECONDS, TIMED_OUT, Limits
+from gencove_explorer.local.queue import Entry, Queue
+from gencove_explorer.local.recovery import resume
+from gencove_explorer.local.rounds import ActiveRound
+from gencove_explorer.local.slots import Size, allot
+from gencove_explorer.records import write_index
+
+_LOOK_AROUND_SECONDS = 1.0
+_STATE_SECONDS = 0.5
+_FORKER_TRIES = 3
+
+
+class Scheduler:
+    """See the module. ``run`` returns when there has been nothing to do for ``idle_seconds``."""
+
+    def __init__(self, queue: Queue, *, idle_seconds: float) -> None:
+        self.queue = queue
+        self.ledger = Ledger(queue)
+        self.idle_seconds = idle_seconds
+        self.capacity = Size(1, 64)
+        self.rounds: dict[str, ActiveRound] = {}
+        self.adopted: dict[tuple[str, int], AdoptedJob] = {}
+        self.forkers: dict[str, ForkerHandle] = {}
+        self.forker_failures: dict[str, int] = {}
+        self.requests: dict[Path, dict[str, Any]] = {}
+        self.limits = Limits(processes.resident_bytes, processes.exact_bytes)
+        self.bell = queue.open_bell()
+        self.poll = select.poll()
+        self.poll.register(self.bell, select.POLLIN)
+        self.changed = True
+        self.stopping = False
+        self.look_around_at = self.look_at_adopted_at = self.write_state_at = 0.0
+        self.state: dict[str, Any] = {"pid": os.getpid(), "version": __version__, "started": time.time()}
+        self.busy_at = time.monotonic()
+
+    def run(self) -> None:
+        for path, entry in self.queue.accepted_entries():
+            self.admit(path, entry, fresh=False)
+        if not self.adopted:  # what killed forkers left behind, and no job uses
+            sweep(str(self.queue.home / "scratch"))
+        while not self.stopping and not self.idle():
+            self.tick()
+            for descriptor, _ in self.poll.poll(self.patience() * 1000):
+                if descriptor == self.bell:
+                    os.read(self.bell, 4096)
+                    self.look_around_at = 0.0
+                else:
+                    self.hear(next(each for each in self.forkers.values() if each.reports == descriptor))
+        for forker in self.forkers.values():
+            forker.close()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if now >= self.look_around_at:
+            self.look_around_at = now + _LOOK_AROUND_SECONDS
+            self.look_around()
+        if self.adopted and now >= self.look_at_adopted_at:
+            self.look_at_adopted_at = now + LOOK_SECONDS
+            self.look_at_adopted()
+        if self.limits.due(now):
+            self.enforce_limits()
+        if self.changed:
+            self.changed = False
+            for round in list(self.rounds.values()):
+                round.release(lambda ref, own=round: self.ledger.dependency(own, ref))  # type: ignore[misc]
+                self.changed |= self.ledger.write_closed(round)
+            self.hand_out()
+            self.forget_ended()
+        if now >= self.write_state_at:
+            self.write_state_at = now + _STATE_SECONDS
+            self.write_state()
+
+    def patience(self) -> float:
+        """Seconds until something is due though nothing happens."""
+        now = time.monotonic()
+        if self.changed:
+            return 0.0
+        due = [self.look_around_at - now]
+        if self.adopted:
+            due.append(self.look_at_adopted_at - now)
+        if any(round.running for round in self.rounds.values()):
+            due.append(self.limits.due_in(now))
+        return max(0.001, min(due))
+
+    def idle(self) -> bool:
+        """Whether there has been nothing to do for so long that the scheduler may end."""
+        now = time.monotonic()
+        if self.rounds or self.requests:
+            self.busy_at = now
+        if now - self.busy_at < self.idle_seconds:
+            return False
+        # Whoever rings from here on finds nobody and starts the next scheduler, which waits for the
+        # lock; whoever rang before has left an entry or a request.
+        self.poll.unregister(self.bell)
+        os.close(self.bell)
+        if not self.queue.has_news():
+            return True
+        self.bell = self.queue.open_bell()
+        self.poll.register(self.bell, select.POLLIN)
+        self.busy_at, self.look_around_at = now, 0.0
+        return False
+
+    # -- the queue's folder -----------------------------------------------------------------------
+
+    def look_around(self) -> None:
+        self.ledger.forget_all_but(self.rounds)
+        for path, entry in self.queue.take_new():
+            self.admit(path, entry, fresh=True)
+        for path, request in self.queue.asked().items():
+            if path not in self.requests:
+                self.requests[path] = request
+                self.carry_out(request)
+        for path, request in list(self.requests.items()):
+            if not self.concerned(request):
+                del self.requests[path]
+                path.unlink(missing_ok=True)
+        self.changed = True
+
+    def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
+        """Take a round into the queue."""
+        self.capacity = Size(entry.cpus, entry.memory_mb)
+        round = ActiveRound(path, entry)
+        self.rounds[round.key] = round
+        try:
+            store = self.ledger.store_of(entry)
+            write_index(store, entry.index)
+            claims = self.ledger.claims_of(round)
+            make_private(claims)
+            self.ledger.begin(round)
+            if not fresh:
+                for position, attempt in resume(round, store, claims).items():
+                    self.adopt(round, position, attempt.attempt)
+        except ExplorerError as error:
+            round.end(range(entry.record.jobs), f"the round could not be started: {error}")
+
+    def carry_out(self, request: dict[str, Any]) -> None:
+        self.stopping = self.stopping or "stop" in request
+        for round in self.rounds.values():
+            if round.record.id == request.get("terminate"):
+                self.end_jobs(round, round.positions_of(request["indices"]), request["reason"])
+
+    def concerned(self, request: dict[str, Any]) -> bool:
+        """Whether a request is not fulfilled yet."""
+        return any(
+            round.record.id == request.get("terminate") and round.positions_of(request["indices"])
+            for round in self.rounds.values()
+        )
+
+    def end_jobs(self, round: ActiveRound, positions: list[int], reason: str) -> None:
+        for position, attempt in round.end(positions, reason):
+            self.kill(round, position, attempt, reason, gently=True)
+
+    # -- forkers ----------------------------------------------------------------------------------
+
+    def hear(self, forker: ForkerHandle) -> None:
+        try:
+            for report in forker.read():
+                self.take_report(report)
+        except EOFError:
+            self.lose(forker)
+
+    def take_report(self, report: dict[str, list[Any]]) -> None:
+        self.changed = True
+        for key, position, attempt, pid in report.get("started", ()):
+            self.rounds[key].started(position, attempt, pid)
+        for key, position, attempt, ok in report.get("ended", ()):
+            self.ended(self.rounds[key], position, attempt, ok)
+        for key, position, attempt in report.get("claimed", ()):
+            self.adopt(self.rounds[key], position, attempt)
+        for key, position, _ in report.get("dropped", ()):
+            round = self.rounds[key]
+            round.close(position, round.ending[position])
+        for key, reason in report.get("broken", ()):
+            self.rounds[key].granted.clear()
+            self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+
+    def lose(self, forker: ForkerHandle) -> None:
+        """A forker is gone: its jobs go on by themselves."""
+        self.poll.unregister(forker.reports)
+        del self.forkers[forker.runtime]
+        forker.reap()
+        failures = 0 if forker.heard else self.forker_failures.get(forker.runtime, 0) + 1
+        self.forker_failures[forker.runtime] = failures
+        for round in self.rounds.values():
+            if round.entry.runtime == forker.runtime:
+                for position, attempt in round.orphan().items():
+                    self.adopt(round, position, attempt)
+                if failures >= _FORKER_TRIES:
+                    reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
+                    round.end(range(round.record.jobs), reason)
+        self.changed = True
+
+    def forker_of(self, round: ActiveRound) -> ForkerHandle:
+        """The forker of a round, started and told of the round where that was not done before."""
+        runtime = round.entry.runtime
+        if runtime not in self.forkers:
+            self.forkers[runtime] = ForkerHandle(runtime, self.queue.log)
+            self.poll.register(self.forkers[runtime].reports, select.POLLIN)
+        forker = self.forkers[runtime]
+        if not round.announced:
+            round.announced = True
+            forker.announce(round, self.ledger.claims_of(round), self.queue.home)
+        return forker
+
+    def hand_out(self) -> None:
+        """Decide how many jobs of each round may run, and hand the forkers what they may start."""
+        rounds = [each for each in self.rounds.values() if each.open]
+        used = Size(0, 0)
+        for round in rounds:
+            used += round.need * len(round.adopted)
+        heard = {runtime: forker.heard for runtime, forker in self.forkers.items()}
+        demands = [each.demand(heard.get(each.entry.runtime, 0)) for each in rounds]
+        for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
+            jobs = round.grant(width)
+            if jobs or width != round.width:
+                round.widen(width, self.forker_of(round).send("start", [round.key, width, jobs]))
+        for forker in self.forkers.values():
+            forker.flush()
+
+    def forget_ended(self) -> None:
+        for key, round in list(self.rounds.items()):
+            if not round.open and not round.closing:
+                del self.rounds[key]
+                round.path.unlink(missing_ok=True)
+                if round.announced and round.entry.runtime in self.forkers:
+                    self.forkers[round.entry.runtime].send("forget", key)
+
+    # -- jobs -------------------------------------------------------------------------------------
+
+    def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
+        self.limits.forget_log(self.ledger.log_of(round, position, attempt))
+        self.adopted.pop((round.key, position), None)
+        if round.ended(position, attempt, ok):
+            progress = self.ledger.progress(round)
+            (progress.succeeded if ok else progress.failed).add(round.record.index_of(position))
+        self.changed = True
+
+    def adopt(self, round: ActiveRound, position: int, attempt: int) -> None:
+        round.taken(position, attempt)
+        if (round.key, position) not in self.adopted:
+            self.adopted[round.key, position] = AdoptedJob(
+                round.record.id,
+                self.ledger.attempt_of(round, position, attempt),
+                self.ledger.store_of(round.entry),
+                self.ledger.log_of(round, position, attempt),
+                round.record.payload,
+            )
+
+    def look_at_adopted(self) -> None:
+        for (key, position), job in list(self.adopted.items()):
+            ok = job.look()
+            if ok is not None:
+                self.ended(self.rounds[key], position, job.attempt.attempt, ok)
+
+    def kill(self, round: ActiveRound, position: int, attempt: int, reason: str, *, gently: bool) -> None:
+        job = self.adopted.get((round.key, position))
+        if job is not None:
+            job.kill(reason, gently=gently)
+        elif round.entry.runtime in self.forkers:
+            self.forkers[round.entry.runtime].send("kill", [round.key, position, attempt, reason, gently])
+
+    def enforce_limits(self) -> None:
+        """Look at every job that has been running for longer than a look takes."""
+        watched: dict[int, tuple[ActiveRound, int, int]] = {}
+        ages: dict[int, float] = {}
+        now = time.monotonic()
+        for round in self.rounds.values():
+            for position, running in round.running.items():
+                if now - running.since >= POLL_SECONDS:
+                    watched[running.pid] = (round, position, running.attempt)
+                    ages[running.pid] = now - running.since
+        for (key, position), job in self.adopted.items():
+            if job.process is not None:
+                watched[job.process.pid] = (self.rounds[key], position, job.attempt.attempt)
+                ages[job.process.pid] = job.age
+        sizes = {pid: round.record.job_definition.memory_mb for pid, (round, _, _) in watched.items()}
+        for pid in self.limits.over_memory(sizes):
+            self.kill(*watched[pid], OUT_OF_MEMORY, gently=False)
+        for pid, (round, position, attempt) in watched.items():
+            timeout = round.record.job_definition.timeout_seconds
+            if timeout is not None and ages[pid] >= timeout and position not in round.ending:
+                self.end_jobs(round, [position], TIMED_OUT)
+            self.limits.tend_log(self.ledger.log_of(round, position, attempt))
+
+    def write_state(self) -> None:
+        """Tell people what the scheduler is doing, if that has changed."""
+        rounds = list(self.rounds.values())
+        busy = [len(each.running) + len(each.adopted) for each in rounds]
+        state = {
+            **self.state,
+            "cpus": self.capacity.cpus,
+            "memory_mb": self.capacity.memory_mb,
+            "cpus_in_use": sum(each.need.cpus * count for each, count in zip(rounds, busy, strict=True)),
+            "memory_mb_in_use": sum(each.need.memory_mb * count for each, count in zip(rounds, busy, strict=True)),
+            "running": sum(busy),
+            "waiting": sum(len(each.open) for each in rounds) - sum(busy),
+            "forkers": [each.pid for each in self.forkers.values()],
+        }
+        if state != self.state:
+            self.state = state
+            self.queue.write_state(state)

@@ -1,0 +1,151 @@
+"""Showing the log of one job: what it wrote lately, or as it writes it."""
+
+import codecs
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from explorer_runner import logs
+from explorer_runner.errors import NotFound
+from explorer_runner.keys import Attempt, log_key
+from explorer_runner.stores import Store
+
+from gencove_explorer.durations import ago, seconds
+from gencove_explorer.observe import FINISHED, Observed
+from gencove_explorer.stored import StoredAnalysis
+
+_POLL_SECONDS = (0.05, 0.5)
+
+
+class Reader(Protocol):
+    """Reads a log that may still grow."""
+
+    def read(self) -> bytes:
+        """What was written since the last call."""
+        ...
+
+
+class FileReader:
+    """A log on this machine's disk, from an offset on."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path = path
+        self._offset = offset
+
+    def read(self) -> bytes:
+        try:
+            with open(self._path, "rb") as file:
+                size = file.seek(0, 2)
+                if size < self._offset:  # it was cut in the middle: go on where it ends now
+                    self._offset = size
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        self._offset += len(data)
+        return data
+
+
+def show_log(
+    stored: StoredAnalysis,
+    index: int,
+    *,
+    live: bool,
+    since: str | float | timedelta,
+    write: Callable[[str], object],
+    note: Callable[[str], object],
+) -> None:
+    """Write the log of a job; ``note`` takes remarks of our own. Ctrl-C ends a live tail quietly."""
+    length = seconds(since)
+    observed = stored.observe()
+    try:
+        if live:
+            _follow(stored, index, length, write, note)
+        else:
+            _show_once(stored, observed, index, length, write, note)
+    except KeyboardInterrupt:
+        if not live:
+            raise
+        note(f"no longer following job {index} of {stored.id}: it goes on")
+
+
+def _show_once(
+    stored: StoredAnalysis,
+    observed: Observed,
+    index: int,
+    length: float,
+    write: Callable[[str], object],
+    note: Callable[[str], object],
+) -> None:
+    attempt = stored.executor.last_attempt(stored.store, stored.rounds, observed, index)
+    state = observed.states[index]
+    if attempt is None:
+        reason = stored.reason_of(observed, index)
+        note(f"job {index} of {stored.id} is {state} and has no log" + (f": {reason}" if reason else ""))
+        return
+    if state in FINISHED and index in observed.outcomes:
+        ended = time.time() - stored.outcome(observed, index).ended
+        if ended > length:
+            note(f'job {index} of {stored.id} ended {ago(ended)} ago: logs({index}, since="{ago(ended)}") shows its log')
+            return
+    data = _reader(stored, attempt, time.time() - length).read()
+    write(data.decode(errors="replace"))
+    if not data:
+        note(f"job {index} of {stored.id} ({state}) has written nothing in the last {ago(length)}")
+
+
+def _follow(
+    stored: StoredAnalysis, index: int, length: float, write: Callable[[str], object], note: Callable[[str], object]
+) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    attempt: Attempt | None = None
+    reader: Reader | None = None
+    said: str | None = None
+    pause = _POLL_SECONDS[0]
+    while True:
+        observed = stored.observe()
+        now = stored.executor.last_attempt(stored.store, stored.rounds, observed, index)
+        if now is not None and now != attempt:
+            if reader is not None:
+                write(decoder.decode(reader.read()))
+                note(f"attempt {now.attempt}")
+            attempt, reader = now, _reader(stored, now, time.time() - length if attempt is None else 0.0)
+        data = reader.read() if reader is not None else b""
+        write(decoder.decode(data))
+        state = observed.states[index]
+        if state in FINISHED:
+            reason = stored.reason_of(observed, index)
+            note(f"job {index} of {stored.id} {state}" + (f": {reason}" if reason else ""))
+            return
+        if reader is None and state != said:
+            said = state
+            note(f"job {index} of {stored.id} is {state}" + (f": {observed.reason}" if observed.reason else ""))
+        pause = _POLL_SECONDS[0] if data else min(pause * 1.5, _POLL_SECONDS[1])
+        time.sleep(pause)
+
+
+def _reader(stored: StoredAnalysis, attempt: Attempt, since: float) -> Reader:
+    path = stored.executor.log_path(stored.store, stored.id, attempt)
+    if path is not None and path.exists():
+        return FileReader(path, logs.offset_since(str(path), since))
+    return _StoreReader(stored.store, log_key(stored.id, attempt))
+
+
+class _StoreReader:
+    """A log that its job has put into the store: all of it, once."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store, self._key = store, key
+        self._done = False
+
+    def read(self) -> bytes:
+        if self._done:
+            return b""
+        try:
+            data = self._store.read(self._key)
+        except NotFound:
+            return b""
+        self._done = True
+        return data

@@ -1,0 +1,98 @@
+"""Which modules a job will have: the standard library, the runner, and what pip_packages bring."""
+
+import re
+import site
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from gencove_explorer.errors import CaptureError
+
+_RUNNER = frozenset(("explorer_runner", "cloudpickle", "obstore"))
+_BY_VALUE = frozenset(("__main__", "__mp_main__"))
+
+
+class Modules:
+    """The modules of one analysis's jobs."""
+
+    def __init__(self, lock: bytes | None) -> None:
+        self._locked = _locked_names(lock)
+        self._travelling: set[str] = set()
+
+    def travels(self, module: str | None) -> bool:
+        """Whether what a module defines is pickled by value: it needs no module in the job."""
+        return module in _BY_VALUE or module in self._travelling or module not in sys.modules
+
+    @contextmanager
+    def travelling(self, module: str) -> Iterator[None]:
+        """While this lasts, what ``module`` defines travels by value."""
+        self._travelling.add(module)
+        try:
+            yield
+        finally:
+            self._travelling.discard(module)
+
+    def is_own(self, module: str) -> bool:
+        """Whether a module is a file of the user's own: neither installed nor built in."""
+        top = module.split(".")[0]
+        if module in _BY_VALUE or top in sys.stdlib_module_names or top in _RUNNER:
+            return False
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return file is not None and not any(Path(file).is_relative_to(folder) for folder in _installed_folders())
+
+    def check(self, module: str, what: str) -> None:
+        """Raise CaptureError unless the job will have ``module``; ``what`` refers to it."""
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names or top in _RUNNER or self.travels(module):
+            return
+        if top == "gencove_explorer":
+            raise CaptureError(
+                f"{what} belongs to the SDK, which jobs do not have: what a job needs comes with its "
+                "context (ac.input, ac.output, ac.dependency(...))"
+            )
+        if self.is_own(module):
+            file = getattr(sys.modules.get(module), "__file__", "?")
+            raise CaptureError(
+                f"{what} is of a module of your own ({file}), which jobs do not have: define what it needs "
+                "inside the work function, or in the same file as the work function"
+            )
+        distributions = self._distributions.get(top, [top])
+        if not any(_normal(name) in self._locked for name in distributions):
+            raise CaptureError(
+                f"{what} is of the package {top!r}, which the job will not have: add "
+                f'pip_packages=["{_requirement(distributions[0])}"], and import it inside the work function'
+            )
+
+    @cached_property
+    def _distributions(self) -> Mapping[str, list[str]]:
+        from importlib.metadata import packages_distributions  # reads every installed package: 50 ms
+
+        return packages_distributions()
+
+
+def _locked_names(lock: bytes | None) -> set[str]:
+    if lock is None:
+        return set()
+    return {_normal(each["name"]) for each in tomllib.loads(lock.decode()).get("packages", [])}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _requirement(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"{distribution}=={version(distribution)}"
+    except PackageNotFoundError:
+        return distribution
+
+
+def _installed_folders() -> list[str]:
+    paths = sysconfig.get_paths()
+    return [paths["purelib"], paths["platlib"], paths["stdlib"], *site.getsitepackages(), site.getusersitepackages()]

@@ -1,0 +1,130 @@
+"""What state each job is in: a pure function of what the store holds and what the executor sees."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from explorer_runner.keys import FAILED, SUCCEEDED, OutcomeName
+
+from gencove_explorer.records import RoundRecord
+
+SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
+STARTING, RUNNING = "STARTING", "RUNNING"
+
+STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
+"""AWS Batch's seven states, in their order
+(https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""
+FINISHED = frozenset((SUCCEEDED, FAILED))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The state of every job of an analysis."""
+
+    states: Sequence[str]
+    """By job index."""
+    outcomes: Mapping[int, OutcomeName]
+    """By job index, of those that an attempt ended for: the one that counts."""
+    closed: Mapping[int, str]
+    """By job index: why no further attempt is made."""
+    reason: str | None = None
+    """Why jobs wait, when they have been waiting for long."""
+
+    def indices(self, *states: str) -> list[int]:
+        return [index for index, state in enumerate(self.states) if state in states]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """State -> number of jobs, in the states' order."""
+        counted = Counter(self.states)
+        return {state: counted[state] for state in STATES if counted[state]}
+
+    @property
+    def finished(self) -> bool:
+        return FINISHED.issuperset(self.counts)
+
+    @property
+    def state(self) -> str:
+        """One state for the whole analysis.
+
+        FAILED or SUCCEEDED once every job has ended; before that the furthest that any job is.
+        """
+        counts = self.counts
+        if self.finished:
+            return FAILED if FAILED in counts else SUCCEEDED
+        if SUCCEEDED in counts or FAILED in counts:
+            return RUNNING
+        return next(state for state in reversed(STATES) if state in counts)
+
+
+def settle(
+    jobs: int,
+    rounds: Iterable[RoundRecord],
+    outcomes: Iterable[OutcomeName],
+    closed: Mapping[int, Mapping[int, str]],
+) -> tuple[list[str | None], dict[int, OutcomeName], dict[int, str]]:
+    """The jobs that have ended, from the store alone: ``(states, outcomes, closed)``.
+
+    A state is None where the executor has to be asked. What counts is the last round that a job is
+    in: a job that is run again has not ended, whatever became of it before.
+    """
+    last: list[RoundRecord | None] = [None] * jobs
+    for record in rounds:
+        for index in record.all_indices():
+            last[index] = record
+    found: dict[int, OutcomeName] = {}
+    failures: Counter[int] = Counter()
+    states: list[str | None] = [None] * jobs
+    for name in outcomes:
+        index = name[0]
+        own = last[index] if index < jobs else None
+        if own is None or name[1] != own.round:
+            continue
+        best = found.get(index)
+        if best is None or (best[3] != SUCCEEDED and (name[3] == SUCCEEDED or name[2] > best[2])):
+            found[index] = name
+        if name[3] == SUCCEEDED:
+            states[index] = SUCCEEDED
+        else:
+            failures[index] += 1
+    for index, count in failures.items():
+        own = last[index]
+        if states[index] is None and own and count > own.job_definition.retries:
+            states[index] = FAILED
+    reasons: dict[int, str] = {}
+    for number, by_index in closed.items():
+        for index, reason in by_index.items():
+            own = last[index]
+            if own and own.round == number and states[index] != SUCCEEDED:
+                states[index], reasons[index] = FAILED, reason
+    return states, found, reasons
+
+
+def observe(
+    jobs: int,
+    rounds: Sequence[RoundRecord],
+    outcomes: Iterable[OutcomeName],
+    closed: Mapping[int, Mapping[int, str]],
+    ask: Callable[[list[int]], tuple[Mapping[int, str], str | None]],
+) -> Observed:
+    """All states; ``ask`` tells those of jobs that have not ended, and why they wait."""
+    states, found, reasons = settle(jobs, rounds, outcomes, closed)
+    open_jobs = [index for index, state in enumerate(states) if state is None]
+    reason = None
+    if open_jobs:
+        told, reason = ask(open_jobs)
+        for index in open_jobs:
+            states[index] = told.get(index, SUBMITTED)
+    complete: list[str] = [state or SUBMITTED for state in states]
+    return Observed(complete, found, reasons, reason)
+
+
+def as_status(observed: Observed, array: bool, reason: str | None) -> dict[str, Any]:
+    """The dictionary that ``Analysis.status()`` returns."""
+    status: dict[str, Any] = {"status": observed.state}
+    if array:
+        status["jobs"] = observed.counts
+    if reason:
+        status["reason"] = reason
+    return status

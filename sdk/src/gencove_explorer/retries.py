@@ -1,0 +1,91 @@
+"""Running failed jobs again, under the same id, as a further round."""
+
+from collections.abc import Callable
+from typing import Any
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.keys import FAILED
+from explorer_runner.payload import Payload
+
+from gencove_explorer.backend import Backend
+from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.log import get_logger
+from gencove_explorer.modules import Modules
+from gencove_explorer.records import RoundRecord
+from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.submission import Parts, check_python, describe, stored_parts, write_round
+
+_log = get_logger(__name__)
+
+
+def retry_failed(
+    stored: StoredAnalysis, definition: JobDefinition | None, function: Callable[[Any], Any] | None
+) -> int:
+    """Submit the failed jobs again, those of dependencies first; returns how many of its own."""
+    backend = Backend()
+    for ref in stored.record.depends_on:
+        retry_failed(backend.find(ref.id), None, None)
+    observed = stored.observe()
+    failed = observed.indices(FAILED)
+    if not failed:
+        return 0
+    executor = backend.executor
+    number = max(each.round for each in stored.rounds) + 1
+    for record, indices in _by_round(stored.rounds, failed):
+        wanted = executor.fit(definition or record.job_definition)
+        loaded = stored.payload(record.round)
+        parts = _parts(stored, backend, record, loaded, indices)
+        if function is not None:
+            capture = Capture(Modules(loaded.lock))
+            parts.function = capture.function(function)
+            parts.source, parts.facts = source_of(function)
+        spec = describe(
+            id=stored.id,
+            name=stored.record.name,
+            parts=parts,
+            jobs=stored.record.jobs,
+            array=stored.record.array,
+            definition=wanted,
+            depends_on=stored.record.depends_on,
+            pip_packages=stored.record.pip_packages,
+            round=number,
+            indices=indices,
+        )
+        try:
+            new = write_round(stored.store, spec, parts, executor.name)
+        except AlreadyExists:
+            _log.warning("%s: somebody else is running its failed jobs again just now", stored.id)
+            return 0
+        finally:
+            parts.inputs.discard()
+        executor.submit(stored.store, new, stored.record)
+        number += 1
+    stored.forget_rounds()
+    stored.executor = executor
+    jobs = "1 failed job" if len(failed) == 1 else f"{len(failed):,} failed jobs"
+    _log.info("%s: running %s again", stored.id, jobs)
+    return len(failed)
+
+
+def _by_round(rounds: list[RoundRecord], indices: list[int]) -> list[tuple[RoundRecord, list[int]]]:
+    """The jobs by the last round that each was in: what they were made of may differ."""
+    last: dict[int, RoundRecord] = {}
+    for record in rounds:
+        last.update(dict.fromkeys(record.all_indices(), record))
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(last[index].round, []).append(index)
+    return [(record, groups[record.round]) for record in rounds if record.round in groups]
+
+
+def _parts(
+    stored: StoredAnalysis, backend: Backend, record: RoundRecord, loaded: Payload, indices: list[int]
+) -> Parts:
+    position_of = {index: position for position, index in enumerate(record.all_indices())}
+    positions = [position_of[index] for index in indices]
+    parts = stored_parts(stored.store, loaded, positions, backend.settings.home / "tmp", same_analysis=True)
+    check_python(parts)
+    return parts
+
+

@@ -1,0 +1,90 @@
+"""Running analyses: submission of a whole chain, the run in the foreground, and ending jobs."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from explorer_runner.keys import SUCCEEDED
+from explorer_runner.payload import DependencyRef
+from explorer_runner.results import check_index
+from explorer_runner.stores import Store
+
+from gencove_explorer.backend import Backend, Draft
+from gencove_explorer.drafts import in_order, prepare, ref_of_draft
+from gencove_explorer.errors import DependencyError
+from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.submission import user_name
+
+if TYPE_CHECKING:
+    from gencove_explorer.analysis import Analysis
+
+
+def submit(target: "Analysis") -> list["Analysis"]:
+    """Submit ``target`` and those of its dependencies that are not in the store yet.
+
+    Returns what was submitted, dependencies first.
+    """
+    backend = Backend()
+    drafts = _prepare(target, backend, foreground=False)
+    for analysis, draft in drafts:
+        analysis._stored = backend.submit(draft)
+    return [analysis for analysis, _ in drafts]
+
+
+def run_here(target: "Analysis", job_index: int | None, parallel: int) -> None:
+    """Run ``target`` in the foreground, and before it those dependencies that have not succeeded."""
+    from gencove_explorer.foreground import run_foreground
+
+    if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
+        raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
+    backend = Backend()
+    for analysis, draft in _prepare(target, backend, foreground=True):
+        if analysis is target and job_index is not None:
+            draft.indices = [check_index(job_index, draft.jobs, draft.name)]
+        analysis._stored = backend.submit_foreground(draft)
+        run_foreground(analysis._stored, backend.settings, parallel)
+
+
+def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
+    """End jobs that have not ended (None: all)."""
+    observed = stored.observe()
+    open_jobs = [index for index, state in enumerate(observed.states) if state not in ("SUCCEEDED", "FAILED")]
+    wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
+    if wanted:
+        asked = None if indices is None else wanted
+        stored.executor.terminate(stored.id, asked, f"Terminated by {user_name()}")
+
+
+def _prepare(target: "Analysis", backend: Backend, *, foreground: bool) -> list[tuple["Analysis", Draft]]:
+    """Prepare all that has to be run for ``target``; nothing is written."""
+    executor = backend.executor_named("foreground") if foreground else backend.executor
+    store = backend.local_store if foreground else backend.store
+    drafts: dict[int, Draft] = {}
+    prepared: list[tuple[Analysis, Draft]] = []
+
+    def ref(analysis: "Analysis") -> DependencyRef:
+        if id(analysis) in drafts:
+            return ref_of_draft(drafts[id(analysis)])
+        record = analysis._submitted().record
+        return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
+
+    for analysis in in_order(target):
+        if analysis is not target and _serves(analysis, store, foreground):
+            continue
+        drafts[id(analysis)] = prepare(analysis, backend, executor, ref)
+        prepared.append((analysis, drafts[id(analysis)]))
+    return prepared
+
+
+def _serves(dependency: "Analysis", store: Store, foreground: bool) -> bool:
+    """Whether a dependency need not be run (again): jobs can read it where they will run."""
+    stored = dependency._stored
+    if stored is None or stored.store.uri != store.uri:
+        return False
+    if not foreground:
+        return True
+    observed = stored.observe()
+    if not observed.finished:
+        raise DependencyError(
+            f"{stored.id}, which run_local needs, is {observed.state}: wait_done() first, or terminate_all()"
+        )
+    return observed.state == SUCCEEDED

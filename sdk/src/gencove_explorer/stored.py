@@ -1,0 +1,246 @@
+"""An analysis in the store: its state, its outputs, its failures. Nothing is unpickled for it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from explorer_runner import payload
+from explorer_runner.errors import NotFinished, NotFound
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, analysis_prefix, index_key, outcome_key, payload_key
+from explorer_runner.names import parse_id
+from explorer_runner.outcome import Outcome
+from explorer_runner.payload import Payload
+from explorer_runner.results import JobOutput, Results, check_index, outcome_names
+from explorer_runner.stores import Store
+
+from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
+from gencove_explorer.executors import Executor
+from gencove_explorer.observe import Observed, as_status, observe
+from gencove_explorer.records import IndexRecord, RoundRecord, read_closed, read_index, read_rounds
+
+
+@dataclass
+class FailureGroup:
+    """Failed jobs that failed alike: the same exception at the same line, or the same reason."""
+
+    reason: str
+    """Of the first of them."""
+    exception: str | None
+    """Type of the exception; None if there was none."""
+    line: int | None
+    """Line of the work function."""
+    indices: list[int]
+    traceback: str | None
+    """Of the first of them."""
+    show: str
+    """The call that shows the first one's log."""
+
+    @property
+    def count(self) -> int:
+        return len(self.indices)
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.indices[:10])) + (", ..." if self.count > 10 else "")
+        jobs = "1 job" if self.count == 1 else f"{self.count:,} jobs"
+        text = f"{jobs} ({shown}): {self.reason}\n"
+        if self.traceback:
+            text += "".join(f"    {line}\n" for line in self.traceback.rstrip().splitlines())
+        return f"{text}    {self.show}"
+
+
+class Failures(list[FailureGroup]):
+    """Groups of failed jobs, the largest first; prints as text."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(str, self)) if self else "no job has failed"
+
+
+@dataclass
+class StoredAnalysis:
+    """See the module."""
+
+    store: Store
+    record: IndexRecord
+    executor: Executor
+    downloads: str
+    _rounds: list[RoundRecord] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds; read once, and again after ``forget_rounds``."""
+        if not self._rounds:
+            self._rounds = read_rounds(self.store, self.id)
+            if not self._rounds:
+                raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
+        return self._rounds
+
+    def forget_rounds(self) -> None:
+        self._rounds = []
+
+    # -- state --------------------------------------------------------------------------------------
+
+    def observe(self) -> Observed:
+        """The state of every job, as of now."""
+        names = outcome_names(self.store, self.id)
+        return observe(
+            self.record.jobs,
+            self.rounds,
+            names,
+            read_closed(self.store, self.id),
+            lambda open_jobs: self.executor.describe(self.store, self.rounds, names, open_jobs),
+        )
+
+    def status(self, job_index: int | None = None) -> dict[str, Any]:
+        """What ``Analysis.status`` returns."""
+        observed = self.observe()
+        if job_index is None:
+            return as_status(observed, self.record.array, self._reason(observed))
+        index = check_index(job_index, self.record.jobs, self.record.name)
+        status: dict[str, Any] = {"status": observed.states[index]}
+        reason = self.reason_of(observed, index)
+        return {**status, "reason": reason} if reason else status
+
+    def reason_of(self, observed: Observed, index: int) -> str | None:
+        """Why a job failed, or why it waits."""
+        state = observed.states[index]
+        if state == FAILED:
+            return observed.closed.get(index) or self.outcome(observed, index).reason
+        return None if state == SUCCEEDED else observed.reason
+
+    def _reason(self, observed: Observed) -> str | None:
+        if observed.state == FAILED:
+            failed = observed.indices(FAILED)
+            first = self.reason_of(observed, failed[0])
+            if not self.record.array:
+                return first
+            return f"{len(failed):,} of {self.record.jobs:,} jobs failed; job {failed[0]}: {first}"
+        return observed.reason
+
+    def outcome(self, observed: Observed, index: int) -> Outcome:
+        """The outcome that counts for a job. Raises NotFinished if it has none."""
+        name = observed.outcomes.get(index)
+        if name is None:
+            reason = observed.closed.get(index)
+            raise NotFinished(
+                f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
+            )
+        key = outcome_key(self.id, Attempt(name.index, name.round, name.attempt), name.status)
+        return Outcome.from_json(self.store.read(key))
+
+    # -- outputs ------------------------------------------------------------------------------------
+
+    @cached_property
+    def results(self) -> Results:
+        record = self.record
+        return Results(
+            self.store, self.id, name=record.name, jobs=record.jobs, array=record.array, downloads=self.downloads
+        )
+
+    def get_output(self, job_index: int | None = None) -> JobOutput:
+        """The outputs of one job. Raises NotFinished with its state, or JobFailed with its traceback."""
+        try:
+            return self.results.get_output(job_index)
+        except NotFinished as error:
+            observed = self.observe()
+            index = job_index or 0
+            state = observed.states[index]
+            if state == FAILED:
+                raise self.job_failed(observed, index) from None
+            if state == SUCCEEDED:  # it ended between the two looks
+                return self.results.get_output(index)
+            raise NotFinished(
+                f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
+            ) from error
+
+    def require_success(self, observed: Observed | None = None) -> None:
+        """Raise NotFinished or JobFailed unless every job succeeded."""
+        observed = observed or self.observe()
+        if not observed.finished:
+            raise NotFinished(f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it")
+        failed = observed.indices(FAILED)
+        if failed:
+            raise self.job_failed(observed, failed[0], others=len(failed) - 1)
+
+    def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
+        """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
+        outcome = self.outcome(observed, index) if index in observed.outcomes else None
+        text = f"{self._job(index)} failed: {self.reason_of(observed, index)}"
+        if outcome is not None and outcome.failure is not None:
+            text += f"\n\n{outcome.failure.traceback.rstrip()}\n"
+        if others:
+            text += f"\n{others:,} other jobs failed too: failures() groups them."
+        return JobFailed(f"{text}\nIts log: {self._show_log(index)}", outcome)
+
+    def failures(self) -> Failures:
+        """The failed jobs, grouped."""
+        observed = self.observe()
+        groups: dict[tuple[Any, ...], FailureGroup] = {}
+        for index in observed.indices(FAILED):
+            outcome = self.outcome(observed, index) if index in observed.outcomes else None
+            failure = outcome.failure if outcome else None
+            reason = self.reason_of(observed, index) or "unknown"
+            key = (failure.type, failure.file, failure.line) if failure else (reason,)
+            if key in groups:
+                groups[key].indices.append(index)
+            else:
+                groups[key] = FailureGroup(
+                    reason=reason,
+                    exception=failure.type if failure else None,
+                    line=failure.line if failure else None,
+                    indices=[index],
+                    traceback=failure.traceback if failure else None,
+                    show=self._show_log(index),
+                )
+        return Failures(sorted(groups.values(), key=lambda group: (-group.count, group.indices[0])))
+
+    # -- what it is made of -------------------------------------------------------------------------
+
+    def payload(self, round: int = 0) -> Payload:
+        """The payload of a round, checked; nothing is unpickled."""
+        record = next(each for each in self.rounds if each.round == round)
+        return payload.load(self.store, payload_key(self.id, round), record.payload)
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def delete(self, unfinished: Callable[[], Sequence[RoundRecord]]) -> None:
+        """Remove all that the store holds of it, the listing first. Raises InUse."""
+        observed = self.observe()
+        if not observed.finished:
+            raise InUse(f"{self.id} is {observed.state}: terminate_all() and wait_done() first")
+        for record in unfinished():
+            if any(ref.id == self.id for ref in record.depends_on):
+                raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
+        self.store.delete(index_key(parse_id(self.id).date, self.id))
+        self.store.delete_tree(analysis_prefix(self.id))
+
+    def _job(self, index: int) -> str:
+        return f"job {index} of {self.id}" if self.record.array else self.id
+
+    def _show_log(self, index: int) -> str:
+        age = max(1, int((time.time() - self.record.submitted) / 3600) + 1)
+        argument = f"{index}, " if self.record.array else ""
+        return f'JobManager().get_analysis("{self.id}").logs({argument}since="{age}h")'
+
+
+def find(store: Store, analysis_id: str) -> IndexRecord:
+    """The index record of an analysis. Raises InvalidName or NoSuchAnalysis."""
+    parse_id(analysis_id)
+    try:
+        return read_index(store, analysis_id)
+    except NotFound as error:
+        raise NoSuchAnalysis(f"no analysis {analysis_id} in the store {store.uri}") from error
+
+
+def downloads_folder(home: Path) -> str:
+    return str(home / "downloads")
+
+
+def _counts(observed: Observed) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())

@@ -1,0 +1,46 @@
+"""Opening stores on the user's side: with boto3's credentials (profiles, SSO, roles) for S3."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from explorer_runner.stores import Store, open_store
+
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def open_configured_store(uri: str, variables: Mapping[str, str] | None = None) -> Store:
+    """Open a store; ``variables`` stand in for the environment where AWS is concerned."""
+    if not uri.startswith("s3://"):
+        return open_store(uri)
+    if variables is not None:
+        os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
+    return open_store(uri, credentials=_provider())
+
+
+def _provider() -> Any:
+    """boto3's credentials for obstore; None where the environment holds them itself."""
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        return None
+    from boto3.session import Session
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = Session()
+    return Boto3CredentialProvider(session) if session.get_credentials() else None
+
+
+def job_credentials(uri: str) -> dict[str, str]:
+    """Variables with which a local job, which has no boto3, reaches the store."""
+    if not uri.startswith("s3://") or os.environ.get("AWS_ACCESS_KEY_ID"):
+        return {}
+    from boto3.session import Session
+
+    session = Session()
+    found = session.get_credentials()
+    if found is None:
+        return {}
+    frozen = found.get_frozen_credentials()
+    variables = dict(zip(_CREDENTIALS, (frozen.access_key, frozen.secret_key, frozen.token or ""), strict=True))
+    if session.region_name:
+        variables["AWS_REGION"] = session.region_name
+    return {name: value for name, value in variables.items() if value}

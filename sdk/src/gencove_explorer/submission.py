@@ -1,0 +1,220 @@
+"""Submission: from what a person asked for to a round in the store, checked before anything is written."""
+
+import getpass
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from explorer_runner import payload
+from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import PythonMismatch
+from explorer_runner.keys import (
+    closed_prefix,
+    inputs_key,
+    logs_prefix,
+    outcomes_prefix,
+    payload_key,
+    round_key,
+)
+from explorer_runner.payload import DependencyRef, Payload, Spec, python_minor
+from explorer_runner.stores import Store
+from explorer_runner.stores.folder import FolderStore
+
+from gencove_explorer._version import __version__
+from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.errors import SubmissionError
+from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
+from gencove_explorer.modules import Modules
+from gencove_explorer.records import IndexRecord, RoundRecord
+
+
+@dataclass(kw_only=True)
+class Parts:
+    """What jobs are made of, pickled: from a notebook's objects, or from a payload in the store."""
+
+    function: bytes
+    source: str
+    facts: Mapping[str, Any]
+    global_config: bytes
+    lock: bytes | None
+    inputs: PickledInputs
+    python: str = field(default_factory=python_minor)
+
+    def members(self, spec: Spec) -> dict[str, bytes]:
+        members = {
+            payload.SPEC: spec.to_json(),
+            payload.SOURCE: self.source.encode(),
+            payload.FUNCTION: self.function,
+            payload.CONFIG: self.global_config,
+            payload.INPUTS_INDEX: self.inputs.index,
+        }
+        if self.lock is not None:
+            members[payload.LOCK] = self.lock
+        if self.inputs.inside is not None:
+            members[payload.INPUTS] = self.inputs.inside
+        return members
+
+
+def inputs_of(value: Any) -> tuple[Sequence[Any], bool]:
+    """``(inputs, array)`` of what ``input=`` was given. Raises SubmissionError."""
+    if not isinstance(value, list):
+        return [value], False
+    if not value:
+        raise SubmissionError(
+            'input=[] is an array of no jobs: give it at least one element, or hand one empty list to one job, '
+            'input={"i": []}'
+        )
+    if len(value) > MAX_INPUTS:
+        raise SubmissionError(
+            f"input has {len(value):,} elements, an array has at most {MAX_INPUTS:,} jobs: let each job do "
+            "several, or hand the list to one job, input={'i': [...]}"
+        )
+    return value, len(value) > 1
+
+
+def pickle_parts(
+    function: Callable[[Any], Any], inputs: Sequence[Any], array: bool, config: GlobalConfig, lock: bytes | None, folder: Path
+) -> Parts:
+    """Pickle everything. Raises CaptureError or SubmissionError; ``folder`` holds large inputs."""
+    modules = Modules(lock)
+    capture = Capture(modules)
+    pickled_function = capture.function(function)
+    pickled_config = capture.value(config, "global_config")
+    source, facts = source_of(function)
+    return Parts(
+        function=pickled_function,
+        source=source,
+        facts=facts,
+        global_config=pickled_config,
+        lock=lock,
+        inputs=pickle_inputs(inputs, array, modules, folder),
+    )
+
+
+def stored_parts(
+    store: Store, loaded: Payload, positions: Sequence[int], folder: Path, *, same_analysis: bool
+) -> Parts:
+    """The parts of jobs that were submitted before, nothing unpickled.
+
+    ``same_analysis`` leaves large inputs where they are.
+    """
+    inputs = PickledInputs(folder)
+    try:
+        for position in positions:
+            if same_analysis and not loaded.spec.inputs_inside:
+                inputs.refer(loaded.entry(position))
+            else:
+                inputs.add(loaded.read_input(store, position))
+        inputs.flush()
+    except BaseException:
+        inputs.discard()
+        raise
+    return Parts(
+        function=loaded.function,
+        source=loaded.source,
+        facts=loaded.spec.function,
+        global_config=loaded.global_config,
+        lock=loaded.lock,
+        inputs=inputs,
+        python=loaded.spec.python,
+    )
+
+
+def check_python(parts: Parts) -> None:
+    """Raise PythonMismatch if these parts were pickled by another Python than this one."""
+    if parts.python != python_minor():
+        raise PythonMismatch(
+            f"this analysis was submitted from Python {parts.python}, and only that can run it again; this is "
+            f"Python {python_minor()}: do it from Python {parts.python}, or submit the function anew"
+        )
+
+
+def describe(
+    *,
+    id: str,
+    name: str,
+    parts: Parts,
+    jobs: int,
+    array: bool,
+    definition: JobDefinition,
+    depends_on: Sequence[DependencyRef],
+    pip_packages: Sequence[str],
+    round: int = 0,
+    indices: list[int] | None = None,
+) -> Spec:
+    """The spec of a round."""
+    return Spec(
+        id=id,
+        name=name,
+        round=round,
+        python=parts.python,
+        explorer=__version__,
+        jobs=jobs,
+        array=array,
+        indices=indices,
+        inputs_inside=parts.inputs.inside is not None,
+        function=parts.facts,
+        pip_packages=list(pip_packages),
+        job_definition=definition,
+        depends_on=list(depends_on),
+    )
+
+
+def write_round(store: Store, spec: Spec, parts: Parts, executor: str) -> RoundRecord:
+    """Write payload, large inputs and round record, in this order; returns the record."""
+    packed = payload.pack(parts.members(spec))
+    if isinstance(store, FolderStore):
+        store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
+    if parts.inputs.path is not None:
+        store.keep(inputs_key(spec.id), parts.inputs.path, move=True)
+    store.create(payload_key(spec.id, spec.round), packed)
+    record = RoundRecord(
+        id=spec.id,
+        round=spec.round,
+        executor=executor,
+        indices=spec.indices,
+        jobs=spec.jobs if spec.indices is None else len(spec.indices),
+        payload=payload.digest(packed),
+        submitted=time.time(),
+        user=user_name(),
+        python=spec.python,
+        job_definition=spec.job_definition,
+        depends_on=spec.depends_on,
+    )
+    store.create(round_key(spec.id, spec.round), record.to_json())
+    return record
+
+
+def index_record(spec: Spec, record: RoundRecord, labels: Mapping[str, str]) -> IndexRecord:
+    """What listings show of an analysis."""
+    return IndexRecord(
+        id=spec.id,
+        name=spec.name,
+        user=record.user,
+        submitted=record.submitted,
+        jobs=spec.jobs,
+        array=spec.array,
+        executor=record.executor,
+        python=spec.python,
+        host=platform.node(),
+        explorer=__version__,
+        pip_packages=spec.pip_packages,
+        labels=dict(labels),
+        job_definition=spec.job_definition,
+        depends_on=spec.depends_on,
+    )
+
+
+def user_name() -> str:
+    """Who submits: the login name, or the user's number where it has none (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+

@@ -1,0 +1,117 @@
+"""Waiting for jobs: polls that grow rarer, a bar for people, and never a hand on the jobs."""
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from explorer_runner.keys import SUCCEEDED
+from explorer_runner.results import JobOutput
+
+from gencove_explorer.errors import WaitTimeout
+from gencove_explorer.log import get_logger
+from gencove_explorer.observe import FINISHED, RUNNING, Observed
+from gencove_explorer.stored import StoredAnalysis
+
+_FIRST_SECONDS, _LAST_SECONDS = 0.005, 2.0
+_SHOW_AFTER_SECONDS = 0.5
+_LOG_SECONDS = 60.0
+
+_log = get_logger(__name__)
+
+
+def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: float | None = None) -> Observed:
+    """Poll until ``until`` holds; returns what was seen then.
+
+    Polls begin close together, so that a short job is seen at once, and grow rarer by the length of
+    the wait and the cost of a look. Raises WaitTimeout; an interrupt only ends the waiting.
+    """
+    begin = time.monotonic()
+    with _show(stored) as show:
+        while True:
+            looked = time.monotonic()
+            observed = stored.observe()
+            if until(observed):
+                show(observed)
+                return observed
+            now = time.monotonic()
+            if timeout is not None and now - begin >= timeout:
+                raise WaitTimeout(f"{stored.id} is {observed.state} after {timeout:g} s; its jobs go on")
+            if now - begin > _SHOW_AFTER_SECONDS:
+                show(observed)
+            pause = max(_FIRST_SECONDS, (now - begin) / 10, 10 * (now - looked)) * random.uniform(0.8, 1.2)
+            left = timeout - (now - begin) if timeout is not None else _LAST_SECONDS
+            time.sleep(min(pause, _LAST_SECONDS, max(0.0, left)))
+
+
+def has_begun(observed: Observed) -> bool:
+    """Whether a job runs, or all have ended."""
+    return observed.finished or RUNNING in observed.counts or any(s in observed.counts for s in FINISHED)
+
+
+def outputs_as_they_finish(stored: StoredAnalysis) -> Iterator[JobOutput]:
+    """The outputs of jobs that succeed, as they do; at the end JobFailed if any did not."""
+    given: set[int] = set()
+    while True:
+        observed = wait(stored, lambda now: now.finished or bool(set(now.indices(SUCCEEDED)) - given))
+        fresh = [index for index in observed.indices(SUCCEEDED) if index not in given]
+        given.update(fresh)
+        yield from stored.results.read([observed.outcomes[index] for index in fresh])
+        if observed.finished:
+            stored.require_success(observed)
+            return
+
+
+@contextmanager
+def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
+    """A function that shows progress: a bar in a terminal, a line a minute in a log."""
+    if not sys.stderr.isatty():
+        yield _log_lines(stored)
+        return
+    bar: list[Any] = []
+
+    def show(observed: Observed) -> None:
+        counts = observed.counts
+        done = sum(count for state, count in counts.items() if state in FINISHED)
+        text = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+        if not bar:
+            if observed.finished:
+                return  # it took no time: nothing to show
+            bar.append(_start_bar(stored))
+        progress, task = bar[0]
+        progress.update(task, completed=done, states=text)
+
+    try:
+        yield show
+    finally:
+        if bar:
+            bar[0][0].stop()
+
+
+def _start_bar(stored: StoredAnalysis) -> tuple[Any, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[states]}", markup=False),
+        console=Console(stderr=True),
+    )
+    progress.start()
+    return progress, progress.add_task(stored.record.name, total=stored.record.jobs, states="")
+
+
+def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
+    last = [time.monotonic()]
+
+    def show(observed: Observed) -> None:
+        if not observed.finished and time.monotonic() - last[0] >= _LOG_SECONDS:
+            last[0] = time.monotonic()
+            _log.info("%s: %s", stored.id, observed.counts)
+
+    return show
