@@ -109,14 +109,15 @@ class Analysis:
         self,
         job_definition: JobDefinition | None = None,
         function: Callable[[AnalysisContext], Any] | None = None,
-    ) -> None:
+    ) -> int:
         """Run the failed jobs again, under the same id, with more memory or a mended function.
 
-        Failed jobs of dependencies are run again first. Nothing happens where nothing failed.
+        Failed jobs of dependencies are run again first. Returns how many jobs of its own it runs
+        again; nothing happens where nothing failed.
         """
         from gencove_explorer.retries import retry_failed
 
-        retry_failed(self._submitted(), job_definition, function)
+        return retry_failed(self._submitted(), job_definition, function)
 
     # -- what became of it ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """JobManager: analyses of the past, found by id, time, name and user."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,6 +19,7 @@ from gencove_explorer.settings import Settings
 __all__ = ["JobList", "JobManager"]
 
 _DAY = timedelta(days=1)
+_STAMP = len("2023-05-08T154506")
 
 
 class JobList(list[Analysis]):
@@ -59,19 +60,37 @@ class JobManager:
         """
         earliest = datetime.now(UTC) - timedelta(seconds=seconds(since)) if since is not None else None
         first, last = _days(date, earliest)
-        found: dict[str, tuple[Store, str]] = {}
+        found: dict[str, Store] = {}
         for store in self._backend.stores:
             for day in _days_in(store, first, last):
                 for analysis_id in _ids(store, day):
                     if _matches(analysis_id, earliest, name):
-                        found.setdefault(analysis_id, (store, day))
-        newest_first = sorted(found.items(), reverse=True)
-        records = _read([(store, index_key(day, key)) for key, (store, day) in newest_first])
+                        found.setdefault(analysis_id, store)
+        return self._open(found, user)
+
+    def search(self, text: str) -> JobList:
+        """Analyses with ``text`` in their id, newest first; ``last`` is the newest one."""
+        for store in self._backend.stores:
+            days = sorted(store.folders("index"), reverse=True)
+            if text == "last":
+                newest = next((list(_ids(store, day)) for day in days), [])
+                second = max((each[:_STAMP] for each in newest), default="")
+                ids = [each for each in newest if each.startswith(second)]
+            else:
+                ids = [each for day in days for each in _ids(store, day) if text in each]
+            if ids:
+                found = self._open(dict.fromkeys(ids, store), None)
+                return JobList(found[:1]) if text == "last" else found
+        return JobList()
+
+    def _open(self, found: Mapping[str, Store], user: str | None) -> JobList:
+        records = _read([(store, index_key(parse_id(key).date, key)) for key, store in found.items()])
         stored = [
             self._backend.open(store, record)
-            for (_, (store, _)), record in zip(newest_first, records, strict=True)
+            for store, record in zip(found.values(), records, strict=True)
             if user is None or record.user == user
         ]
+        stored.sort(key=lambda each: (each.record.submitted, each.id), reverse=True)
         return JobList(Analysis._found(each) for each in stored)
 
 

@@ -7,104 +7,26 @@
 | EXPLORER_STORE | store | s3://bucket/prefix or a folder |
 | EXPLORER_PROJECT | project | whose manifests these are |
 | EXPLORER_CPUS, EXPLORER_MEMORY_MB | cpus, memory_mb | what the local executor may use |
+| EXPLORER_IDLE_SECONDS | idle_seconds | after how long without work its processes end |
 | EXPLORER_BATCH__QUEUE, ... | [batch] queue, ... | AWS Batch |
+
+A plain dataclass and not a pydantic model: every script pays for this module before its first job,
+and a model costs 0.1 s (docs/adr/0006-no-pydantic-on-the-hot-path.md).
 """
 
 import difflib
 import os
-import subprocess
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from gencove_explorer.errors import ConfigError
 
 FILE = "explorer.toml"
 PREFIX = "EXPLORER_"
-
-
-class BatchSettings(BaseModel):
-    """AWS Batch; Terraform's outputs give them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    queue: str | None = None
-    """Name or ARN of the job queue."""
-    image: str | None = None
-    """Repository of the runner image; its tag is chosen by version and Python."""
-    job_role_arn: str | None = None
-    """Role of the jobs."""
-    execution_role_arn: str | None = None
-    """Role that starts the containers."""
-    log_group: str | None = None
-    """CloudWatch log group of the jobs."""
-
-
-class Settings(BaseModel):
-    """All settings, checked. ``Settings.load()`` reads them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    home: Path = Field(default_factory=lambda: Path("~/.explorer").expanduser())
-    """Folder of the local executor and store."""
-    executor: Literal["local", "batch"] = "local"
-    """Where run() runs."""
-    store: str = ""
-    """s3://bucket/prefix or a folder; empty: inside home."""
-    project: str = ""
-    """Whose manifests these are; empty: the git remote's name (see ``project_name``)."""
-    cpus: int = Field(default_factory=lambda: machine_cpus(), ge=1)
-    """CPUs that the local executor may use."""
-    memory_mb: int = Field(default_factory=lambda: machine_memory_mb(), ge=64)
-    """MiB of memory that the local executor may use."""
-    idle_seconds: float = Field(default=300.0, gt=0)
-    """After how many idle seconds the local executor's processes end."""
-    batch: BatchSettings = BatchSettings()
-
-    _sources: dict[str, str] = {}
-
-    @property
-    def local_store(self) -> str:
-        """The folder store of run_local, and of run() where nothing else is configured."""
-        return self.store if self.store and "://" not in self.store else str(self.home / "store")
-
-    @property
-    def project_name(self) -> str:
-        """The project: as set, else the name of the git remote's repository, else of the folder."""
-        return self.project or _project_name(Path.cwd())
-
-    def source(self, name: str) -> str:
-        """Where the value of ``name`` (such as ``batch.queue``) came from."""
-        return self._sources.get(name, "default")
-
-    @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
-        """Read the settings that hold in ``folder`` (default: the working directory).
-
-        Raises ConfigError, naming where the value stands, what it is and what is allowed.
-        """
-        environ = os.environ if environ is None else environ
-        values: dict[str, Any] = {}
-        sources: dict[str, str] = {}
-        for path in reversed(_files(folder or Path.cwd(), environ)):
-            _merge(values, sources, _read(path), str(path))
-        _merge(values, sources, _from_environment(environ), "environment")
-        if "executor" not in values and values.get("batch", {}).get("queue"):
-            values["executor"], sources["executor"] = "batch", "default, as a queue is set"
-        for name in ("home", "store"):
-            if isinstance(values.get(name), str) and "://" not in values[name] and values[name]:
-                values[name] = os.path.abspath(os.path.expanduser(values[name]))
-        try:
-            settings = cls.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError(_explain(error, sources)) from error
-        if not settings.store:
-            settings = settings.model_copy(update={"store": str(settings.home / "store")})
-        settings._sources.update(sources)
-        return settings
+EXECUTORS = ("local", "batch")
 
 
 def machine_cpus() -> int:
@@ -124,76 +46,173 @@ def machine_memory_mb() -> int:
     return total >> 20
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """AWS Batch; Terraform's outputs give them."""
+
+    queue: str | None = None
+    """Name or ARN of the job queue."""
+    image: str | None = None
+    """Repository of the runner image; its tag is chosen by version and Python."""
+    job_role_arn: str | None = None
+    """Role of the jobs."""
+    execution_role_arn: str | None = None
+    """Role that starts the containers."""
+    log_group: str | None = None
+    """CloudWatch log group of the jobs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, checked. ``Settings.load()`` reads them."""
+
+    home: Path
+    """Folder of the local executor and store."""
+    executor: str = "local"
+    """Where run() runs: local or batch."""
+    store: str
+    """s3://bucket/prefix or a folder."""
+    project: str | None = None
+    """Whose manifests these are; None: named after the git remote."""
+    cpus: int = field(default_factory=machine_cpus)
+    """CPUs that the local executor may use."""
+    memory_mb: int = field(default_factory=machine_memory_mb)
+    """MiB of memory that the local executor may use."""
+    idle_seconds: float = 300.0
+    """After how many idle seconds the local executor's processes end."""
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Name (such as ``batch.queue``) -> where the value came from, of those that are no defaults."""
+
+    @property
+    def local_store(self) -> str:
+        """The folder store of run_local, and of run() where nothing else is configured."""
+        return self.store if "://" not in self.store else str(self.home / "store")
+
+    def source(self, name: str) -> str:
+        """Where the value of ``name`` came from."""
+        return self.sources.get(name, "default")
+
+    def items(self) -> list[tuple[str, Any, str]]:
+        """Name, value and source of each setting."""
+        plain = [(each.name, getattr(self, each.name)) for each in fields(self) if each.name not in _NOT_PLAIN]
+        batch = [(f"batch.{each.name}", getattr(self.batch, each.name)) for each in fields(BatchSettings)]
+        return [(name, value, self.source(name)) for name, value in plain + batch]
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
+        """Read the settings that hold in ``folder`` (default: the working directory).
+
+        Raises ConfigError, naming where the value stands, what it is and what is allowed.
+        """
+        environ = os.environ if environ is None else environ
+        found: dict[str, tuple[Any, str]] = {}
+        for path in reversed(_files(folder or Path.cwd(), environ)):
+            found.update(_from_file(path))
+        found.update(_from_environment(environ))
+        values = {name: _convert(name, value, source) for name, (value, source) in found.items()}
+        sources = {name: source for name, (_, source) in found.items()}
+        if "executor" not in values and values.get("batch.queue"):
+            values["executor"], sources["executor"] = "batch", "default, as batch.queue is set"
+        home = values.setdefault("home", Path.home() / ".explorer")
+        values.setdefault("store", str(home / "store"))
+        batch = {name[6:]: values.pop(name) for name in list(values) if name.startswith("batch.")}
+        return cls(**values, batch=BatchSettings(**batch), sources=sources)
+
+    def with_(self, **changes: Any) -> "Settings":
+        """A copy with some settings changed."""
+        return replace(self, **changes)
+
+
+_NOT_PLAIN = ("batch", "sources")
+
+
 def _files(folder: Path, environ: Mapping[str, str]) -> list[Path]:
     """The files that hold in ``folder``, the most important first."""
-    upwards = [parent / FILE for parent in (folder, *folder.parents)]
-    nearest = [path for path in upwards if path.is_file()][:1]
+    nearest = [path for path in (parent / FILE for parent in (folder, *folder.parents)) if path.is_file()][:1]
     user = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "explorer" / FILE
     return nearest + ([user] if user.is_file() and user not in nearest else [])
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     try:
-        return tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    batch = data.pop("batch", {})
+    named = {**data, **{f"batch.{key}": value for key, value in dict(batch).items()}}
+    for name in named:
+        if name not in _CONVERTERS:
+            near = difflib.get_close_matches(name, _CONVERTERS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_CONVERTERS)}"
+            raise ConfigError(f"{path}: {name} is not a setting; {hint}")
+    return {name: (value, str(path)) for name, value in named.items()}
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
+    found = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or not text:
-            continue
-        section, separator, key = variable.removeprefix(PREFIX).lower().partition("__")
-        # Others may have variables of this prefix: one that is like none of ours is not ours.
-        name = f"{section}.{key}" if separator else section
-        if not difflib.get_close_matches(name, _known(), n=1, cutoff=0.8):
-            continue
-        if separator:
-            values.setdefault(section, {})[key] = text
-        else:
-            values[section] = text
-    return values
+        if variable.startswith(PREFIX) and text:
+            name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
+            if name in _CONVERTERS:  # others may have variables of this prefix too
+                found[name] = (text, variable)
+    return found
 
 
-def _known() -> list[str]:
-    names = [name for name in Settings.model_fields if name != "batch"]
-    return [*names, *(f"batch.{key}" for key in BatchSettings.model_fields)]
+def _convert(name: str, value: Any, source: str) -> Any:
+    try:
+        return _CONVERTERS[name](value)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{name} ({source}) is {value!r}: {error}") from error
 
 
-def _merge(into: dict[str, Any], sources: dict[str, str], values: Mapping[str, Any], source: str) -> None:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            section = into.setdefault(name, {})
-            for key, inner in value.items():
-                section[key] = inner
-                sources[f"{name}.{key}"] = source
-        else:
-            into[name] = value
-            sources[name] = source
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("use a text")
+    return value
 
 
-def _project_name(folder: Path) -> str:
-    """The name of the git remote's repository, else of the folder."""
-    for parent in (folder, *folder.parents):
-        if (parent / ".git").exists():
-            asked = subprocess.run(
-                ["git", "-C", str(parent), "remote", "get-url", "origin"], capture_output=True, text=True
-            )
-            url = asked.stdout.strip() if asked.returncode == 0 else parent.name
-            return url.rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2] or parent.name
-    return folder.name
+def _executor(value: Any) -> str:
+    if value not in EXECUTORS:
+        raise ValueError(f"use one of {', '.join(EXECUTORS)}")
+    return str(value)
 
 
-def _explain(error: ValidationError, sources: Mapping[str, str]) -> str:
-    lines = []
-    for each in error.errors():
-        name = ".".join(map(str, each["loc"]))
-        where = sources.get(name, "default")
-        if each["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, _known(), n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(_known())}"
-            lines.append(f"{name} ({where}) is not a setting{hint}")
-        else:
-            lines.append(f"{name} ({where}) is {each['input']!r}: {each['msg']}")
-    return "\n".join(lines)
+def _folder(value: Any) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(_text(value))))
+
+
+def _store(value: Any) -> str:
+    text = _text(value)
+    if "://" not in text:
+        return str(_folder(text))
+    if not text.startswith("s3://") or len(text) < len("s3://abc"):
+        raise ValueError("use s3://bucket/prefix or a folder")
+    return text.rstrip("/")
+
+
+def _at_least(least: int) -> Callable[[Any], int]:
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str) or int(value) < least:
+            raise ValueError(f"use a whole number from {least}")
+        return int(value)
+
+    return convert
+
+
+def _positive(value: Any) -> float:
+    if isinstance(value, bool) or float(value) <= 0:
+        raise ValueError("use a number above 0")
+    return float(value)
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "home": _folder,
+    "executor": _executor,
+    "store": _store,
+    "project": _text,
+    "cpus": _at_least(1),
+    "memory_mb": _at_least(64),
+    "idle_seconds": _positive,
+    **{f"batch.{each.name}": _text for each in fields(BatchSettings)},
+}

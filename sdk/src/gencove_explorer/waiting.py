@@ -41,7 +41,7 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
                 raise WaitTimeout(f"{stored.id} is {observed.state} after {timeout:g} s; its jobs go on")
             if now - begin > _SHOW_AFTER_SECONDS:
                 show(observed)
-            pause = max(_FIRST_SECONDS, (now - begin) / 10, 10 * (now - looked)) * random.uniform(0.8, 1.2)
+            pause = max(_FIRST_SECONDS, (now - begin) / 10, 40 * (now - looked)) * random.uniform(0.8, 1.2)
             left = timeout - (now - begin) if timeout is not None else _LAST_SECONDS
             time.sleep(min(pause, _LAST_SECONDS, max(0.0, left)))
 

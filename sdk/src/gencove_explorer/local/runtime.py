@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from explorer_runner.folders import make_private
@@ -51,19 +50,11 @@ def _source(name: str) -> Path:
 
 
 def _name(sources: dict[str, Path]) -> str:
-    """A name that changes with the interpreter and with each version of what is copied.
-
-    Of the runner the files themselves count: while somebody works on it, its version stays.
-    """
+    """A name that changes with the interpreter and with every file of what is copied."""
     facts = [sys.version, os.path.realpath(sys.executable)]
-    for path in sorted(sources["explorer_runner"].rglob("*.py")):
+    for path in sorted(each for source in sources.values() for each in source.rglob("*.py")):
         status = path.stat()
-        facts.append(f"{path.name} {status.st_mtime_ns} {status.st_size}")
-    for name in _PACKAGES[1:]:
-        try:
-            facts.append(f"{name} {distribution(name).version}")
-        except PackageNotFoundError:
-            facts.append(str(sources[name].stat().st_mtime_ns))
+        facts.append(f"{path} {status.st_mtime_ns} {status.st_size}")
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     return f"py{sys.version_info[0]}.{sys.version_info[1]}-{digest}"
 

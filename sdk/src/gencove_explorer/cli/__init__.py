@@ -1,0 +1,71 @@
+"""The ``explorer`` command."""
+
+import sys
+
+import click
+
+from gencove_explorer._version import __version__
+from gencove_explorer.cli import analyses, machine, run
+from gencove_explorer.errors import ExplorerError
+
+__all__ = ["explorer", "main"]
+
+_EPILOG = """\b
+Examples:
+  explorer run analysis.py:work --input '["foo", "bar"]' --wait
+  explorer list --since 1d
+  explorer status last
+  explorer logs last 2 --live
+  explorer completion bash >> ~/.bashrc
+
+ID is an analysis's id, any part of it that no other has, or "last".
+Settings come from EXPLORER_... variables and explorer.toml: see explorer config.
+"""
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="explorer")
+def explorer() -> None:
+    """Run Python analyses on this machine or on AWS Batch, and find them again."""
+
+
+for _command in (
+    run.run,
+    analyses.list_,
+    analyses.status,
+    analyses.logs,
+    analyses.outputs,
+    analyses.failures,
+    analyses.wait,
+    analyses.terminate,
+    analyses.retry,
+    analyses.delete,
+    machine.config,
+    machine.executor,
+    machine.completion,
+):
+    explorer.add_command(_command)
+
+
+def main() -> None:
+    """Run the command; an error of ours is a line on standard error and exit code 1, never a traceback."""
+    try:
+        explorer(prog_name="explorer")
+    except ExplorerError as error:
+        click.echo(f"explorer: {error}", err=True)
+        sys.exit(1)
+    except (ValueError, IndexError, TypeError) as error:
+        if not _is_about_arguments(error):
+            raise
+        click.echo(f"explorer: {error}", err=True)
+        sys.exit(2)
+
+
+def _is_about_arguments(error: BaseException) -> bool:
+    """Whether our own checks of what a person gave raised this, rather than a fault of ours."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return module in ("gencove_explorer.analysis", "gencove_explorer.durations", "gencove_explorer.job_manager",
+                      "explorer_runner.results")  # fmt: skip

@@ -1,0 +1,265 @@
+"""Commands that look at analyses, and act on them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+from explorer_runner.errors import NotFinished
+from explorer_runner.results import JobOutput
+
+from gencove_explorer.cli.common import find, id_argument, index_argument, json_option, print_json, print_table
+from gencove_explorer.display import analyses_as_text
+from gencove_explorer.job_manager import JobManager
+
+_SHOWN_VALUE = 60
+
+
+@click.command("list")
+@click.option("--since", help="Submitted in the last 30m, 1h, 1d, 2w ...")
+@click.option("--date", help="Submitted on a day, 2023-05-09, or in a month, 2023-04 (UTC).")
+@click.option("--name", help="This text is in the name.")
+@click.option("--user", help="Submitted by this user.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show this many.")
+@json_option
+def list_(since: str | None, date: str | None, name: str | None, user: str | None, limit: int, as_json: bool) -> None:
+    """List analyses, newest first.
+
+    \b
+    explorer list --since 1d --name age
+    """
+    found = JobManager().list_jobs(since=since, date=date, name=name, user=user)
+    shown = [each._submitted() for each in found[:limit]]
+    if as_json:
+        print_json([{**each.record.to_data(), "status": each.status()} for each in shown])
+        return
+    click.echo(analyses_as_text(shown))
+    if len(found) > limit:
+        click.echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
+
+
+@click.command()
+@id_argument
+@index_argument
+@json_option
+def status(analysis_id: str, index: int | None, as_json: bool) -> None:
+    """Show the state of an analysis, or of one job.
+
+    \b
+    explorer status last
+    explorer status 17eb494f 2
+    """
+    analysis = find(analysis_id)
+    stored = analysis._submitted()
+    found = analysis.status(index)
+    if as_json:
+        print_json({"id": analysis.id, **found, "rounds": [each.to_data() for each in stored.rounds]})
+        return
+    click.echo(f"{analysis.id}: {found['status']}")
+    for state, count in found.get("jobs", {}).items():
+        click.echo(f"  {count:>6,} {state}")
+    if "reason" in found:
+        click.echo(found["reason"])
+    for record in stored.rounds[1:]:
+        click.echo(f"round {record.round}: {record.jobs:,} failed jobs run again by {record.user}")
+
+
+@click.command()
+@id_argument
+@index_argument
+@click.option("--live", is_flag=True, help="Follow until the job ends; Ctrl-C stops following, not the job.")
+@click.option("--since", default="10m", show_default=True, help="How far back: 30s, 10m, 1h, 1d ...")
+@json_option
+def logs(analysis_id: str, index: int | None, live: bool, since: str, as_json: bool) -> None:
+    """Print the log of one job.
+
+    \b
+    explorer logs last --live
+    explorer logs 17eb494f 2 --since 1d
+    """
+    analysis = find(analysis_id)
+    if not as_json:
+        analysis.logs(index, live=live, since=since)
+        return
+    from gencove_explorer.logview import show_log
+
+    text: list[str] = []
+    notes: list[str] = []
+    job = analysis._one_job(index, "logs")
+    show_log(analysis._submitted(), job, live=live, since=since, write=text.append, note=notes.append)
+    print_json({"id": analysis.id, "index": job, "log": "".join(text), "notes": notes})
+
+
+@click.command()
+@id_argument
+@index_argument
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Copy the files into this folder.")
+@json_option
+def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool) -> None:
+    """Show values and files of one job, or of all that succeeded.
+
+    \b
+    explorer outputs last
+    explorer outputs 17eb494f 2 --to results/
+    """
+    analysis = find(analysis_id)
+    found = [analysis.get_output(index)] if index is not None else _all_outputs(analysis)
+    if to is not None:
+        for output in found:
+            _copy(output, to / str(output.index) if analysis._submitted().record.array else to)
+    if as_json:
+        print_json([_as_json(output) for output in found])
+        return
+    rows: list[tuple[object, ...]] = []
+    for output in found:
+        rows += [(output.index, key, "value", _shown(output, key)) for key in output.outcome.values]
+        rows += [(output.index, key, "file", f"{file.size:,} bytes") for key, file in output.files().items()]
+    print_table(("Job", "Key", "Kind", ""), rows)
+
+
+@click.command()
+@id_argument
+@json_option
+def failures(analysis_id: str, as_json: bool) -> None:
+    """Show the failed jobs, grouped by exception and line.
+
+    \b
+    explorer failures last
+    """
+    found = find(analysis_id).failures()
+    if as_json:
+        print_json([vars(group) for group in found])
+    else:
+        click.echo(repr(found))
+
+
+@click.command()
+@id_argument
+@click.option("--timeout", type=float, help="Seconds after which to give up; the jobs go on.")
+@json_option
+@click.pass_context
+def wait(context: click.Context, analysis_id: str, timeout: float | None, as_json: bool) -> None:
+    """Wait until all jobs have ended; exit code 1 if any failed.
+
+    \b
+    explorer wait last && explorer outputs last
+    """
+    analysis = find(analysis_id)
+    try:
+        analysis.wait_done(timeout)
+    except KeyboardInterrupt:
+        click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+        context.exit(130)
+    found = analysis.status()
+    if as_json:
+        print_json({"id": analysis.id, **found})
+    else:
+        click.echo(f"{analysis.id}: {found['status']}")
+        if "reason" in found:
+            click.echo(found["reason"])
+    context.exit(0 if found["status"] == "SUCCEEDED" else 1)
+
+
+@click.command()
+@id_argument
+@index_argument
+@click.option("--all", "all_jobs", is_flag=True, help="All jobs of an array.")
+@json_option
+def terminate(analysis_id: str, index: int | None, all_jobs: bool, as_json: bool) -> None:
+    """End one job, or all; jobs that depend on them fail.
+
+    \b
+    explorer terminate last --all
+    explorer terminate 17eb494f 2
+    """
+    analysis = find(analysis_id)
+    if all_jobs:
+        analysis.terminate_all()
+    else:
+        analysis.terminate(index)
+    _done(analysis.id, "asked to end; it may take up to a minute", as_json)
+
+
+@click.command()
+@id_argument
+@click.option("--cpu", type=int, help="CPUs of the new attempts.")
+@click.option("--memory-mb", type=int, help="Memory of the new attempts, in MiB.")
+@json_option
+def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: bool) -> None:
+    """Run the failed jobs again, under the same id.
+
+    \b
+    explorer retry last --memory-mb 16000
+    """
+    from dataclasses import replace
+
+    analysis = find(analysis_id)
+    changes: dict[str, Any] = {"cpu": cpu, "memory_mb": memory_mb}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    definition = replace(analysis._submitted().rounds[-1].job_definition, **changes) if changes else None
+    count = analysis.retry_failed(job_definition=definition)
+    if as_json:
+        print_json({"id": analysis.id, "jobs": count})
+    else:
+        click.echo(f"{analysis.id}: {count:,} jobs run again" if count else f"{analysis.id}: no job has failed")
+
+
+@click.command()
+@id_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(analysis_id: str, yes: bool, as_json: bool) -> None:
+    """Remove all that the store holds of an analysis: outputs, logs and all.
+
+    \b
+    explorer delete 17eb494f --yes
+    """
+    analysis = find(analysis_id)
+    found = analysis.id
+    if not yes:
+        click.confirm(f"Delete {found} with all its outputs?", abort=True, err=True)
+    analysis.delete()
+    _done(found, "deleted", as_json)
+
+
+def _done(analysis_id: str, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": analysis_id, "done": what})
+    else:
+        click.echo(f"{analysis_id}: {what}")
+
+
+def _all_outputs(analysis: Any) -> list[JobOutput]:
+    stored = analysis._submitted()
+    observed = stored.observe()
+    names = [observed.outcomes[index] for index in observed.indices("SUCCEEDED")]
+    if not names:
+        raise NotFinished(f"{analysis.id} is {observed.state}: no job has outputs yet")
+    return list(stored.results.read(names))
+
+
+def _shown(output: JobOutput, key: str) -> str:
+    entry = output.outcome.values[key]
+    if "kind" in entry:
+        return f"{entry['size']:,} bytes of {entry['kind']}"
+    if "pkl" in entry:
+        return "(a Python object)"  # showing it would unpickle it
+    text = repr(entry["json"])
+    return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}..."
+
+
+def _as_json(output: JobOutput) -> dict[str, Any]:
+    entries = output.outcome.values.items()
+    return {
+        "index": output.index,
+        "values": {key: entry["json"] for key, entry in entries if "json" in entry},
+        "objects": [key for key, entry in entries if "json" not in entry],
+        "files": {key: str(file.as_local()) for key, file in output.files().items()},
+    }
+
+
+def _copy(output: JobOutput, folder: Path) -> None:
+    for key, file in output.files().items():
+        target = folder / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.as_local(), target)

@@ -1,0 +1,84 @@
+"""What the commands share: ids as people type them, JSON, and tables."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+from explorer_runner.errors import InvalidName
+from explorer_runner.names import parse_id
+
+from gencove_explorer.analysis import Analysis
+from gencove_explorer.errors import ExplorerError, NoSuchAnalysis
+from gencove_explorer.job_manager import JobManager
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_COMPLETED = 50
+
+
+def complete_id(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The newest ids that begin with, or hold, what was typed."""
+    try:
+        found = JobManager().list_jobs(since="30d")
+    except ExplorerError:
+        return []
+    return [CompletionItem(each.id) for each in found if incomplete in each.id][:_COMPLETED]
+
+
+def id_argument(command: _F) -> _F:
+    """The ID argument."""
+    return click.argument("analysis_id", metavar="ID", shell_complete=complete_id)(command)
+
+
+def index_argument(command: _F) -> _F:
+    """The optional INDEX argument."""
+    return click.argument("index", metavar="[INDEX]", type=int, required=False)(command)
+
+
+def json_option(command: _F) -> _F:
+    """The --json option."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+def find(text: str) -> Analysis:
+    """The analysis that a person means: an id, a part that only one has, or ``last``."""
+    manager = JobManager()
+    try:
+        parse_id(text)
+    except InvalidName:
+        pass
+    else:
+        return manager.get_analysis(text)
+    found = manager.search(text)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NoSuchAnalysis(
+            "there is no analysis yet"
+            if text == "last"
+            else f"no analysis has {text!r} in its id: explorer list shows them"
+        )
+    shown = "\n  ".join(each.id for each in found[:10])
+    more = f"\n  ... and {len(found) - 10} more" if len(found) > 10 else ""
+    raise NoSuchAnalysis(f"{len(found)} analyses have {text!r} in their ids, say which:\n  {shown}{more}")
+
+
+def print_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def print_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """A table; plain columns when the output is not a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1000)
+    console.print(table)

@@ -1,0 +1,119 @@
+"""Commands about this machine: settings, the local executor, completion."""
+
+import time
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.durations import ago
+from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.settings import Settings
+
+
+@click.command()
+@json_option
+def config(as_json: bool) -> None:
+    """Show each setting and where it comes from.
+
+    \b
+    explorer config --json
+    """
+    settings = Settings.load()
+    if as_json:
+        print_json(
+            {name: {"value": _plain(value), "source": source} for name, value, source in settings.items()}
+        )
+        return
+    rows = [(name, "" if value is None else value, source) for name, value, source in settings.items()]
+    print_table(("Setting", "Value", "From"), rows)
+
+
+@click.group()
+def executor() -> None:
+    """Look at, start or stop this machine's executor, which runs jobs in the background."""
+
+
+@executor.command("status")
+@json_option
+def executor_status(as_json: bool) -> None:
+    """Show whether it runs, and what.
+
+    \b
+    explorer executor status
+    """
+    local = LocalExecutor(Settings.load())
+    alive = local.queue.ring(silently=True)
+    state = local.queue.read_state() if alive else {}
+    waiting = len(local.queue.open_rounds())
+    if as_json:
+        print_json({"running": alive, "stopped": local.queue.stopped.exists(), "open_rounds": waiting, **_renamed(state)})
+        return
+    if not alive:
+        stopped = " (stopped by a person)" if local.queue.stopped.exists() else ""
+        click.echo(f"not running{stopped}: run() starts it, and so does explorer executor start")
+        if waiting:
+            click.echo(f"{waiting} submissions wait")
+        return
+    click.echo(f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})")
+    click.echo(f"{state.get('running', 0):,} jobs run, {state.get('waiting', 0):,} wait")
+    click.echo(
+        f"{state.get('cpus_in_use', 0)} of {state.get('cpus')} CPUs, {state.get('memory_mb_in_use', 0):,} of "
+        f"{state.get('memory_mb', 0):,} MiB in use"
+    )
+    click.echo(f"log: {local.queue.log}")
+
+
+@executor.command("start")
+@json_option
+def executor_start(as_json: bool) -> None:
+    """Start it; run() does that by itself.
+
+    \b
+    explorer executor start
+    """
+    LocalExecutor(Settings.load()).start()
+    _say("running", as_json)
+
+
+@executor.command("stop")
+@json_option
+def executor_stop(as_json: bool) -> None:
+    """Stop it: running jobs go on to their end, waiting ones wait until it is started again.
+
+    \b
+    explorer executor stop
+    """
+    LocalExecutor(Settings.load()).stop()
+    _say("stopped; jobs that run go on to their end", as_json)
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell, ids included.
+
+    \b
+    explorer completion bash >> ~/.bashrc
+    """
+    from gencove_explorer.cli import explorer
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(explorer, {}, "explorer", "_EXPLORER_COMPLETE").source())
+
+
+def _renamed(state: dict[str, object]) -> dict[str, object]:
+    return {"jobs_running" if name == "running" else name: value for name, value in state.items()}
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _say(what: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"executor": what})
+    else:
+        click.echo(f"the local executor is {what}")

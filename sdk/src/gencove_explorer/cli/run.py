@@ -1,0 +1,128 @@
+"""``explorer run FILE:FUNCTION``."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+
+from gencove_explorer.analysis import Analysis
+from gencove_explorer.cli.common import json_option, print_json
+
+
+@click.command()
+@click.argument("target", metavar="FILE:FUNCTION")
+@click.option("--input", "input_json", metavar="JSON", help="The input; a JSON list is an array of jobs.")
+@click.option("--input-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with it.")
+@click.option("--global-config", metavar="JSON", help="A JSON object: what all jobs share.")
+@click.option("--name", help="Name of the analysis; default: the function's.")
+@click.option("--cpu", type=int, help="CPUs of each job.")
+@click.option("--memory-mb", type=int, help="Memory of each job, in MiB.")
+@click.option("--timeout-seconds", type=int, help="Seconds after which a job is ended.")
+@click.option("--retries", type=int, help="How many more times a failed job is tried.")
+@click.option("--pip", "pip_packages", multiple=True, metavar="REQUIREMENT", help="A package; may be repeated.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help="May be repeated.")
+@click.option("--local", is_flag=True, help="Run here and now, with the output as it comes (run_local).")
+@click.option("--wait", is_flag=True, help="Wait until all jobs have ended; exit code 1 if any failed.")
+@json_option
+@click.pass_context
+def run(
+    context: click.Context,
+    /,
+    target: str,
+    input_json: str | None,
+    input_file: Path | None,
+    global_config: str | None,
+    name: str | None,
+    pip_packages: tuple[str, ...],
+    labels: tuple[str, ...],
+    local: bool,
+    wait: bool,
+    as_json: bool,
+    **resources: Any,
+) -> None:
+    """Run a function of a file.
+
+    \b
+    explorer run analysis.py:work --input '["foo", "bar"]' --wait
+    explorer run analysis.py:work --local --pip pendulum
+    """
+    if input_json is not None and input_file is not None:
+        raise click.UsageError("give --input or --input-file, not both")
+    text = input_file.read_text() if input_file else input_json
+    given = {key: value for key, value in resources.items() if value is not None}
+    analysis = Analysis(
+        function=load_function(target),
+        input=_parse(text, "--input") if text is not None else None,
+        name=name,
+        job_definition=JobDefinition(**given) if given else None,
+        global_config=GlobalConfig(**_object(global_config)) if global_config else None,
+        pip_packages=list(pip_packages),
+        labels=dict(_pair(label) for label in labels),
+    )
+    if local:
+        analysis.run_local()
+    else:
+        analysis.run()
+        if wait:
+            analysis.wait_done()
+    status = analysis.status()
+    if as_json:
+        print_json({"id": analysis.id, **status})
+    elif local or wait:
+        click.echo(f"{analysis.id}: {status['status']}")
+        if "reason" in status:
+            click.echo(status["reason"])
+    context.exit(0 if status["status"] == "SUCCEEDED" or not (local or wait) else 1)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """The function that ``FILE:FUNCTION`` names. The file is executed, as a script of another name."""
+    path_text, separator, name = target.rpartition(":")
+    path = Path(path_text)
+    if not separator or not path_text:
+        raise click.UsageError(f"{target!r}: write FILE:FUNCTION, such as analysis.py:work")
+    if not path.is_file():
+        raise click.UsageError(f"{path} is not a file")
+    try:
+        code = compile(path.read_bytes(), str(path.resolve()), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise click.UsageError(f"{path} is not Python: {error}") from error
+    namespace: dict[str, Any] = {"__name__": "explorer_file", "__file__": str(path.resolve())}
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        exec(code, namespace)  # noqa: S102  the user's own file, at the user's word
+    finally:
+        sys.path.pop(0)
+    found = namespace.get(name)
+    if not callable(found):
+        functions = sorted(
+            key for key, value in namespace.items() if callable(value) and not key.startswith("_") and key != "each"
+        )
+        raise click.UsageError(f"{path} has no function {name!r}; it has: {', '.join(functions) or 'none'}")
+    return found  # type: ignore[no-any-return]
+
+
+def _parse(text: str, option: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option}: not JSON ({error}); a text needs quotes: '\"foo\"'") from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = _parse(text, "--global-config")
+    if not isinstance(found, dict):
+        raise click.UsageError('--global-config: use a JSON object, such as \'{"folds": 5}\'')
+    return found
+
+
+def _pair(label: str) -> tuple[str, str]:
+    name, separator, text = label.partition("=")
+    if not separator or not name:
+        raise click.UsageError(f"--label {label!r}: write NAME=TEXT")
+    return name, text
