@@ -1,6 +1,7 @@
 """Turning an exception of the work function into text that points at the user's own line."""
 
 import linecache
+import os
 import traceback
 from types import TracebackType
 
@@ -9,6 +10,7 @@ from explorer_runner.outcome import Failure
 from explorer_runner.payload import Spec
 
 _OWN = __package__ or "explorer_runner"
+_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MESSAGE_LENGTH = 2000
 
 
@@ -58,7 +60,12 @@ def _message(error: BaseException) -> str:
 
 def _text(error: BaseException, trace: TracebackType | None) -> str:
     try:
-        lines = list(traceback.TracebackException(type(error), error, trace, compact=True).format())
+        described = traceback.TracebackException(type(error), error, trace, compact=True)
+        # Frames of the runner say nothing to a person; what lies between the user's own lines does.
+        described.stack = traceback.StackSummary.from_list(
+            [frame for frame in described.stack if not frame.filename.startswith(_OWN_FOLDER)]
+        )
+        lines = list(described.format() if described.stack else described.format_exception_only())
     except Exception as broken:
         lines = [f"{_type_name(error)} (its traceback cannot be shown: {broken!r})\n"]
     text = "".join(lines).encode(errors="backslashreplace").decode()

@@ -24,19 +24,17 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
-from explorer_runner import claim, environment, fork_hooks, frames, processes
+from explorer_runner import environment, fork_hooks, processes
 from explorer_runner.errors import ExplorerError
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
-from explorer_runner.payload import Payload, load
-from explorer_runner.solo import Place, make_attempt, say_why, write_for
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
+from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
+from explorer_runner.solo import Place
 from explorer_runner.stores import open_store
 
 REPORT_SECONDS = 0.02
@@ -52,38 +50,43 @@ class Round:
         self.width = 0
         self.queue: deque[tuple[int, int]] = deque()
         self.running = 0
+        # On S3 the job has a parent of its own, whose exit code can be believed.
+        self.outcomes = f"{place.folder}/{outcomes_prefix(place.analysis)}/" if place.folder else None
 
 
-@dataclass
 class Running:
     """A process of ours: a job, or a writer that closes a job which died."""
 
-    round: Round
-    position: int
-    attempt: Attempt
-    started: float
-    reason: str | None = None
-    kill_at: float | None = None
-    writer: bool = False
+    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "started", "writer")
 
-    @property
-    def name(self) -> list[Any]:
-        return [self.round.key, self.position, self.attempt.attempt]
+    def __init__(self, round: Round, position: int, attempt: Attempt, started: float) -> None:
+        self.round = round
+        self.position = position
+        self.attempt = attempt
+        self.started = started
+        self.reason: str | None = None
+        self.kill_at: float | None = None
+        self.writer = False
 
 
 class Forker:
+    """Starts and reaps. What runs for every job is written plainly: each page of memory that it
+    touches is copied once for every fork."""
+
     def __init__(self, commands: int, reports: int) -> None:
         self.commands, self.reports = commands, reports
         self.rounds: dict[str, Round] = {}
         self.running: dict[int, Running] = {}
+        self.killing = False
         self.orphaned = False
         self.fork_again_at = 0.0
-        self.heard = b""
-        self.commanded = 0
-        """How many commands were carried out."""
+        self.unread = b""
+        self.heard = 0
         self.report: dict[str, list[Any]] = {}
+        self.report_due = False
         self.reported = 0.0
         self.variables: dict[str, str] | None = None
+        self.scratch = ""
         self.wake, wakeup = os.pipe()
         for descriptor in (self.wake, wakeup, commands):
             os.set_blocking(descriptor, False)
@@ -98,46 +101,51 @@ class Forker:
         processes.become_subreaper()
         while not (self.orphaned and not self.running):
             self.start_jobs()
-            self.send_report()
-            for descriptor, _ in self.poll.poll(self.patience()):
+            for descriptor, _ in self.poll.poll(self.report_or_patience()):
                 if descriptor == self.wake:
                     os.read(self.wake, 4096)
+                    self.reap()
                 else:
                     self.hear()
-            self.reap()
-            self.kill_overdue()
+            if self.killing:
+                self.kill_overdue()
+        try:
+            os.rmdir(self.scratch)
+        except OSError:
+            pass  # there was none, or a job could not clean up: the next scheduler sweeps
 
     # -- starting ---------------------------------------------------------------------------------
 
     def start_jobs(self) -> None:
         for round in self.rounds.values():
-            while round.queue and round.running < round.width and time.monotonic() >= self.fork_again_at:
-                position, attempt = round.queue.popleft()
-                index = round.place.payload.spec.index_of(position)
-                job = Running(round, position, Attempt(index, round.place.round, attempt), time.time())
-                if not self.fork(job):
-                    round.queue.appendleft((position, attempt))
+            while round.queue and round.running < round.width:
+                position, attempt = round.queue[0]
+                place = round.place
+                index = place.payload.spec.index_of(position)
+                job = Running(round, position, Attempt(index, place.round, attempt), time.time())
+                pid = self.fork(job, 0)
+                if pid is None:
                     return
+                round.queue.popleft()
                 round.running += 1
+                self.note("started", [round.key, position, attempt, pid])
 
-    def fork(self, job: Running, status: int = 0) -> bool:
-        """Fork a process for ``job``; False if the system has none to give right now."""
-        place = job.round.place
-        if place.variables is not self.variables:
-            self.variables = place.variables
+    def fork(self, job: Running, wait_status: int) -> int | None:
+        """Fork a process for ``job``; None if the system has none to give right now."""
+        variables = job.round.place.variables
+        if variables is not self.variables:
+            self.variables = variables
             os.environ.clear()
-            os.environ.update(place.variables)
+            os.environ.update(variables)
         try:
             pid = os.fork()
         except OSError:
             self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
-            return False
+            return None
         if pid == 0:
-            _in_child(job, status, self.private)
+            _in_child(job, wait_status, self.private)
         self.running[pid] = job
-        if not job.writer:
-            self.note("started", [*job.name, pid])
-        return True
+        return pid
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -156,36 +164,30 @@ class Forker:
 
     def ended(self, job: Running, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
-        if job.writer:
-            if code == processes.CLAIMED:
-                self.done("claimed", job, job.name)
-            else:
-                self.done("ended", job, [*job.name, False])
-        elif code == processes.CLAIMED:
-            self.done("claimed", job, job.name)
-        elif code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED):
-            self.done("ended", job, [*job.name, code == 0])
+        round = job.round
+        if job.writer and code == processes.CLAIMED:
+            round.running -= 1
+            self.note("claimed", [round.key, job.position, job.attempt.attempt])
+        elif job.writer or (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED)):
+            round.running -= 1
+            self.note("ended", [round.key, job.position, job.attempt.attempt, code == 0 and not job.writer])
         else:
             job.writer, job.kill_at = True, None
-            while not self.fork(job, status):
+            while self.fork(job, status) is None:
                 time.sleep(_FORK_RETRY_SECONDS)
 
     def has_outcome(self, job: Running, status: str) -> bool:
-        place = job.round.place
-        # On S3 the job has a parent of its own, whose exit code can be believed.
-        return place.folder is None or os.access(
-            f"{place.folder}/{outcome_key(place.analysis, job.attempt, status)}", os.F_OK
-        )
-
-    def done(self, kind: str, job: Running, entry: list[Any]) -> None:
-        job.round.running -= 1
-        self.note(kind, entry)
+        """Whether the job wrote its outcome: the exit code alone may be the work function's own."""
+        outcomes = job.round.outcomes
+        return outcomes is None or os.access(f"{outcomes}{job.attempt.stem}.{status}.json", os.F_OK)
 
     def kill_overdue(self) -> None:
+        now = time.monotonic()
         for pid, job in self.running.items():
-            if job.kill_at is not None and time.monotonic() >= job.kill_at:
+            if job.kill_at is not None and now >= job.kill_at:
                 job.kill_at = None
                 processes.end_group(pid, signal.SIGKILL)
+        self.killing = any(job.kill_at is not None for job in self.running.values())
 
     # -- commands and reports ---------------------------------------------------------------------
 
@@ -199,16 +201,17 @@ class Forker:
             self.poll.unregister(self.commands)
             for round in self.rounds.values():
                 round.queue.clear()
-        *lines, self.heard = (self.heard + chunk).split(b"\n")
-        self.commanded += len(lines)
+        *lines, self.unread = (self.unread + chunk).split(b"\n")
         for line in lines:
             for command, argument in json.loads(line).items():
                 getattr(self, f"do_{command}")(argument)
+        self.heard += len(lines)
 
     def do_round(self, facts: dict[str, Any]) -> None:
         key = facts.pop("key")
+        self.scratch = facts["scratch"]
         try:
-            payload = _load_aside(facts)
+            payload = load_aside(facts)
             store = open_store(facts.pop("store"))
             if payload.lock is None:
                 environment.show_python(facts["variables"])
@@ -220,21 +223,22 @@ class Forker:
 
     def do_start(self, argument: tuple[str, int, list[tuple[int, int]]]) -> None:
         key, width, jobs = argument
-        if key in self.rounds:
-            if width < self.rounds[key].width:
-                self.report.setdefault("started", [])  # the scheduler waits to hear that it is so
-            self.rounds[key].width = width
-            self.rounds[key].queue.extend((position, attempt) for position, attempt in jobs)
+        round = self.rounds.get(key)
+        if round is not None:
+            self.report_due = self.report_due or width < round.width  # the scheduler waits to hear it
+            round.width = width
+            round.queue.extend((position, attempt) for position, attempt in jobs)
 
     def do_kill(self, argument: tuple[str, int, int, str, bool]) -> None:
         key, position, attempt, reason, gently = argument
+        round = self.rounds.get(key)
         for pid, job in self.running.items():
-            if job.name == [key, position, attempt] and not job.writer:
+            if (job.round, job.position, job.attempt.attempt) == (round, position, attempt) and not job.writer:
                 job.reason = job.reason or reason
                 processes.end_group(pid, signal.SIGTERM if gently else signal.SIGKILL)
                 job.kill_at = time.monotonic() + processes.GRACE_SECONDS if gently else None
+                self.killing = self.killing or gently
                 return
-        round = self.rounds.get(key)
         if round is not None and (position, attempt) in round.queue:
             round.queue.remove((position, attempt))
             self.note("dropped", [key, position, attempt])
@@ -244,31 +248,34 @@ class Forker:
 
     def note(self, kind: str, entry: list[Any]) -> None:
         self.report.setdefault(kind, []).append(entry)
+        self.report_due = True
+
+    def report_or_patience(self) -> int | None:
+        """Send the report if it is due; milliseconds until something is due though nothing happens."""
+        now = time.monotonic()
+        wait = None
+        if self.report_due:
+            wait = self.reported + REPORT_SECONDS - now
+            if wait <= 0 or not self.running:
+                self.send_report()
+                self.reported, wait = now, None
+        if self.killing or self.fork_again_at > now:
+            due = [job.kill_at for job in self.running.values() if job.kill_at is not None]
+            due += [self.fork_again_at] if self.fork_again_at > now else []
+            wait = min([each - now for each in due] + ([] if wait is None else [wait]))
+        return None if wait is None else max(0, int(wait * 1000)) + 1
 
     def send_report(self) -> None:
-        busy = any(round.queue for round in self.rounds.values()) or self.running
-        if not self.report or (busy and time.monotonic() - self.reported < REPORT_SECONDS):
-            return
-        line = json.dumps({**self.report, "heard": self.commanded}).encode() + b"\n"
-        self.report, self.reported = {}, time.monotonic()
+        line = json.dumps({**self.report, "heard": self.heard}).encode() + b"\n"
+        self.report, self.report_due = {}, False
         try:
             while line:
                 line = line[os.write(self.reports, line) :]
         except BrokenPipeError:
             pass  # the end of the commands will say so
 
-    def patience(self) -> int | None:
-        """Milliseconds until something is due even if nothing happens."""
-        now = time.monotonic()
-        due = [job.kill_at for job in self.running.values() if job.kill_at is not None]
-        if self.report:
-            due.append(self.reported + REPORT_SECONDS)
-        if self.fork_again_at > now:
-            due.append(self.fork_again_at)
-        return max(0, int((min(due) - now) * 1000) + 1) if due else None
 
-
-def _in_child(job: Running, status: int, private: tuple[int, ...]) -> NoReturn:
+def _in_child(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn:
     """The forked process: make the attempt, or write the outcome of one that died. Never returns."""
     code = processes.UNWRITTEN
     try:
@@ -277,79 +284,13 @@ def _in_child(job: Running, status: int, private: tuple[int, ...]) -> NoReturn:
         for descriptor in private:
             os.close(descriptor)
         if job.writer:
-            code = _close_attempt(job, status)
-        elif job.round.place.folder is not None:
-            code = make_attempt(job.round.place, job.position, job.attempt)
+            code = close_attempt(job.round.place, job.attempt, job.started, wait_status, job.reason)
         else:
-            code = _with_parent(job)
-    except claim.AlreadyClaimed:
-        code = processes.CLAIMED
+            code = make_any_attempt(job.round.place, job.position, job.attempt)
     except BaseException as error:
         say_why(error)
     finally:
         os._exit(code)
-
-
-def _close_attempt(job: Running, status: int) -> int:
-    place = job.round.place
-    if claim.inspect(place.log_of(job.attempt)) in (claim.Life.STARTING, claim.Life.RUNNING):
-        return processes.CLAIMED  # ours ended before it could claim, another process makes the attempt
-    write_for(place, job.attempt, job.started, status, job.reason)
-    return 0
-
-
-def _with_parent(job: Running) -> int:
-    from explorer_runner.job import Order, run_job  # brings more along than a forker should hold
-
-    place = job.round.place
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
-    os.dup2(1, 2)  # its output goes to its log, not to the executor's
-    order = Order(
-        store=place.store.uri,
-        analysis=place.analysis,
-        round=place.round,
-        position=job.position,
-        digest=place.digest,
-        attempt=job.attempt.attempt,
-        scratch=place.scratch,
-        environments=place.environments,
-        claims=place.claims,
-        uv=place.uv,
-    )
-    code = run_job(order)
-    return code if code in (0, processes.CLAIMED, processes.UNWRITTEN) else 1
-
-
-def _load_aside(facts: dict[str, Any]) -> Payload:
-    """Read, check and open a payload in a process of its own; nothing is unpickled.
-
-    Reading a zip takes modules that would make every later fork dearer, and on S3 it takes obstore.
-    """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            with os.fdopen(writer, "wb") as out:
-                try:
-                    store = open_store(facts["store"])
-                    members = load(store, payload_key(facts["analysis"], facts["round"]), facts["digest"]).members
-                    frames.write(out, members)
-                except ExplorerError as error:
-                    frames.write(out, {"error": str(error).encode()})
-        finally:
-            os._exit(0)
-    os.close(writer)
-    try:
-        with os.fdopen(reader, "rb") as source:
-            members = frames.read(source)
-    except EOFError as error:
-        raise ExplorerError(f"the payload could not be opened: {error}") from error
-    finally:
-        os.waitpid(pid, 0)
-    if "error" in members:
-        raise ExplorerError(members["error"].decode())
-    return Payload(members)
 
 
 def main() -> None:
@@ -363,4 +304,3 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     Forker(commands, reports).run()
-

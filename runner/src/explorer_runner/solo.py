@@ -140,11 +140,3 @@ def _crash_line(log: str) -> str:
     lines = (match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith(own)) if found else ()
     where = next((m for m in lines if not m["file"].startswith(os.path.dirname(os.__file__))), None)
     return f" (line {where['line']}, in {where['function']})" if where else ""
-
-
-def say_why(error: BaseException) -> None:
-    """Leave in the log why an attempt could not be made or its outcome not written."""
-    try:
-        os.write(2, f"explorer: {type(error).__name__}: {error}\n".encode(errors="backslashreplace"))
-    except OSError:
-        pass

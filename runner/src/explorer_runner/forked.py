@@ -1,0 +1,93 @@
+"""What the forker's children do: make an attempt, close one that died, open a payload."""
+
+import os
+import signal
+from typing import Any
+
+from explorer_runner import claim, frames, processes
+from explorer_runner.errors import ExplorerError
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
+from explorer_runner.payload import Payload, load
+from explorer_runner.solo import Place, make_attempt, write_for
+from explorer_runner.stores import open_store
+
+
+def make_any_attempt(place: Place, position: int, attempt: Attempt) -> int:
+    """Make an attempt, in one process or, where the store is not a folder, with a parent; returns the exit code."""
+    try:
+        if place.folder is not None:
+            return make_attempt(place, position, attempt)
+        return _with_parent(place, position, attempt)
+    except claim.AlreadyClaimed:
+        return processes.CLAIMED
+
+
+def close_attempt(place: Place, attempt: Attempt, started: float, wait_status: int, reason: str | None) -> int:
+    """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
+    lives = claim.inspect(place.log_of(attempt)) in (claim.Life.STARTING, claim.Life.RUNNING)
+    keys = (outcome_key(place.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
+    if lives or any(place.store.exists(key) for key in keys):
+        return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it
+    write_for(place, attempt, started, wait_status, reason)
+    return 0
+
+
+def say_why(error: BaseException) -> None:
+    """Leave in the log why an attempt could not be made or its outcome not written."""
+    try:
+        os.write(2, f"explorer: {type(error).__name__}: {error}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass
+
+
+def load_aside(facts: dict[str, Any]) -> Payload:
+    """Read, check and open a payload in a process of its own; nothing is unpickled.
+
+    Reading a zip takes modules that would make every later fork dearer, and on S3 it takes obstore.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with os.fdopen(writer, "wb") as out:
+                try:
+                    store = open_store(facts["store"])
+                    members = load(store, payload_key(facts["analysis"], facts["round"]), facts["digest"]).members
+                    frames.write(out, members)
+                except ExplorerError as error:
+                    frames.write(out, {"error": str(error).encode()})
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb") as source:
+            members = frames.read(source)
+    except EOFError as error:
+        raise ExplorerError(f"the payload could not be opened: {error}") from error
+    finally:
+        os.waitpid(pid, 0)
+    if "error" in members:
+        raise ExplorerError(members["error"].decode())
+    return Payload(members)
+
+
+def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
+    from explorer_runner.job import Order, run_job  # brings more along than a forker should hold
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    os.dup2(1, 2)  # its output goes to its log, not to the executor's
+    order = Order(
+        store=place.store.uri,
+        analysis=place.analysis,
+        round=place.round,
+        position=position,
+        digest=place.digest,
+        attempt=attempt.attempt,
+        scratch=place.scratch,
+        environments=place.environments,
+        claims=place.claims,
+        uv=place.uv,
+    )
+    code = run_job(order)
+    return code if code in (0, processes.CLAIMED, processes.UNWRITTEN) else 1
