@@ -4,6 +4,7 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
+import logging
 import os
 import pickle
 import platform
@@ -24,7 +25,7 @@ from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
-from explorer_runner.payload import Payload, check_python
+from explorer_runner.payload import Payload
 from explorer_runner.stores import Store
 
 OUTCOME_INLINE_BYTES = 256 << 10
@@ -47,12 +48,9 @@ class Job:
     attempt: Attempt
     scratch: str
     """The job's own folder: its working directory, empty."""
+    private: str
+    """A folder beside the scratch folder, for outputs and downloads; made when first needed."""
     started: float
-
-    @property
-    def private(self) -> str:
-        """A folder beside the scratch folder, for outputs and downloads; made when first needed."""
-        return f"{self.scratch}.files"
 
 
 def execute(
@@ -68,7 +66,6 @@ def execute(
     collected = Collected([], [], {})
     pid = os.getpid()
     try:
-        check_python(spec)
         set_up()
         function, context = _prepare(job)
         outcome.setup_seconds = round(max(0.0, time.time() - job.started), 6)
@@ -127,15 +124,16 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
         outcome.files.append({"key": file.key, "size": size, "sha256": sha256})
     outcome.folders = list(collected.folders)
     left = OUTCOME_INLINE_BYTES
+    texts: dict[str, str] = {}
     for key, (kind, data) in collected.values.items():
-        if len(data) <= min(left, values.INLINE_BYTES):
+        if len(data) <= values.INLINE_BYTES and len(data) <= left:
             left -= len(data)
-            outcome.values[key] = values.inline(kind, data)
+            texts[key] = values.inline(kind, data)
         else:
             store.create(value_key(outcome.analysis, attempt, key, kind), data)
-            outcome.values[key] = values.beside(kind, data)
+            texts[key] = values.beside(kind, data)
     outcome.ended = time.time()
-    write(store, outcome)
+    write(store, outcome, texts)
 
 
 def clean_up(job: Job) -> None:
@@ -186,12 +184,20 @@ def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
-    atexit._run_exitfuncs()
+    run_exit_functions()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:
             pass  # the work function closed it, which is its right
+
+
+def run_exit_functions() -> None:
+    """Run what a script would run at its end."""
+    atexit._run_exitfuncs()
+    # The forker took logging's own function out of those, as it does nothing in most jobs.
+    if logging.root.handlers or logging.Logger.manager.loggerDict:
+        logging.shutdown()
 
 
 def _measure_use(outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from explorer_runner import claim, frames, processes
 from explorer_runner.errors import ExplorerError
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
-from explorer_runner.payload import Payload, load
+from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.solo import Place, make_attempt, write_for
 from explorer_runner.stores import open_store
 
@@ -43,6 +43,8 @@ def say_why(error: BaseException) -> None:
 def load_aside(facts: dict[str, Any]) -> Payload:
     """Read, check and open a payload in a process of its own; nothing is unpickled.
 
+    Raises ExplorerError for one that was changed, or that another Python pickled.
+
     Reading a zip takes modules that would make every later fork dearer, and on S3 it takes obstore.
     """
     reader, writer = os.pipe()
@@ -68,7 +70,9 @@ def load_aside(facts: dict[str, Any]) -> Payload:
         os.waitpid(pid, 0)
     if "error" in members:
         raise ExplorerError(members["error"].decode())
-    return Payload(members)
+    payload = Payload(members)
+    check_python(payload.spec)
+    return payload
 
 
 def _with_parent(place: Place, position: int, attempt: Attempt) -> int:

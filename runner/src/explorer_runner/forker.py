@@ -18,9 +18,11 @@ When its scheduler is gone (end of input) it starts nothing more, sees its runni
 end, and ends. Killed, it leaves jobs that go on by themselves: the claim is theirs, not its own.
 """
 
+import atexit
 import faulthandler
 import gc
 import json
+import logging
 import os
 import select
 import signal
@@ -32,8 +34,8 @@ import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once i
 
 from explorer_runner import environment, fork_hooks, processes
 from explorer_runner.errors import ExplorerError
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
 from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
 from explorer_runner.solo import Place
 from explorer_runner.stores import open_store
 
@@ -301,6 +303,7 @@ def main() -> None:
         os.dup2(nothing.fileno(), 1)
     processes.use_as_output()
     faulthandler.enable(file=2)
+    atexit.unregister(logging.shutdown)  # see child.run_exit_functions
     gc.collect()
     gc.freeze()
     Forker(commands, reports).run()

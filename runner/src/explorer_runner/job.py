@@ -101,6 +101,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         read_input=lambda: sent["input"],
         attempt=Attempt(*facts["attempt"]),
         scratch=facts["scratch"],
+        private=f"{facts['scratch']}.files",
         started=facts["started"],
     )
     outcome, collected = execute(

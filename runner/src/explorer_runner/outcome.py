@@ -66,11 +66,16 @@ class Outcome:
     def of(self) -> Attempt:
         return Attempt(self.index, self.round, self.attempt)
 
-    def to_json(self) -> bytes:
+    def to_json(self, values: Mapping[str, str] | None = None) -> bytes:
+        """As JSON; ``values`` are its values as JSON text, which spares reading and writing them again."""
         data = {"format": FORMAT, **vars(self)}
         if self.failure:
             data["failure"] = vars(self.failure)
-        return json.dumps(data).encode()
+        if values is None:
+            return json.dumps(data).encode()
+        del data["values"]
+        entries = ", ".join([f"{json.dumps(key)}: {text}" for key, text in values.items()])
+        return f'{json.dumps(data)[:-1]}, "values": {{{entries}}}}}'.encode()
 
     @classmethod
     def from_json(cls, raw: bytes) -> "Outcome":
@@ -89,6 +94,6 @@ class Outcome:
 _FIELDS = [each.name for each in fields(Outcome)]
 
 
-def write(store: Store, outcome: Outcome) -> None:
+def write(store: Store, outcome: Outcome, values: Mapping[str, str] | None = None) -> None:
     """Write the outcome. Raises AlreadyExists if the attempt has one of this status."""
-    store.create(outcome_key(outcome.analysis, outcome.of, outcome.status), outcome.to_json())
+    store.create(outcome_key(outcome.analysis, outcome.of, outcome.status), outcome.to_json(values))

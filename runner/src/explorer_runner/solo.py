@@ -77,6 +77,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt) -> int:
         read_input=lambda: place.payload.read_input(place.store, position),
         attempt=attempt,
         scratch=scratch,
+        private=f"{scratch}.files",
         started=started,
     )
     packages: Path | None = None

@@ -63,18 +63,18 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def inline(kind: str, data: bytes) -> dict[str, Any]:
-    """A small value as a part of the outcome."""
+def inline(kind: str, data: bytes) -> str:
+    """A small value as a part of the outcome: JSON text."""
     if kind == JSON:
-        return {JSON: json.loads(data)}
+        return f'{{"{JSON}": {data.decode()}}}'
     import base64  # not at the top: every fork would pay for it
 
-    return {PICKLE: base64.b64encode(data).decode()}
+    return f'{{"{PICKLE}": "{base64.b64encode(data).decode()}"}}'
 
 
-def beside(kind: str, data: bytes) -> dict[str, Any]:
-    """What the outcome says of a value that is stored beside it."""
-    return {"kind": kind, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+def beside(kind: str, data: bytes) -> str:
+    """What the outcome says of a value that is stored beside it: JSON text."""
+    return json.dumps({"kind": kind, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
 def decode_inline(key: str, entry: Mapping[str, Any]) -> Any:
