@@ -13,7 +13,6 @@ import sys
 import time
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,43 +31,75 @@ OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
 
 
-# Looked up once, in the forker, instead of in every job.
-_HOST, _PYTHON = os.uname().nodename, platform.python_version()
-
-
-@dataclass(kw_only=True)
 class Job:
-    """One attempt at one job, with all that it needs."""
+    """One attempt at one job, with all that it needs.
 
-    payload: Payload
-    payload_digest: str
-    store: Store
-    read_input: Callable[[], bytes]
-    """Gives the pickled input, checked."""
-    attempt: Attempt
-    scratch: str
-    """The job's own folder: its working directory, empty."""
-    private: str
-    """A folder beside the scratch folder, for outputs and downloads; made when first needed."""
-    started: float
+    Made once a round, and ``begin`` makes it a certain attempt: the forker's children each have a
+    copy of their own, in which only that has to be filled in.
+    """
+
+    def __init__(self, *, analysis: str, round: int, digest: str, payload: Payload | None, store: Store) -> None:
+        self.analysis = analysis
+        self.round = round
+        self.digest = digest
+        self._payload = payload
+        self.store = store
+        self.attempt = Attempt(-1, round, 0)
+        self.scratch = ""
+        """The job's own folder: its working directory, empty."""
+        self.private = ""
+        """A folder beside it, for outputs and downloads; made when first needed."""
+        self.outcome = Outcome(
+            analysis=analysis,
+            index=-1,
+            round=round,
+            attempt=0,
+            status=FAILED,
+            payload=digest,
+            host=os.uname().nodename,
+            python=platform.python_version(),
+            runner=__version__,
+        )
+
+    @property
+    def payload(self) -> Payload:
+        assert self._payload is not None, "the payload could not be opened"
+        return self._payload
+
+    def begin(self, attempt: Attempt, scratch: str, started: float) -> None:
+        """Become this attempt."""
+        self.attempt = attempt
+        self.scratch = scratch
+        self.private = f"{scratch}.files"
+        outcome = self.outcome
+        outcome.index = attempt[0]
+        outcome.attempt = attempt[2]
+        outcome.started = started
+
+    def fail(self, reason: str, exit_code: int | None = 1, signal: int | None = None) -> Outcome:
+        """The outcome of an attempt that did not get as far as an exception of the work function."""
+        outcome = self.outcome
+        outcome.status, outcome.reason = FAILED, reason
+        outcome.exit_code, outcome.signal = exit_code, signal
+        return outcome
 
 
 def execute(
-    job: Job, *, set_up: Callable[[], None], on_call: Callable[[], None]
-) -> tuple[Outcome, Collected]:
+    job: Job, *, read_input: Callable[[], bytes], set_up: Callable[[], None], on_call: Callable[[], None]
+) -> Collected:
     """Call the work function; ``set_up`` comes before unpickling, ``on_call`` right before the call.
 
-    Never raises: whatever goes wrong is in the outcome, which is complete but for the outputs
+    Never raises: whatever goes wrong is in ``job.outcome``, which is complete but for the outputs
     (``publish`` adds them).
     """
-    spec = job.payload.spec
-    outcome = blank_outcome(spec.id, job.attempt, job.started, job.payload_digest)
+    outcome = job.outcome
     collected = Collected([], [], {})
     pid = os.getpid()
     try:
         set_up()
-        function, context = _prepare(job)
-        outcome.setup_seconds = round(max(0.0, time.time() - job.started), 6)
+        context = _prepare(job, read_input())
+        function = _unpickle(job.payload.function, "the work function")
+        outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
         _call(function, context)
         if os.getpid() != pid:  # the work function forked, and its child came back to us
@@ -80,38 +111,9 @@ def execute(
         if os.getpid() != pid:
             os._exit(1)
         collected = Collected([], [], {})
-        fail(outcome, job, error)
+        _fail(job, error)
     _measure_use(outcome)
-    return outcome, collected
-
-
-def blank_outcome(analysis: str, attempt: Attempt, started: float, payload_digest: str) -> Outcome:
-    """An outcome of which nothing is known but whose it is."""
-    return Outcome(
-        analysis=analysis,
-        index=attempt.index,
-        round=attempt.round,
-        attempt=attempt.attempt,
-        started=started,
-        payload=payload_digest,
-        host=_HOST,
-        python=_PYTHON,
-        runner=__version__,
-    )
-
-
-def fail(outcome: Outcome, job: Job, error: BaseException) -> None:
-    """Write down in ``outcome``, and in the log, that ``error`` ended the job."""
-    outcome.status = FAILED
-    outcome.exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
-    outcome.reason, outcome.failure = failure.describe(error, job.payload.spec, job.payload.source)
-    if isinstance(error, SystemExit):
-        outcome.reason = f"the work function called sys.exit({error.code!r})"
-    text = outcome.failure.traceback if not isinstance(error, ExplorerError) else f"{outcome.reason}\n"
-    try:
-        print(text, end="", file=sys.stderr, flush=True)
-    except Exception:
-        _log_anyway(text)
+    return collected
 
 
 def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
@@ -122,7 +124,7 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
         path = Path(os.path.realpath(file.path))
         store.keep(file_key(outcome.analysis, attempt, file.key), path, move=file.movable)
         outcome.files.append({"key": file.key, "size": size, "sha256": sha256})
-    outcome.folders = list(collected.folders)
+    outcome.folders = collected.folders
     left = OUTCOME_INLINE_BYTES
     texts: dict[str, str] = {}
     for key, (kind, data) in collected.values.items():
@@ -147,22 +149,34 @@ def clean_up(job: Job) -> None:
         remove_tree(job.private)
 
 
-def _prepare(job: Job) -> tuple[Callable[[Any], Any], AnalysisContext]:
-    payload, index = job.payload, job.attempt.index
-    raw_input = job.read_input()
+def _fail(job: Job, error: BaseException) -> None:
+    """Write down in the outcome, and in the log, that ``error`` ended the job."""
+    outcome = job.outcome
+    outcome.status = FAILED
+    outcome.exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+    outcome.reason, outcome.failure = failure.describe(error, job.payload.spec, job.payload.source)
+    if isinstance(error, SystemExit):
+        outcome.reason = f"the work function called sys.exit({error.code!r})"
+    text = outcome.failure.traceback if not isinstance(error, ExplorerError) else f"{outcome.reason}\n"
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except Exception:  # standard error is closed
+        _log_anyway(text)
+
+
+def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
     # A fresh __main__, so that neither the work function nor a process that it starts sees ours.
     sys.modules["__main__"] = types.ModuleType("__main__")
-    context = AnalysisContext(
+    payload, attempt = job.payload, job.attempt
+    return AnalysisContext(
         spec=payload.spec,
         store=job.store,
-        index=index,
-        attempt=job.attempt.attempt,
-        input=_unpickle(raw_input, f"the input of job {index}"),
+        index=attempt[0],
+        attempt=attempt[2],
+        input=_unpickle(raw_input, f"the input of job {attempt[0]}"),
         global_config=_unpickle(payload.global_config, "the global config"),
-        folder=f"{job.private}/outputs",
-        downloads=f"{job.private}/downloads",
+        private=job.private,
     )
-    return _unpickle(payload.function, "the work function"), context
 
 
 def _unpickle(raw: bytes, what: str) -> Any:
@@ -184,20 +198,16 @@ def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
-    run_exit_functions()
+    # What a script would run at its end. The forker took logging's own function out of that, as
+    # there is nothing for it to do in most jobs.
+    atexit._run_exitfuncs()
+    if logging.root.handlers or logging.Logger.manager.loggerDict:
+        logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except Exception:
             pass  # the work function closed it, which is its right
-
-
-def run_exit_functions() -> None:
-    """Run what a script would run at its end."""
-    atexit._run_exitfuncs()
-    # The forker took logging's own function out of those, as it does nothing in most jobs.
-    if logging.root.handlers or logging.Logger.manager.loggerDict:
-        logging.shutdown()
 
 
 def _measure_use(outcome: Outcome) -> None:

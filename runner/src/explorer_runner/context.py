@@ -86,8 +86,7 @@ class AnalysisContext:
         attempt: int,
         input: Any,
         global_config: GlobalConfig,
-        folder: str,
-        downloads: str,
+        private: str,
     ) -> None:
         self.id: str = spec.id
         """Id of the analysis."""
@@ -103,11 +102,11 @@ class AnalysisContext:
         """What all jobs share, read-only."""
         self.job_definition: JobDefinition = spec.job_definition
         """CPUs, memory, image, timeout and the rest of what was asked for."""
-        self.output: Output = Output(folder)
+        self.output: Output = Output(f"{private}/outputs")
         """Where to put files and values."""
         self._spec = spec
         self._store = store
-        self._downloads = downloads
+        self._downloads = f"{private}/downloads"
 
     @property
     def global_context(self) -> GlobalConfig:

@@ -13,7 +13,7 @@ from explorer_runner.stores import open_store
 
 
 def make_any_attempt(place: Place, position: int, attempt: Attempt) -> int:
-    """Make an attempt, in one process or, where the store is not a folder, with a parent; returns the exit code."""
+    """Make an attempt, in one process or, where the store is no folder, with a parent; returns the exit code."""
     try:
         if place.folder is not None:
             return make_attempt(place, position, attempt)
@@ -24,11 +24,12 @@ def make_any_attempt(place: Place, position: int, attempt: Attempt) -> int:
 
 def close_attempt(place: Place, attempt: Attempt, started: float, wait_status: int, reason: str | None) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
-    lives = claim.inspect(place.log_of(attempt)) in (claim.Life.STARTING, claim.Life.RUNNING)
-    keys = (outcome_key(place.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
-    if lives or any(place.store.exists(key) for key in keys):
+    log = place.begin(attempt, started)
+    lives = claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING)
+    keys = (outcome_key(place.job.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
+    if lives or any(place.job.store.exists(key) for key in keys):
         return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it
-    write_for(place, attempt, started, wait_status, reason)
+    write_for(place, log, wait_status, reason)
     return 0
 
 
@@ -82,11 +83,11 @@ def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
     os.setsid()
     os.dup2(1, 2)  # its output goes to its log, not to the executor's
     order = Order(
-        store=place.store.uri,
-        analysis=place.analysis,
-        round=place.round,
+        store=place.job.store.uri,
+        analysis=place.job.analysis,
+        round=place.job.round,
         position=position,
-        digest=place.digest,
+        digest=place.job.digest,
         attempt=attempt.attempt,
         scratch=place.scratch,
         environments=place.environments,

@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
 from explorer_runner import environment, fork_hooks, processes
+from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
@@ -53,7 +54,7 @@ class Round:
         self.queue: deque[tuple[int, int]] = deque()
         self.running = 0
         # On S3 the job has a parent of its own, whose exit code can be believed.
-        self.outcomes = f"{place.folder}/{outcomes_prefix(place.analysis)}/" if place.folder else None
+        self.outcomes = f"{place.folder}/{outcomes_prefix(place.job.analysis)}/" if place.folder else None
 
 
 class Running:
@@ -122,9 +123,8 @@ class Forker:
         for round in self.rounds.values():
             while round.queue and round.running < round.width:
                 position, attempt = round.queue[0]
-                place = round.place
-                index = place.payload.spec.index_of(position)
-                job = Running(round, position, Attempt(index, place.round, attempt), time.time())
+                index = round.place.job.payload.spec.index_of(position)
+                job = Running(round, position, Attempt(index, round.place.job.round, attempt), time.time())
                 pid = self.fork(job, 0)
                 if pid is None:
                     return
@@ -214,10 +214,11 @@ class Forker:
         self.scratch = facts["scratch"]
         try:
             payload = load_aside(facts)
-            store = open_store(facts.pop("store"))
             if payload.lock is None:
                 environment.show_python(facts["variables"])
-            self.rounds[key] = Round(key, Place(store=store, payload=payload, **facts))
+            store = open_store(facts.pop("store"))
+            named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
+            self.rounds[key] = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
         except ExplorerError as error:
             self.note("broken", [key, str(error)])
         gc.collect()

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from explorer_runner import claim, environment, frames, logs, payload, processes
-from explorer_runner.child import Job, blank_outcome, execute, publish
+from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain
 from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
 from explorer_runner.folders import remove_tree
-from explorer_runner.keys import FAILED, Attempt, log_key, logs_prefix, payload_key, round_key
+from explorer_runner.keys import Attempt, log_key, logs_prefix, payload_key, round_key
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
 from explorer_runner.payload import Payload
@@ -94,25 +94,25 @@ def _child(orders: BinaryIO) -> NoReturn:
     folder = Path(facts["environment"]) if facts["environment"] else None
     os.chdir(facts["scratch"])
     os.environ["TMPDIR"] = facts["scratch"]
+    payload = Payload(sent)
     job = Job(
-        payload=Payload(sent),
-        payload_digest=facts["digest"],
+        analysis=payload.spec.id,
+        round=payload.spec.round,
+        digest=facts["digest"],
+        payload=payload,
         store=open_store(facts["store"]),
-        read_input=lambda: sent["input"],
-        attempt=Attempt(*facts["attempt"]),
-        scratch=facts["scratch"],
-        private=f"{facts['scratch']}.files",
-        started=facts["started"],
     )
-    outcome, collected = execute(
+    job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
+    collected = execute(
         job,
+        read_input=lambda: sent["input"],
         set_up=lambda: environment.activate(folder) if folder else None,
         on_call=lambda: environment.yield_to_pins(folder) if folder else None,
     )
     os.makedirs(job.private, mode=0o700, exist_ok=True)
     with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(outcome, collected))
-    os._exit(0 if outcome.succeeded else 1)
+        frames.write(report, _report(job.outcome, collected))
+    os._exit(0 if job.outcome.succeeded else 1)
 
 
 def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
@@ -144,28 +144,34 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.started = time.time()
         self.store = open_store(order.store)
+        self.job = Job(
+            analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
+        )
+        self.job.outcome.started = time.time()
 
     def run(self) -> int:
         order = self.order
         try:
             self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
-            self.attempt = Attempt(self.loaded.spec.index_of(order.position), order.round, order.attempt)
+            index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
-        self.scratch = f"{order.scratch}/{order.analysis}.{self.attempt.stem}"
+        attempt = Attempt(index, order.round, order.attempt)
+        scratch = f"{order.scratch}/{order.analysis}.{attempt.stem}"
+        self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
         outcome, collected = self._run_child(log)
         return self._finish(outcome, collected, log)
 
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
-        indices = json.loads(self.store.read(round_key(self.order.analysis, self.order.round)))["indices"]
-        index = self.order.position if indices is None else indices[self.order.position]
-        self.attempt = Attempt(index, self.order.round, self.order.attempt)
+        order = self.order
+        indices = json.loads(self.store.read(round_key(order.analysis, order.round)))["indices"]
+        index = order.position if indices is None else indices[order.position]
+        self.job.begin(Attempt(index, order.round, order.attempt), "", self.job.outcome.started)
         self.drain.say(f"{error}\n")
-        publish(self.store, self._failed(str(error)), Collected([], [], {}))
+        publish(self.store, self.job.fail(str(error)), Collected([], [], {}))
         return 1
 
     def _claim(self) -> str:
@@ -174,11 +180,12 @@ class _Parent:
         folder = self.order.claims or (os.fspath(logs_folder) if logs_folder else None)
         folder = folder or f"{self.order.scratch}/{self.order.analysis}.logs"
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        log = f"{folder}/{self.attempt.stem}.txt"
+        log = f"{folder}/{self.job.attempt.stem}.txt"
         self.lock = claim.claim(folder, log)
         return log
 
     def _run_child(self, log: str) -> tuple[Outcome, Collected]:
+        nothing = Collected([], [], {})
         with open(log, "ab", buffering=0) as file:
             self.drain.log_to(file, log)
             try:
@@ -187,15 +194,13 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
-                return self._failed(str(error)), Collected([], [], {})
+                return self.job.fail(str(error)), nothing
             status = self.drain.until_end_of(self.pid)
-        report = _read_report(f"{self.scratch}.files/report")
+        report = _read_report(f"{self.job.private}/report")
         if report is not None:
             return report
         code, number, reason = processes.describe_exit(status)
-        outcome = self._failed(self.drain.reason or reason)
-        outcome.exit_code, outcome.signal = code, number
-        return outcome, Collected([], [], {})
+        return self.job.fail(self.drain.reason or reason, code, number), nothing
 
     def _send_order(self) -> None:
         spec = self.loaded.spec
@@ -203,16 +208,17 @@ class _Parent:
         raw = self.loaded.read_input(self.store, self.order.position)
         folder = None
         if self.loaded.lock is not None:
-            folder = environment.ensure(Path(self.order.environments), self.loaded.lock, self.order.uv or find_uv())
-        os.makedirs(self.scratch, mode=0o700)
+            uv = self.order.uv or find_uv()
+            folder = environment.ensure(Path(self.order.environments), self.loaded.lock, uv)
+        os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
             "digest": self.order.digest,
-            "attempt": self.attempt,
-            "scratch": self.scratch,
+            "attempt": self.job.attempt,
+            "scratch": self.job.scratch,
             "environment": os.fspath(folder) if folder else None,
             "variables": {"OMP_NUM_THREADS": str(spec.job_definition.cpu), **spec.job_definition.environment},
-            "started": self.started,
+            "started": self.job.outcome.started,
         }
         claim.running(self.lock)
         members = {name: data for name, data in self.loaded.members.items() if name != payload.INPUTS}
@@ -225,27 +231,21 @@ class _Parent:
         try:
             publish(self.store, outcome, collected)
         except (StoreError, OSError) as error:
-            lost = self._failed(f"the outputs could not be stored: {error}")
-            publish(self.store, lost, Collected([], [], {}))
-            outcome = lost
+            outcome = self.job.fail(f"the outputs could not be stored: {error}")
+            publish(self.store, outcome, Collected([], [], {}))
         finally:
-            remove_tree(self.scratch)
-            remove_tree(f"{self.scratch}.files")
+            remove_tree(self.job.scratch)
+            remove_tree(self.job.private)
             os.close(self.lock)
         return 0 if outcome.succeeded else (outcome.exit_code or 1)
 
     def _keep_log(self, log: str) -> None:
-        key = log_key(self.order.analysis, self.attempt)
+        key = log_key(self.order.analysis, self.job.attempt)
         if self.store.path(key) != Path(log):
             try:
                 self.store.keep(key, Path(log))
             except StoreError as error:  # a lost log is no reason to lose the outputs
                 print(f"explorer: the log could not be stored: {error}", file=sys.stderr)
-
-    def _failed(self, reason: str) -> Outcome:
-        outcome = blank_outcome(self.order.analysis, self.attempt, self.started, self.order.digest)
-        outcome.status, outcome.reason, outcome.exit_code = FAILED, reason, 1
-        return outcome
 
 
 def find_uv() -> str:

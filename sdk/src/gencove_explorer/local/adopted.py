@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 import psutil
 from explorer_runner import claim
 from explorer_runner import processes as runner_processes
-from explorer_runner.child import blank_outcome
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
-from explorer_runner.outcome import write
+from explorer_runner.outcome import Outcome, write
 from explorer_runner.stores import Store
 
 from gencove_explorer.local import processes
@@ -89,8 +88,17 @@ class AdoptedJob:
         return self._write_lost()
 
     def _write_lost(self) -> bool | None:
-        outcome = blank_outcome(self.analysis, self.attempt, _created(self.log), self.payload)
-        outcome.status, outcome.reason, outcome.ended = FAILED, self.killed or LOST, time.time()
+        index, round, attempt = self.attempt
+        outcome = Outcome(
+            analysis=self.analysis,
+            index=index,
+            round=round,
+            attempt=attempt,
+            reason=self.killed or LOST,
+            started=_created(self.log),
+            ended=time.time(),
+            payload=self.payload,
+        )
         try:
             write(self.store, outcome)
         except AlreadyExists:
