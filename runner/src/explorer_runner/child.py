@@ -20,7 +20,6 @@ from explorer_runner import failure, values
 from explorer_runner._version import __version__
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
-from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
@@ -136,17 +135,6 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
             texts[key] = values.beside(kind, data)
     outcome.ended = time.time()
     write(store, outcome, texts)
-
-
-def clean_up(job: Job) -> None:
-    """Remove the job's folders; what cannot be removed stays for the next sweep."""
-    os.chdir("/")
-    try:
-        os.rmdir(job.scratch)
-    except OSError:
-        remove_tree(job.scratch)
-    if os.access(job.private, os.F_OK):
-        remove_tree(job.private)
 
 
 def _fail(job: Job, error: BaseException) -> None:

@@ -12,19 +12,21 @@ from explorer_runner.solo import Place, make_attempt, write_for
 from explorer_runner.stores import open_store
 
 
-def make_any_attempt(place: Place, position: int, attempt: Attempt) -> int:
+def make_any_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
     """Make an attempt, in one process or, where the store is no folder, with a parent; returns the exit code."""
     try:
         if place.folder is not None:
-            return make_attempt(place, position, attempt)
+            return make_attempt(place, position, attempt, slot)
         return _with_parent(place, position, attempt)
     except claim.AlreadyClaimed:
         return processes.CLAIMED
 
 
-def close_attempt(place: Place, attempt: Attempt, started: float, wait_status: int, reason: str | None) -> int:
+def close_attempt(
+    place: Place, attempt: Attempt, slot: int, started: float, wait_status: int, reason: str | None
+) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
-    log = place.begin(attempt, started)
+    log = place.begin(attempt, slot, started)
     lives = claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING)
     keys = (outcome_key(place.job.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
     if lives or any(place.job.store.exists(key) for key in keys):

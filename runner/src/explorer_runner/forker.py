@@ -60,12 +60,14 @@ class Round:
 class Running:
     """A process of ours: a job, or a writer that closes a job which died."""
 
-    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "started", "writer")
+    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "slot", "started", "writer")
 
-    def __init__(self, round: Round, position: int, attempt: Attempt, started: float) -> None:
+    def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
         self.round = round
         self.position = position
         self.attempt = attempt
+        self.slot = slot
+        """Which scratch folder it has, as long as it runs."""
         self.started = started
         self.reason: str | None = None
         self.kill_at: float | None = None
@@ -80,6 +82,8 @@ class Forker:
         self.commands, self.reports = commands, reports
         self.rounds: dict[str, Round] = {}
         self.running: dict[int, Running] = {}
+        self.slots: list[int] = []
+        """Scratch folders that no job has; with those that jobs have they are 0, 1, 2, ..."""
         self.killing = False
         self.orphaned = False
         self.fork_again_at = 0.0
@@ -112,10 +116,11 @@ class Forker:
                     self.hear()
             if self.killing:
                 self.kill_overdue()
-        try:
-            os.rmdir(self.scratch)
-        except OSError:
-            pass  # there was none, or a job could not clean up: the next scheduler sweeps
+        for folder in (*(f"{self.scratch}/{slot}" for slot in self.slots), self.scratch):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # it is not there, or a job could not clean up: the next scheduler sweeps
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -124,9 +129,12 @@ class Forker:
             while round.queue and round.running < round.width:
                 position, attempt = round.queue[0]
                 index = round.place.job.payload.spec.index_of(position)
-                job = Running(round, position, Attempt(index, round.place.job.round, attempt), time.time())
+                attempted = Attempt(index, round.place.job.round, attempt)
+                slot = self.slots.pop() if self.slots else len(self.running)
+                job = Running(round, position, attempted, slot, time.time())
                 pid = self.fork(job, 0)
                 if pid is None:
+                    self.slots.append(slot)
                     return
                 round.queue.popleft()
                 round.running += 1
@@ -167,16 +175,17 @@ class Forker:
     def ended(self, job: Running, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         round = job.round
-        if job.writer and code == processes.CLAIMED:
-            round.running -= 1
-            self.note("claimed", [round.key, job.position, job.attempt.attempt])
-        elif job.writer or (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED)):
-            round.running -= 1
-            self.note("ended", [round.key, job.position, job.attempt.attempt, code == 0 and not job.writer])
-        else:
+        if not (job.writer or (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED))):
             job.writer, job.kill_at = True, None
             while self.fork(job, status) is None:
                 time.sleep(_FORK_RETRY_SECONDS)
+            return
+        round.running -= 1
+        self.slots.append(job.slot)
+        if job.writer and code == processes.CLAIMED:
+            self.note("claimed", [round.key, job.position, job.attempt.attempt])
+        else:
+            self.note("ended", [round.key, job.position, job.attempt.attempt, code == 0 and not job.writer])
 
     def has_outcome(self, job: Running, status: str) -> bool:
         """Whether the job wrote its outcome: the exit code alone may be the work function's own."""
@@ -287,9 +296,11 @@ def _in_child(job: Running, wait_status: int, private: tuple[int, ...]) -> NoRet
         for descriptor in private:
             os.close(descriptor)
         if job.writer:
-            code = close_attempt(job.round.place, job.attempt, job.started, wait_status, job.reason)
+            code = close_attempt(
+                job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason
+            )
         else:
-            code = make_any_attempt(job.round.place, job.position, job.attempt)
+            code = make_any_attempt(job.round.place, job.position, job.attempt, job.slot)
     except BaseException as error:
         say_why(error)
     finally:

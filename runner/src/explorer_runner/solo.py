@@ -6,11 +6,12 @@ publishes and ends in one process: half the cost of a parent and a child each.
 
 import os
 import re
+import stat
 import time
 from pathlib import Path
 
 from explorer_runner import claim, environment, logs, processes
-from explorer_runner.child import Job, clean_up, execute, publish
+from explorer_runner.child import Job, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import Attempt
@@ -18,6 +19,7 @@ from explorer_runner.outputs import Collected
 from explorer_runner.stores.folder import FolderStore
 
 _RETRY_SECONDS = 1.0
+_PRIVATE_FOLDER = stat.S_IFDIR | 0o700
 _CRASHED_AT = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<function>\S+)')
 
 
@@ -31,7 +33,7 @@ class Place:
         self.claims = claims
         """Folder of the claims, which are the logs."""
         self.scratch = scratch
-        """Folder in which each attempt gets a folder of its own."""
+        """Folder of the slots' folders: an attempt has that of its slot to itself."""
         self.environments = environments
         self.uv = uv
         self.variables = variables
@@ -39,18 +41,17 @@ class Place:
         self.folder = job.store.root if isinstance(job.store, FolderStore) else None
         """Path of the store, if it is a folder on this machine."""
 
-    def begin(self, attempt: Attempt, started: float) -> str:
+    def begin(self, attempt: Attempt, slot: int, started: float) -> str:
         """Make ``job`` this attempt; returns the path of its log."""
-        stem = f"{attempt[0]}.{attempt[1]}-{attempt[2]}"
-        self.job.begin(attempt, f"{self.scratch}/{self.job.analysis}.{stem}", started)
-        return f"{self.claims}/{stem}.txt"
+        self.job.begin(attempt, f"{self.scratch}/{slot}", started)
+        return f"{self.claims}/{attempt[0]}.{attempt[1]}-{attempt[2]}.txt"
 
 
-def make_attempt(place: Place, position: int, attempt: Attempt) -> int:
+def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
     """Claim, call, publish, clean up; returns the exit code. Raises AlreadyClaimed."""
     os.setsid()
     processes.become_subreaper()
-    log_path = place.begin(attempt, time.time())
+    log_path = place.begin(attempt, slot, time.time())
     lock = claim.claim(place.claims, log_path)
     # The log is opened once more: the lock must not live on in what the job starts.
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -58,8 +59,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt) -> int:
     os.dup2(log, 2)
     os.close(log)
     job = place.job
-    os.mkdir(job.scratch, 0o700)
-    os.chdir(job.scratch)
+    enter_scratch(job.scratch)
     os.environ["TMPDIR"] = job.scratch
     packages: Path | None = None
 
@@ -82,8 +82,33 @@ def make_attempt(place: Place, position: int, attempt: Attempt) -> int:
             logs.trim(log_path)
         publish(job.store, job.outcome, collected)
     finally:
-        clean_up(job)
+        leave_scratch(job)
     return 0 if job.outcome.succeeded else 1
+
+
+def enter_scratch(path: str) -> None:
+    """Make the slot's folder the working directory. It is empty, or not there.
+
+    Making and removing a folder takes a file system longer than all else that a small job does, so
+    a folder that a job left empty serves the next one.
+    """
+    try:
+        os.chdir(path)
+    except FileNotFoundError:
+        os.mkdir(path, 0o700)
+        os.chdir(path)
+
+
+def leave_scratch(job: Job) -> None:
+    """Leave the slot's folder as new, or not at all."""
+    os.chdir("/")
+    try:
+        if os.listdir(job.scratch) or os.stat(job.scratch).st_mode != _PRIVATE_FOLDER:
+            remove_tree(job.scratch)
+    except OSError:
+        remove_tree(job.scratch)
+    if os.access(job.private, os.F_OK):
+        remove_tree(job.private)
 
 
 def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> None:
