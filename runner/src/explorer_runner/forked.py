@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 from explorer_runner import claim, frames, processes
@@ -10,6 +11,8 @@ from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payloa
 from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.solo import Place, make_attempt, write_for
 from explorer_runner.stores import open_store
+
+_DEATH_SECONDS = 2.0
 
 
 def make_any_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
@@ -27,7 +30,12 @@ def close_attempt(
 ) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
     log = place.begin(attempt, slot, started)
-    lives = claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING)
+    # What the job forked holds its lock too; the forker has killed it, which takes a moment.
+    deadline = time.monotonic() + _DEATH_SECONDS
+    while lives := claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.005)
     keys = (outcome_key(place.job.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
     if lives or any(place.job.store.exists(key) for key in keys):
         return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it

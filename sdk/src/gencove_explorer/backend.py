@@ -6,11 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import ExplorerError
+from explorer_runner.keys import analysis_prefix
 from explorer_runner.stores import Store
 
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
-from gencove_explorer.records import IndexRecord, RoundRecord, write_index
+from gencove_explorer.records import IndexRecord, write_index
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
 from gencove_explorer.stores import open_configured_store
@@ -100,16 +102,17 @@ class Backend:
             record = write_round(store, spec, draft.parts, executor.name)
             index = index_record(spec, record, draft.labels)
             executor.submit(store, record, index)
-            write_index(store, index)
+        except ExplorerError:
+            store.delete_tree(analysis_prefix(draft.id))  # nobody will run it, and nobody knows its id
+            raise
         finally:
             draft.parts.inputs.discard()
-        return self.open(store, index, [record])
+        write_index(store, index)
+        return self.open(store, index)
 
-    def open(self, store: Store, index: IndexRecord, rounds: list[RoundRecord] | None = None) -> StoredAnalysis:
+    def open(self, store: Store, index: IndexRecord) -> StoredAnalysis:
         """An analysis whose index record is known."""
-        return StoredAnalysis(
-            store, index, self.executor_named(index.executor), downloads_folder(self.settings.home), rounds or []
-        )
+        return StoredAnalysis(store, index, self.executor_named, downloads_folder(self.settings.home))
 
     def find(self, analysis_id: str) -> StoredAnalysis:
         """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""

@@ -151,13 +151,17 @@ def read_index(store: Store, analysis_id: str) -> IndexRecord:
     return IndexRecord.from_json(store.read(key), key)
 
 
-def read_rounds(store: Store, analysis_id: str) -> list[RoundRecord]:
-    """All rounds of an analysis, the first run first."""
+def read_rounds(
+    store: Store, analysis_id: str, known: Mapping[int, RoundRecord] | None = None
+) -> dict[int, RoundRecord]:
+    """All rounds of an analysis by number, the first run first; those that are ``known`` are not read again."""
     numbers = sorted(int(name.removesuffix(".json")) for name in store.names(rounds_prefix(analysis_id)))
-    return [
-        RoundRecord.from_json(store.read(key), key)
-        for key in (round_key(analysis_id, number) for number in numbers)
-    ]
+    found = dict(known or {})
+    for number in numbers:
+        if number not in found:
+            key = round_key(analysis_id, number)
+            found[number] = RoundRecord.from_json(store.read(key), key)
+    return {number: found[number] for number in numbers}
 
 
 def write_closed(store: Store, analysis_id: str, round: int, closed: Closed) -> None:

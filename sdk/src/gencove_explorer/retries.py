@@ -61,8 +61,6 @@ def retry_failed(
             parts.inputs.discard()
         executor.submit(stored.store, new, stored.record)
         number += 1
-    stored.forget_rounds()
-    stored.executor = executor
     jobs = "1 failed job" if len(failed) == 1 else f"{len(failed):,} failed jobs"
     _log.info("%s: running %s again", stored.id, jobs)
     return len(failed)

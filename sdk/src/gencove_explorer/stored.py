@@ -64,37 +64,40 @@ class StoredAnalysis:
 
     store: Store
     record: IndexRecord
-    executor: Executor
+    executor_named: Callable[[str], Executor]
+    """Opens the executor that a round was submitted to."""
     downloads: str
-    _rounds: list[RoundRecord] = field(default_factory=list)
+    _rounds: dict[int, RoundRecord] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         return self.record.id
 
     @property
-    def rounds(self) -> list[RoundRecord]:
-        """All rounds; read once, and again after ``forget_rounds``."""
-        if not self._rounds:
-            self._rounds = read_rounds(self.store, self.id)
-            if not self._rounds:
-                raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
-        return self._rounds
+    def executor(self) -> Executor:
+        """The executor of the last round."""
+        return self.executor_named(self.rounds[-1].executor)
 
-    def forget_rounds(self) -> None:
-        self._rounds = []
+    @property
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds, those that others have added too; each record is read once."""
+        self._rounds = read_rounds(self.store, self.id, self._rounds)
+        if not self._rounds:
+            raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
+        return list(self._rounds.values())
 
     # -- state --------------------------------------------------------------------------------------
 
     def observe(self) -> Observed:
         """The state of every job, as of now."""
+        rounds = self.rounds
         names = outcome_names(self.store, self.id)
         return observe(
             self.record.jobs,
-            self.rounds,
+            rounds,
             names,
             read_closed(self.store, self.id),
-            lambda open_jobs: self.executor.describe(self.store, self.rounds, names, open_jobs),
+            lambda open_jobs: self.executor.describe(self.store, rounds, names, open_jobs),
         )
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:

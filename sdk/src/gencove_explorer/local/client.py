@@ -77,10 +77,17 @@ class LocalExecutor:
             cpus=self.settings.cpus,
             memory_mb=self.settings.memory_mb,
         )
-        self.queue.make()
-        self.queue.stopped.unlink(missing_ok=True)
-        self.queue.add(entry)
-        self.wake()
+        try:
+            self.queue.make()
+            self.queue.stopped.unlink(missing_ok=True)
+            added = self.queue.add(entry)
+        except OSError as error:
+            raise ExecutorError(f"the local executor's queue in {self.queue.folder}: {error}") from error
+        try:
+            self.wake()
+        except ExecutorError:
+            added.unlink(missing_ok=True)  # unless a scheduler has accepted it after all
+            raise
 
     def describe(
         self,
@@ -140,16 +147,19 @@ class LocalExecutor:
         self.queue.make()
         self.queue.stopped.unlink(missing_ok=True)
         command = [sys.executable, "-P", "-m", "gencove_explorer.local", str(self.settings.home)]
-        with open(self.queue.log, "ab") as log:
-            ended = subprocess.run(
-                [*command, str(self.settings.idle_seconds)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with open(self.queue.log, "ab") as log:
+                ended = subprocess.run(
+                    [*command, str(self.settings.idle_seconds)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise ExecutorError(f"the local executor could not be started: {error}") from error
         if ended.returncode != 0:
-            raise ExecutorError(f"the local executor could not be started: see {self.queue.log}")
+            raise ExecutorError(f"the local executor could not be started: {self.queue.log} says why")
 
     def stop(self) -> None:
         """End the scheduler. Running jobs go on to their end, waiting ones wait for the next start."""

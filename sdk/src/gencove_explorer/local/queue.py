@@ -87,8 +87,9 @@ class Queue:
 
     # -- entries ----------------------------------------------------------------------------------
 
-    def add(self, entry: Entry) -> None:
-        self._appear(self.new, entry.key, entry.to_json())
+    def add(self, entry: Entry) -> Path:
+        """Commit to running a round; returns the entry's path until a scheduler accepts it."""
+        return self._appear(self.new, entry.key, entry.to_json())
 
     def take_new(self) -> list[tuple[Path, Entry]]:
         """Accept all new entries, the oldest first."""
@@ -199,16 +200,18 @@ class Queue:
         except (FileNotFoundError, ValueError):
             return {}
 
-    def _appear(self, folder: Path, name: str, data: bytes) -> None:
+    def _appear(self, folder: Path, name: str, data: bytes) -> Path:
+        path = folder / f"{time.time_ns():020d}-{name}.json"
         temporary = folder / f".{uuid.uuid4().hex}"
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
-            temporary.rename(folder / f"{time.time_ns():020d}-{name}.json")
+            temporary.rename(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        return path
 
 
 def iterate_lines(buffer: bytearray) -> Iterator[bytes]:

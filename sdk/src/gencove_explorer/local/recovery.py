@@ -26,7 +26,7 @@ def load_progress(store: Store, analysis: str, jobs: int) -> Progress | None:
     rounds = read_rounds(store, analysis)
     if not rounds:
         return None
-    states, _, _ = settle(jobs, rounds, outcome_names(store, analysis), read_closed(store, analysis))
+    states, _, _ = settle(jobs, rounds.values(), outcome_names(store, analysis), read_closed(store, analysis))
     succeeded = {index for index, state in enumerate(states) if state == SUCCEEDED}
     failed = {index for index, state in enumerate(states) if state in FINISHED} - succeeded
     return Progress(jobs, succeeded, failed)

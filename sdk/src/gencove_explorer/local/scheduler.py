@@ -94,7 +94,7 @@ class Scheduler:
     def patience(self) -> float:
         """Seconds until something is due though nothing happens."""
         now = time.monotonic()
-        if self.changed:
+        if self.changed or self.stopping:
             return 0.0
         due = [self.look_around_at - now]
         if self.adopted:
