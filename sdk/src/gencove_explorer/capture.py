@@ -32,19 +32,27 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         super().__init__(file, protocol=5)
         self._modules = modules
         self._fine: set[str] = set()
+        self._fine_types: set[type] = set()
 
     def reducer_override(self, obj: Any) -> Any:
         # Called for whatever is neither a plain value nor a plain container.
         if isinstance(obj, types.ModuleType):
-            module, name = obj.__name__, f"the module {obj.__name__}"
-        else:
-            named = obj if isinstance(obj, _DEFINED) else type(obj)
-            module = getattr(named, "__module__", None) or "builtins"
-            name = f"{module}.{named.__qualname__}"
+            self._check(obj.__name__, f"the module {obj.__name__}")
+        elif isinstance(obj, _DEFINED):
+            module = getattr(obj, "__module__", None) or "builtins"
+            self._check(module, f"{module}.{obj.__qualname__}")
+        elif type(obj) not in self._fine_types:
+            # Some objects are pickled by their name alone, as functions are: NumPy's ufuncs.
+            kind = type(obj)
+            if not self._modules.has(kind.__module__) and isinstance(obj.__reduce_ex__(4), str):
+                self._check(kind.__module__, f"{kind.__module__}.{obj.__reduce_ex__(4)}")
+            self._fine_types.add(kind)
+        return super().reducer_override(obj)
+
+    def _check(self, module: str, name: str) -> None:
         if module not in self._fine:
             self._modules.check(module, name)
             self._fine.add(module)
-        return super().reducer_override(obj)
 
 
 class Capture:
@@ -55,9 +63,8 @@ class Capture:
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
         """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
-        with self._own_module_travels(function):
-            self._check_captured(function, _name(function), set())
-            return self.value(function, f"the work function {_name(function)}")
+        self._check_captured(function, _name(function), set())
+        return self.value(function, f"the work function {_name(function)}")
 
     def value(self, value: Any, what: str) -> bytes:
         """A pickled object. Raises CaptureError, naming ``what`` and the path to what is at fault."""
@@ -98,8 +105,8 @@ class Capture:
                 raise CaptureError(f"{where}{self.fault_in(value)}: {explain(error)}") from error
 
     @contextmanager
-    def _own_module_travels(self, function: Callable[..., Any]) -> Iterator[None]:
-        """A function of a user's own file travels by value, with its helpers from that file."""
+    def travelling_with(self, function: Callable[..., Any]) -> Iterator[None]:
+        """While this lasts, what the function's own file defines travels by value, if it is a user's."""
         module = sys.modules.get(getattr(function, "__module__", None) or "")
         if module is None or not self._modules.is_own(module.__name__):
             yield

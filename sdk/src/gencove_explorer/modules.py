@@ -44,10 +44,15 @@ class Modules:
         file = getattr(sys.modules.get(module), "__file__", None)
         return file is not None and not any(Path(file).is_relative_to(folder) for folder in _installed_folders())
 
+    def has(self, module: str) -> bool:
+        """Whether every job has a module, or needs none for it."""
+        top = module.split(".")[0]
+        return top in sys.stdlib_module_names or top in _RUNNER or self.travels(module)
+
     def check(self, module: str, what: str) -> None:
         """Raise CaptureError unless the job will have ``module``; ``what`` refers to it."""
         top = module.split(".")[0]
-        if top in sys.stdlib_module_names or top in _RUNNER or self.travels(module):
+        if self.has(module):
             return
         if top == "gencove_explorer":
             raise CaptureError(

@@ -38,7 +38,8 @@ def retry_failed(
         parts = _parts(stored, backend, record, loaded, indices)
         if function is not None:
             capture = Capture(Modules(loaded.lock))
-            parts.function = capture.function(function)
+            with capture.travelling_with(function):
+                parts.function = capture.function(function)
             parts.source, parts.facts = source_of(function)
         spec = describe(
             id=stored.id,

@@ -83,17 +83,16 @@ def pickle_parts(
     """Pickle everything. Raises CaptureError or SubmissionError; ``folder`` holds large inputs."""
     modules = Modules(lock)
     capture = Capture(modules)
-    pickled_function = capture.function(function)
-    pickled_config = capture.value(config, "global_config")
     source, facts = source_of(function)
-    return Parts(
-        function=pickled_function,
-        source=source,
-        facts=facts,
-        global_config=pickled_config,
-        lock=lock,
-        inputs=pickle_inputs(inputs, array, modules, folder),
-    )
+    with capture.travelling_with(function):
+        return Parts(
+            function=capture.function(function),
+            source=source,
+            facts=facts,
+            global_config=capture.value(config, "global_config"),
+            lock=lock,
+            inputs=pickle_inputs(inputs, array, modules, folder),
+        )
 
 
 def stored_parts(
