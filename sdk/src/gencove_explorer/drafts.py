@@ -11,6 +11,7 @@ from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.names import check_name, derive_name, new_id
 from explorer_runner.payload import DependencyRef
+from explorer_runner.results import check_index
 
 from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.errors import DependencyError, SubmissionError
@@ -73,16 +74,28 @@ def dependencies(analysis: "Analysis") -> Iterable[tuple["Analysis", bool]]:
         yield found, isinstance(entry, Each)
 
 
-def prepare(analysis: "Analysis", backend: Backend, executor: Executor, refs: Callable[["Analysis"], DependencyRef]) -> Draft:
-    """Check and pickle one analysis; ``refs`` names what its dependencies were, or will be, submitted as."""
+def prepare(
+    analysis: "Analysis",
+    backend: Backend,
+    executor: Executor,
+    refs: Callable[["Analysis"], DependencyRef],
+    only: int | None = None,
+) -> Draft:
+    """Check and pickle one analysis; ``refs`` names what its dependencies were, or will be, submitted as.
+
+    ``only`` is the one job of it that is to be run; None: all.
+    """
     name = name_of(analysis)
     inputs, array = analysis._inputs_to_submit()
-    depends_on = _refs(analysis, refs, len(inputs) if array else 1, array)
+    jobs = len(inputs)
+    depends_on = _refs(analysis, refs, jobs, array)
+    indices = None if only is None else [check_index(only, jobs, name)]
+    wanted = indices or range(jobs)
     definition = executor.fit(_definition(analysis))
     folder = backend.settings.home / "tmp"
     if analysis.function is None and analysis._stored is not None:
         stored = analysis._stored
-        parts = stored_parts(stored.store, stored.payload(), range(len(inputs)), folder, same_analysis=False)
+        parts = stored_parts(stored.store, stored.payload(), wanted, folder, same_analysis=False)
         check_python(parts)
         requirements = stored.record.pip_packages
     else:
@@ -94,13 +107,16 @@ def prepare(analysis: "Analysis", backend: Backend, executor: Executor, refs: Ca
             )
         requirements = check_requirements(analysis.pip_packages)
         config = _config(analysis.global_config)
-        parts = pickle_parts(analysis.function, inputs, array, config, lock(requirements, backend.settings.home), folder)
+        locked = lock(requirements, backend.settings.home)
+        chosen = inputs if indices is None else [inputs[index] for index in indices]
+        parts = pickle_parts(analysis.function, chosen, array, config, locked, folder)
     return Draft(
         id=new_id(name),
         name=name,
         parts=parts,
-        jobs=len(inputs),
+        jobs=jobs,
         array=array,
+        indices=indices,
         definition=definition,
         depends_on=depends_on,
         pip_packages=requirements,

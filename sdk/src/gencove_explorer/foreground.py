@@ -1,5 +1,6 @@
 """run_local: jobs in the foreground, each by its own runner, their output in the cell as it comes."""
 
+import codecs
 import fcntl
 import os
 import selectors
@@ -137,11 +138,10 @@ class _Runner:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        self._open: dict[IO[bytes], bytes] = {}
+        self._open: dict[IO[bytes], tuple[codecs.IncrementalDecoder, list[str]]] = {}
         for pipe in (self._process.stdout, self._process.stderr):
             assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            self._open[pipe] = b""
+            self._open[pipe] = (codecs.getincrementaldecoder("utf-8")(errors="replace"), [""])
             selector.register(pipe, selectors.EVENT_READ, self)
 
     @property
@@ -151,16 +151,16 @@ class _Runner:
 
     def copy(self, pipe: IO[bytes], selector: selectors.BaseSelector) -> None:
         """Copy what has come: an array's by whole lines, each marked with its index."""
+        decoder, rest = self._open[pipe]
         chunk = os.read(pipe.fileno(), _CHUNK)
+        text = decoder.decode(chunk, final=not chunk)
+        if self._prefix:
+            *lines, rest[0] = (rest[0] + text).split("\n")
+            if not chunk and rest[0]:
+                lines.append(rest[0])
+            text = "".join(f"{self._prefix}{line}\n" for line in lines)
         target = sys.stdout if pipe is self._process.stdout else sys.stderr
-        if not self._prefix:
-            target.write(chunk.decode(errors="replace"))
-        else:
-            *lines, rest = (self._open[pipe] + chunk).split(b"\n")
-            if not chunk and rest:
-                lines, rest = [*lines, rest], b""
-            self._open[pipe] = rest
-            target.write("".join(f"{self._prefix}{line.decode(errors='replace')}\n" for line in lines))
+        target.write(text)
         target.flush()
         if not chunk:
             selector.unregister(pipe)

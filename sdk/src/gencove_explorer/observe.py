@@ -12,6 +12,9 @@ from gencove_explorer.records import RoundRecord
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
 STARTING, RUNNING = "STARTING", "RUNNING"
 
+NOT_RUN = "NOT_RUN"
+"""Of a job that no round runs: run_local of one job of an array leaves the others so."""
+
 STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
 (https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""
@@ -75,7 +78,7 @@ def settle(
             last[index] = record
     found: dict[int, OutcomeName] = {}
     failures: Counter[int] = Counter()
-    states: list[str | None] = [None] * jobs
+    states: list[str | None] = [None if record else NOT_RUN for record in last]
     for name in outcomes:
         index = name[0]
         own = last[index] if index < jobs else None

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from explorer_runner.keys import SUCCEEDED
 from explorer_runner.payload import DependencyRef
-from explorer_runner.results import check_index
 from explorer_runner.stores import Store
 
 from gencove_explorer.backend import Backend, Draft
@@ -37,9 +36,7 @@ def run_here(target: "Analysis", job_index: int | None, parallel: int) -> None:
     if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
         raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
     backend = Backend()
-    for analysis, draft in _prepare(target, backend, foreground=True):
-        if analysis is target and job_index is not None:
-            draft.indices = [check_index(job_index, draft.jobs, draft.name)]
+    for analysis, draft in _prepare(target, backend, foreground=True, only=job_index):
         analysis._stored = backend.submit_foreground(draft)
         run_foreground(analysis._stored, backend.settings, parallel)
 
@@ -54,8 +51,10 @@ def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
         stored.executor.terminate(stored.id, asked, f"Terminated by {user_name()}")
 
 
-def _prepare(target: "Analysis", backend: Backend, *, foreground: bool) -> list[tuple["Analysis", Draft]]:
-    """Prepare all that has to be run for ``target``; nothing is written."""
+def _prepare(
+    target: "Analysis", backend: Backend, *, foreground: bool, only: int | None = None
+) -> list[tuple["Analysis", Draft]]:
+    """Prepare all that has to be run for ``target`` (of itself ``only`` one job); nothing is written."""
     executor = backend.executor_named("foreground") if foreground else backend.executor
     store = backend.local_store if foreground else backend.store
     drafts: dict[int, Draft] = {}
@@ -70,7 +69,8 @@ def _prepare(target: "Analysis", backend: Backend, *, foreground: bool) -> list[
     for analysis in in_order(target):
         if analysis is not target and _serves(analysis, store, foreground):
             continue
-        drafts[id(analysis)] = prepare(analysis, backend, executor, ref)
+        job = only if analysis is target else None
+        drafts[id(analysis)] = prepare(analysis, backend, executor, ref, job)
         prepared.append((analysis, drafts[id(analysis)]))
     return prepared
 

@@ -18,7 +18,7 @@ from explorer_runner.stores import Store
 
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
 from gencove_explorer.executors import Executor
-from gencove_explorer.observe import Observed, as_status, observe
+from gencove_explorer.observe import NOT_RUN, Observed, as_status, observe
 from gencove_explorer.records import IndexRecord, RoundRecord, read_closed, read_index, read_rounds
 
 
@@ -156,6 +156,8 @@ class StoredAnalysis:
             state = observed.states[index]
             if state == FAILED:
                 raise self.job_failed(observed, index) from None
+            if state == NOT_RUN:
+                raise NotFinished(f"job {index} of {self.id} was not run: it was left out") from None
             if state == SUCCEEDED:  # it ended between the two looks
                 return self.results.get_output(index)
             raise NotFinished(
