@@ -64,7 +64,7 @@ def home(environment: Callable[[str], Path]) -> Path:
 
 def shut_down(home: Path) -> None:
     """End the executor of a home folder with all its jobs."""
-    executor = LocalExecutor(Settings.load({"EXPLORER_HOME": str(home)}, home))
+    executor = LocalExecutor(Settings.load({"EXPLORER_HOME": str(home)}, Path("/")))
     state = executor.queue.read_state()
     executor.stop()
     for pid in state.get("forkers", []):

@@ -95,7 +95,13 @@ def prepare(
     folder = backend.settings.home / "tmp"
     if analysis.function is None and analysis._stored is not None:
         stored = analysis._stored
-        parts = stored_parts(stored.store, stored.payload(), wanted, folder, same_analysis=False)
+        loaded = stored.payload()
+        if loaded.spec.indices is not None:
+            raise SubmissionError(
+                f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
+                "submit the analysis that it was made from"
+            )
+        parts = stored_parts(stored.store, loaded, wanted, folder, same_analysis=False)
         check_python(parts)
         requirements = stored.record.pip_packages
     else:

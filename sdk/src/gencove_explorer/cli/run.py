@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from explorer_runner.definition import JobDefinition
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import json_option, print_json
+from gencove_explorer.errors import JobFailed
 
 
 @click.command()
@@ -65,7 +67,10 @@ def run(
         labels=dict(_pair(label) for label in labels),
     )
     if local:
-        analysis.run_local()
+        try:
+            analysis.run_local()
+        except JobFailed:
+            pass  # its traceback was shown as it came; the status below says the rest
     else:
         analysis.run()
         if wait:
@@ -96,6 +101,10 @@ def load_function(target: str) -> Callable[..., Any]:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         exec(code, namespace)  # noqa: S102  the user's own file, at the user's word
+    except Exception as error:
+        trace = error.__traceback__.tb_next if error.__traceback__ else None
+        text = "".join(traceback.format_exception(type(error), error, trace))
+        raise click.ClickException(f"{path} could not be loaded:\n{text.rstrip()}") from error
     finally:
         sys.path.pop(0)
     found = namespace.get(name)

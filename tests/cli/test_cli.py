@@ -1,0 +1,234 @@
+"""The explorer command, as a person types it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.cli import explorer as command
+from gencove_explorer.job_manager import JobManager
+
+EXPLORER = str(Path(sys.executable).with_name("explorer"))
+
+
+def explorer(*arguments: str, code: int = 0, **options: object) -> str:
+    done = subprocess.run([EXPLORER, *arguments], capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "gencove_explorer/" not in done.stderr, "a traceback of ours"
+    return done.stdout if code == 0 else done.stdout + done.stderr
+
+
+def commands(group: click.Group = command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, found in group.commands.items():
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+        else:
+            yield (*path, name), found
+
+
+@pytest.fixture
+def analysis_file(tmp_path: Path) -> Path:
+    path = tmp_path / "analysis.py"
+    path.write_text(
+        """
+FACTOR = 2
+
+def work(ac):
+    print("input", ac.input)
+    if ac.input == "bad":
+        raise ValueError("bad input")
+    ac.output.value("double", ac.input * FACTOR)
+    ac.output.value("object", (1, 2))
+    ac.output.file("deep/file.txt").as_local().write_text("text")
+
+def config(ac):
+    ac.output.value("folds", ac.global_config.folds)
+"""
+    )
+    return path
+
+
+def test_every_command_has_help_an_example_and_json():
+    for path, found in commands():
+        text = " ".join(path)
+        assert found.help, text
+        if path not in {("executor",)}:
+            assert f"explorer {text}" in found.help, f"{text} has no example"
+        names = {name for each in found.params for name in each.opts}
+        if path != ("completion",):
+            assert "--json" in names, f"{text} has no --json"
+        for option in found.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"{text} {option.name}"
+
+
+def test_help_names_every_command(home: Path):
+    text = explorer("--help")
+    for path, _ in commands():
+        assert path[0] in text
+    assert "Examples:" in text
+    assert re.match(r"explorer, version \d", explorer("--version"))
+
+
+def test_a_whole_life(home: Path, analysis_file: Path):
+    out = explorer("run", f"{analysis_file}:work", "--input", '["foo", "bad"]', "--cpu", "1", "--memory-mb", "300", "--wait", code=1)
+    identifier = re.search(r"\d{4}-\S+_work_[0-9a-f]{32}", out)[0]
+    assert "FAILED" in out
+    assert "1 of 2 jobs failed; job 1: ValueError: bad input" in out
+    assert explorer("status", "last").startswith(f"{identifier}: FAILED\n")
+    assert explorer("status", identifier[-8:], "0") == f"{identifier}: SUCCEEDED\n"
+    assert "1 job (1): ValueError: bad input (line 7, in work)" in explorer("failures", "last")
+    assert explorer("logs", "last", "0") == "input foo\n"
+    outputs = explorer("outputs", "last")
+    assert "'foofoo'" in outputs
+    assert "(a Python object)" in outputs
+    assert "4 bytes" in outputs
+    explorer("outputs", "last", "0", "--to", "copied")
+    assert Path("copied/0/deep/file.txt").read_text() == "text"
+    assert "1 SUCCEEDED, 1 FAILED" in explorer("list")
+    assert "1 jobs run again" in explorer("retry", "last", "--memory-mb", "400")
+    explorer("wait", "last", code=1)
+    assert "round 1: 1 failed jobs run again" in explorer("status", "last")
+    assert "--yes" in explorer("delete", "--help")
+    assert "Aborted" in explorer("delete", "last", code=1, input="n\n")
+    explorer("delete", "last", "--yes")
+    assert explorer("list") == "no analyses\n"
+
+
+def test_json_of_everything(home: Path, analysis_file: Path):
+    ran = json.loads(explorer("run", f"{analysis_file}:work", "--input", '["foo", "bar"]', "--json", "--label", "team=demo"))
+    identifier = ran["id"]
+    assert json.loads(explorer("wait", identifier, "--json")) == {
+        "id": identifier,
+        "status": "SUCCEEDED",
+        "jobs": {"SUCCEEDED": 2},
+    }
+    status = json.loads(explorer("status", identifier, "--json"))
+    assert status["rounds"][0]["jobs"] == 2
+    listed = json.loads(explorer("list", "--json"))
+    assert listed[0]["id"] == identifier
+    assert listed[0]["labels"] == {"team": "demo"}
+    assert listed[0]["status"]["status"] == "SUCCEEDED"
+    log = json.loads(explorer("logs", identifier, "1", "--json"))
+    assert log == {"id": identifier, "index": 1, "log": "input bar\n", "notes": []}
+    outputs = json.loads(explorer("outputs", identifier, "--json"))
+    assert outputs[1]["values"] == {"double": "barbar"}
+    assert outputs[1]["objects"] == ["object"]
+    assert Path(outputs[1]["files"]["deep/file.txt"]).read_text() == "text"
+    assert json.loads(explorer("failures", identifier, "--json")) == []
+    assert json.loads(explorer("retry", identifier, "--json")) == {"id": identifier, "jobs": 0}
+    assert json.loads(explorer("terminate", identifier, "--all", "--json"))["id"] == identifier
+    assert json.loads(explorer("config", "--json"))["cpus"] == {"value": 2, "source": "EXPLORER_CPUS"}
+    assert json.loads(explorer("executor", "status", "--json"))["running"] is True
+    assert json.loads(explorer("executor", "stop", "--json"))
+    assert json.loads(explorer("executor", "status", "--json"))["running"] is False
+    assert json.loads(explorer("executor", "start", "--json"))
+    assert json.loads(explorer("delete", identifier, "--yes", "--json"))["id"] == identifier
+
+
+def test_run_here(home: Path, analysis_file: Path):
+    out = explorer("run", f"{analysis_file}:work", "--input", '"x"', "--local")
+    assert out.startswith("input x\n")
+    assert out.endswith("SUCCEEDED\n")
+    assert "ValueError: bad input" in explorer("run", f"{analysis_file}:work", "--input", '"bad"', "--local", code=1)
+    Path("input.json").write_text('["a"]')
+    explorer("run", f"{analysis_file}:work", "--input-file", "input.json", "--local", "--name", "named")
+    assert JobManager().list_jobs()[0].name == "named"
+    explorer("run", f"{analysis_file}:config", "--global-config", '{"folds": 5}', "--local")
+    assert JobManager().list_jobs()[0].get_output().value("folds") == 5
+
+
+def test_mistakes_of_a_person_are_one_line(home: Path, analysis_file: Path):
+    Path("broken.py").write_text("def work(:\n")
+    Path("raises.py").write_text("import nosuchmodule\n")
+    for arguments, code, message in (
+        (("run", "analysis.py"), 2, "write FILE:FUNCTION"),
+        (("run", "missing.py:work"), 2, "missing.py is not a file"),
+        (("run", "broken.py:work"), 2, "broken.py is not Python"),
+        (("run", "raises.py:work"), 1, "raises.py could not be loaded"),
+        (("run", f"{analysis_file}:wrok"), 2, "it has: config, work"),
+        (("run", f"{analysis_file}:work", "--input", "foo"), 2, "a text needs quotes"),
+        (("run", f"{analysis_file}:work", "--global-config", "[1]"), 2, "use a JSON object"),
+        (("run", f"{analysis_file}:work", "--label", "x"), 2, "write NAME=TEXT"),
+        (("run", f"{analysis_file}:work", "--cpu", "99"), 1, "cpu=99, the local executor has 2"),
+        (("run", f"{analysis_file}:work", "--cpu", "-1"), 1, "use a number from 1"),
+        (("run", f"{analysis_file}:work", "--input", "[]"), 1, "array of no jobs"),
+        (("status", "last"), 1, "there is no analysis yet"),
+        (("status", "zzz"), 1, "no analysis has 'zzz' in its id"),
+        (("list", "--since", "1x"), 2, "is not a length of time"),
+        (("list", "--date", "soon"), 2, "use a day"),
+        (("list", "--limit", "0"), 2, "0 is not in the range"),
+        (("frobnicate",), 2, "No such command"),
+    ):
+        assert message in explorer(*arguments, code=code), arguments
+    an = Analysis(function=lambda ac: None, input=[1, 2], job_definition=JobDefinition(cpu=1, memory_mb=300))
+    an.run()
+    an.wait_done(timeout=60)
+    for arguments, code, message in (
+        (("logs", "last"), 2, "say which job"),
+        (("logs", "last", "7"), 2, "its jobs are 0 to 1"),
+        (("logs", "last", "0", "--since", "x"), 2, "is not a length of time"),
+        (("terminate", "last"), 2, "say which job"),
+        (("outputs", "last", "2"), 2, "its jobs are 0 to 1"),
+        (("status", "lambda", "9"), 2, "its jobs are 0 to 1"),
+    ):
+        assert message in explorer(*arguments, code=code), arguments
+
+
+def test_a_part_of_an_id_that_several_have(home: Path):
+    for _ in range(2):
+        an = Analysis(function=lambda ac: None)
+        an.run()
+    assert "2 analyses have 'lambda' in their ids, say which:" in explorer("status", "lambda", code=1)
+    assert explorer("status", "last").startswith(an.id)
+
+
+def test_settings_that_cannot_be(home: Path):
+    Path("explorer.toml").write_text('exekutor = "local"\n')
+    assert "exekutor is not a setting; did you mean executor?" in explorer("config", code=1)
+    Path("explorer.toml").write_text("cpus = \n")
+    assert "explorer.toml" in explorer("list", code=1)
+
+
+def test_completion_offers_commands_and_ids(home: Path):
+    for shell in ("bash", "zsh", "fish"):
+        assert "_EXPLORER_COMPLETE" in explorer("completion", shell)
+    an = Analysis(function=lambda ac: None)
+    an.run()
+    for words, expected in (("explorer sta", "status"), (f"explorer status {an.id[:6]}", an.id)):
+        environment = {**os.environ, "_EXPLORER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        assert expected in explorer(env=environment)
+
+
+def test_an_interrupted_wait_leaves_the_jobs_alone(home: Path):
+    import signal
+    import time
+
+    def slow(ac):
+        import time
+
+        time.sleep(2)
+
+    an = Analysis(function=slow)
+    an.run()
+    waiting = subprocess.Popen([EXPLORER, "wait", an.id], stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=30)
+    assert waiting.returncode == 130
+    assert f"explorer wait {an.id}" in err
+    an.wait_done(timeout=60)
+    assert an.status() == {"status": "SUCCEEDED"}
+
+
+def test_nothing_is_printed_twice_when_a_pipe_closes(home: Path):
+    an = Analysis(function=lambda ac: None)
+    an.run()
+    done = subprocess.run(f"{EXPLORER} list | head -n 0", shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
