@@ -333,8 +333,8 @@ def test_inputs_do_not_reach_the_next_job_through_its_folder(home: Path):
     an.wait_done(timeout=60)
     assert an.values("found") == [[]] * 8
     assert an.values("mode") == ["0o40700"] * 8
-    assert os.listdir(home / "scratch") != []
-    for folder in (home / "scratch").iterdir():
+    assert os.listdir(home / "scratch" / "forkers") != []
+    for folder in (home / "scratch" / "forkers").iterdir():
         assert all(not list(slot.iterdir()) for slot in folder.iterdir())
 
 

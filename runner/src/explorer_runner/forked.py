@@ -1,5 +1,6 @@
 """What the forker's children do: make an attempt, close one that died, open a payload."""
 
+import errno
 import os
 import signal
 import time
@@ -43,12 +44,15 @@ def close_attempt(
     return 0
 
 
-def say_why(error: BaseException) -> None:
-    """Leave in the log why an attempt could not be made or its outcome not written."""
+def say_why(error: BaseException) -> int:
+    """Leave in the log why an attempt could not be made or its outcome not written; returns the exit code."""
     try:
         os.write(2, f"explorer: {type(error).__name__}: {error}\n".encode(errors="backslashreplace"))
     except OSError:
         pass
+    cause = error if isinstance(error, OSError) else error.__cause__
+    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return processes.FULL if full else processes.UNWRITTEN
 
 
 def load_aside(facts: dict[str, Any]) -> Payload:

@@ -302,7 +302,7 @@ def _in_child(job: Running, wait_status: int, private: tuple[int, ...]) -> NoRet
         else:
             code = make_any_attempt(job.round.place, job.position, job.attempt, job.slot)
     except BaseException as error:
-        say_why(error)
+        code = say_why(error)
     finally:
         os._exit(code)
 

@@ -9,6 +9,8 @@ CLAIMED = 75
 """Exit code of a job's process that found its attempt claimed by another (EX_TEMPFAIL)."""
 UNWRITTEN = 74
 """Exit code of a job's process that could not write its outcome (EX_IOERR)."""
+FULL = 73
+"""The same, because the disk was full (EX_CANTCREAT)."""
 
 GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent
@@ -36,7 +38,9 @@ def describe_exit(status: int) -> tuple[int | None, int | None, str]:
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         if code == UNWRITTEN:
-            return code, None, "its outcome could not be written; the log says why"
+            return code, None, "its outputs or its outcome could not be stored; the log says why"
+        if code == FULL:
+            return code, None, "the disk was full when its outputs or its outcome were to be stored: make room"
         return code, None, (
             f"its process ended itself with exit code {code} before the work function returned "
             "(os._exit, or a library that ends the process)"

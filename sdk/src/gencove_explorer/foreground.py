@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
 from explorer_runner.environment import job_variables
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import claim_private
+from explorer_runner.folders import claim_private, remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, round_key
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
@@ -90,6 +91,7 @@ def run_foreground(stored: StoredAnalysis, settings: Settings, parallel: int) ->
     Stops at the first failure and raises it as JobFailed; an interrupt ends the jobs too.
     """
     record = stored.rounds[-1]
+    _sweep(stored.store, _scratch(settings))
     positions = iter(range(record.jobs))
     runners: list[_Runner] = []
     failed = False
@@ -192,12 +194,24 @@ def _command(store: Store, record: RoundRecord, position: int, settings: Setting
         "--round": record.round,
         "--index": position,
         "--digest": record.payload,
-        "--scratch": settings.home / "scratch" / "foreground",
+        "--scratch": _scratch(settings),
         "--environments": settings.home / "environments",
         "--uv": find_uv(),
     }
     runtime = [find_runtime(settings.home), "-P", "-s", "-m", "explorer_runner", "--foreground"]
     return [*runtime, *(str(each) for fact in facts.items() for each in fact)]
+
+
+def _scratch(settings: Settings) -> Path:
+    return settings.home / "scratch" / "foreground"
+
+
+def _sweep(store: Store, scratch: Path) -> None:
+    """Remove the folders of runners that were killed: named <id>.<index>.<round>-<attempt>[.files]."""
+    for folder in scratch.glob("*.*.*") if scratch.is_dir() else ():
+        analysis, _, stem = folder.name.removesuffix(".files").partition(".")
+        if claim.inspect(f"{_logs(store, analysis)}/{stem}.txt") in (claim.Life.GONE, claim.Life.UNCLAIMED):
+            remove_tree(str(folder))
 
 
 # -- who runs it ------------------------------------------------------------------------------------

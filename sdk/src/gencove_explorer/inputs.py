@@ -99,6 +99,9 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
             buffer.truncate()
             pickler.clear_memo()
         pickled.flush()
+    except OSError as error:
+        pickled.discard()
+        raise SubmissionError(f"the inputs could not be kept in {folder}: {error}") from error
     except BaseException:
         pickled.discard()
         raise

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 from explorer_runner import claim
@@ -108,9 +109,9 @@ class AdoptedJob:
         return False
 
 
-def sweep(folder: str) -> None:
+def sweep(folder: Path) -> None:
     """Remove all that lies in a folder; not being there is fine."""
-    if os.path.isdir(folder):
+    if folder.is_dir():
         for entry in os.scandir(folder):
             remove_tree(entry.path)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from explorer_runner.folders import make_private
 
-from gencove_explorer.local.queue import iterate_lines
+from gencove_explorer.local.queue import Queue, iterate_lines
 from gencove_explorer.local.rounds import ActiveRound
 
 _CHUNK = 1 << 20
@@ -46,9 +46,9 @@ class ForkerHandle:
     def pid(self) -> int:
         return self._process.pid
 
-    def announce(self, round: ActiveRound, claims: str, home: Path) -> None:
+    def announce(self, round: ActiveRound, claims: str, queue: Queue) -> None:
         """Tell of a round, before its first job."""
-        scratch = home / "scratch" / str(self.pid)
+        scratch = queue.scratch / str(self.pid)
         make_private(str(scratch))
         self.send(
             "round",
@@ -60,7 +60,7 @@ class ForkerHandle:
                 "digest": round.record.payload,
                 "claims": claims,
                 "scratch": str(scratch),
-                "environments": str(home / "environments"),
+                "environments": str(queue.environments),
                 "uv": round.entry.uv,
                 "variables": round.entry.variables,
             },

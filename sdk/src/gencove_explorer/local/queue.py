@@ -20,7 +20,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,9 @@ class Queue:
         self.requests = self.folder / "requests"
         self.stopped = self.folder / "stopped"
         self.log = self.folder / "log.txt"
+        self.scratch = home / "scratch" / "forkers"
+        """Scratch folders of background jobs, by forker."""
+        self.environments = home / "environments"
         self._bell = self.folder / "bell"
         self._state = self.folder / "state.json"
 
@@ -91,18 +94,21 @@ class Queue:
         """Commit to running a round; returns the entry's path until a scheduler accepts it."""
         return self._appear(self.new, entry.key, entry.to_json())
 
-    def take_new(self) -> list[tuple[Path, Entry]]:
-        """Accept all new entries, the oldest first."""
-        found = []
+    def take_new(self) -> set[Path]:
+        """Accept all new entries; returns where they are now."""
+        accepted = set()
         for path in sorted(self.new.glob("[0-9]*.json")):
-            accepted = self.accepted / path.name
-            path.rename(accepted)
-            found.append((accepted, Entry.from_json(accepted.read_bytes())))
-        return found
+            path.rename(self.accepted / path.name)
+            accepted.add(self.accepted / path.name)
+        return accepted
 
-    def accepted_entries(self) -> list[tuple[Path, Entry]]:
-        paths = sorted(self.accepted.glob("[0-9]*.json"))
-        return [(path, Entry.from_json(path.read_bytes())) for path in paths]
+    def accepted_entries(self, besides: Collection[str]) -> list[tuple[Path, Entry]]:
+        """The entries of rounds that have not ended, ``besides`` those of these keys; the oldest first."""
+        return [
+            (path, Entry.from_json(path.read_bytes()))
+            for path in sorted(self.accepted.glob("[0-9]*.json"))
+            if path.stem.partition("-")[2] not in besides
+        ]
 
     def holds(self, key: str) -> bool:
         """Whether the round ``key`` waits to be seen by the scheduler."""

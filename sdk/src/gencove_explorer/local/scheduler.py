@@ -7,11 +7,12 @@ has yet to start.
 
 import os
 import select
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import StoreError
 from explorer_runner.folders import make_private
 
 from gencove_explorer._version import __version__
@@ -28,6 +29,7 @@ from gencove_explorer.records import write_index
 
 _LOOK_AROUND_SECONDS = 1.0
 _STATE_SECONDS = 0.5
+_TROUBLE_SECONDS = 0.5
 _FORKER_TRIES = 3
 
 
@@ -55,12 +57,14 @@ class Scheduler:
         self.busy_at = time.monotonic()
 
     def run(self) -> None:
-        for path, entry in self.queue.accepted_entries():
-            self.admit(path, entry, fresh=False)
-        if not self.adopted:  # what killed forkers left behind, and no job uses
-            sweep(str(self.queue.home / "scratch"))
         while not self.stopping and not self.idle():
-            self.tick()
+            try:
+                self.tick()
+            except (OSError, StoreError) as error:
+                # A full disk, most likely. All is in files, and each step is taken again until it is done.
+                print(f"{time.strftime('%F %T')} {error}", file=sys.stderr, flush=True)
+                time.sleep(_TROUBLE_SECONDS)
+                self.changed, self.look_around_at = True, 0.0
             for descriptor, _ in self.poll.poll(self.patience() * 1000):
                 if descriptor == self.bell:
                     os.read(self.bell, 4096)
@@ -125,8 +129,9 @@ class Scheduler:
 
     def look_around(self) -> None:
         self.ledger.forget_all_but(self.rounds)
-        for path, entry in self.queue.take_new():
-            self.admit(path, entry, fresh=True)
+        new = self.queue.take_new()
+        for path, entry in self.queue.accepted_entries(besides=set(self.rounds)):
+            self.admit(path, entry, fresh=path in new)
         for path, request in self.queue.asked().items():
             if path not in self.requests:
                 self.requests[path] = request
@@ -135,24 +140,25 @@ class Scheduler:
             if not self.concerned(request):
                 del self.requests[path]
                 path.unlink(missing_ok=True)
+        if not self.forkers and not self.adopted:
+            sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
         self.changed = True
 
     def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
         """Take a round into the queue."""
-        self.capacity = Size(entry.cpus, entry.memory_mb)
         round = ActiveRound(path, entry)
+        if round.key in self.rounds:
+            return
+        store = self.ledger.store_of(entry)
+        write_index(store, entry.index)
+        claims = self.ledger.claims_of(round)
+        make_private(claims)
+        self.ledger.begin(round)
+        claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
-        try:
-            store = self.ledger.store_of(entry)
-            write_index(store, entry.index)
-            claims = self.ledger.claims_of(round)
-            make_private(claims)
-            self.ledger.begin(round)
-            if not fresh:
-                for position, attempt in resume(round, store, claims).items():
-                    self.adopt(round, position, attempt.attempt)
-        except ExplorerError as error:
-            round.end(range(entry.record.jobs), f"the round could not be started: {error}")
+        self.capacity = Size(entry.cpus, entry.memory_mb)
+        for position, attempt in claimed.items():
+            self.adopt(round, position, attempt.attempt)
 
     def carry_out(self, request: dict[str, Any]) -> None:
         self.stopping = self.stopping or "stop" in request
@@ -219,8 +225,8 @@ class Scheduler:
             self.poll.register(self.forkers[runtime].reports, select.POLLIN)
         forker = self.forkers[runtime]
         if not round.announced:
+            forker.announce(round, self.ledger.claims_of(round), self.queue)
             round.announced = True
-            forker.announce(round, self.ledger.claims_of(round), self.queue.home)
         return forker
 
     def hand_out(self) -> None:
@@ -318,5 +324,5 @@ class Scheduler:
             "forkers": [each.pid for each in self.forkers.values()],
         }
         if state != self.state:
-            self.state = state
             self.queue.write_state(state)
+            self.state = state
