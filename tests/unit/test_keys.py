@@ -28,7 +28,7 @@ from explorer_runner.keys import (
     value_key,
 )
 from explorer_runner.stores.folder import FolderStore
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
@@ -44,7 +44,6 @@ KEYS = st.one_of(st.text(max_size=60), st.lists(PARTS, max_size=6).map("/".join)
 ATTEMPTS = st.tuples(st.integers(0, 9999), st.integers(0, 99), st.integers(1, 10)).map(lambda each: Attempt(*each))
 
 
-@settings(deadline=None)
 @given(KEYS)
 def test_every_accepted_key_is_a_file_of_that_name_inside_its_folder(key: str):
     try:
@@ -63,7 +62,6 @@ def test_every_accepted_key_is_a_file_of_that_name_inside_its_folder(key: str):
             assert Path(path).read_bytes() == b"content"
 
 
-@settings(deadline=None)
 @given(st.lists(KEYS, min_size=2, max_size=5, unique=True))
 def test_two_accepted_keys_are_two_objects(keys: list[str]):
     with tempfile.TemporaryDirectory() as root:

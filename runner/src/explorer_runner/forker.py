@@ -37,7 +37,7 @@ from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
-from explorer_runner.solo import Place
+from explorer_runner.solo import Place, tell_to_end
 from explorer_runner.stores import open_store
 
 REPORT_SECONDS = 0.02
@@ -182,6 +182,8 @@ class Forker:
             return
         round.running -= 1
         self.slots.append(job.slot)
+        if job.reason is not None:
+            os.unlink(f"{self.scratch}/{job.slot}.reason")
         if job.writer and code == processes.CLAIMED:
             self.note("claimed", [round.key, job.position, job.attempt.attempt])
         else:
@@ -247,6 +249,7 @@ class Forker:
         for pid, job in self.running.items():
             if (job.round, job.position, job.attempt.attempt) == (round, position, attempt) and not job.writer:
                 job.reason = job.reason or reason
+                tell_to_end(f"{self.scratch}/{job.slot}", reason)
                 processes.end_group(pid, signal.SIGTERM if gently else signal.SIGKILL)
                 job.kill_at = time.monotonic() + processes.GRACE_SECONDS if gently else None
                 self.killing = self.killing or gently

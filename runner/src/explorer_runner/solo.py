@@ -77,6 +77,8 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     collected = execute(
         job, read_input=lambda: job.payload.read_input(job.store, position), set_up=set_up, on_call=on_call
     )
+    if not job.outcome.succeeded:
+        job.outcome.reason = _told_to_end(job.scratch) or job.outcome.reason
     try:
         if os.fstat(lock).st_size > logs.LIMIT:
             logs.trim(log_path)
@@ -84,6 +86,20 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     finally:
         leave_scratch(job)
     return 0 if job.outcome.succeeded else 1
+
+
+def tell_to_end(scratch: str, reason: str) -> None:
+    """Leave word for a job that gets a signal: it may handle that, and then says itself why it ended."""
+    with open(f"{scratch}.reason", "w") as file:
+        file.write(reason)
+
+
+def _told_to_end(scratch: str) -> str | None:
+    try:
+        with open(f"{scratch}.reason") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def enter_scratch(path: str) -> None:

@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -31,6 +31,7 @@ from gencove_explorer.stored import StoredAnalysis
 
 _END_SECONDS = 30.0
 _CHUNK = 1 << 16
+GONE = "the process that ran it ended (run_local)"
 NEVER_STARTED = "never started: run_local ended before its turn"
 
 
@@ -57,11 +58,17 @@ class ForegroundExecutor:
     ) -> tuple[Mapping[int, str], str | None]:
         last = {index: record for record in rounds for index in record.all_indices()}
         states = claimed_states(_logs(store, rounds[-1].id), last, outcomes, open_jobs)
-        if not is_held(store, rounds[-1]):
-            # Whoever ran it is gone, and did not even write that down.
-            close_unended(store, rounds[-1], "the process that ran it ended (run_local)")
-            return dict.fromkeys(open_jobs, FAILED), None
-        return {index: states.get(index, RUNNABLE) for index in open_jobs}, None
+        if is_held(store, rounds[-1]):
+            return {index: states.get(index, RUNNABLE) for index in open_jobs}, None
+        # Whoever ran it is gone, and did not even write that down. A runner notices, and writes down
+        # what became of its job; what no runner has is closed.
+        alive = {index: state for index, state in states.items() if self._lives(store, rounds, index)}
+        close_unended(store, rounds[-1], GONE, besides=alive)
+        return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
+
+    def _lives(self, store: Store, rounds: Sequence[RoundRecord], index: int) -> bool:
+        log = self.log_path(store, rounds[-1].id, Attempt(index, rounds[-1].round, 1))
+        return claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING)
 
     def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
@@ -240,13 +247,13 @@ def is_held(store: Store, record: RoundRecord) -> bool:
     return False
 
 
-def close_unended(store: Store, record: RoundRecord, reason: str) -> None:
-    """Write down that those jobs of a round which have not ended never will."""
+def close_unended(store: Store, record: RoundRecord, reason: str, besides: Container[int] = ()) -> None:
+    """Write down that those jobs of a round which have not ended, ``besides`` some, never will."""
     from explorer_runner.results import outcome_names
 
     jobs = 1 + max(record.all_indices())
     states, _, _ = settle(jobs, [record], outcome_names(store, record.id), read_closed(store, record.id))
-    unended = [index for index in record.all_indices() if states[index] is None]
+    unended = [index for index in record.all_indices() if states[index] is None and index not in besides]
     if unended:
         write_closed(store, record.id, record.round, Closed.of({reason: unended}))
 

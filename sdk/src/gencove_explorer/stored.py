@@ -113,7 +113,7 @@ class StoredAnalysis:
     def reason_of(self, observed: Observed, index: int) -> str | None:
         """Why a job failed, or why it waits."""
         state = observed.states[index]
-        if state == FAILED:
+        if state == FAILED and (index in observed.closed or index in observed.outcomes):
             return observed.closed.get(index) or self.outcome(observed, index).reason
         return None if state == SUCCEEDED else observed.reason
 

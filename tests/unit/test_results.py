@@ -1,0 +1,236 @@
+"""Reading what jobs left behind: the latest attempt counts, and no record leads out of its job's folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from explorer_runner import outcome
+from explorer_runner.child import publish
+from explorer_runner.context import find_dependency
+from explorer_runner.errors import CorruptPayload, InvalidKey, NoSuchDependency, NoSuchOutput, NotFinished, StoreError
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, OutcomeName, file_key, outcome_key, value_key
+from explorer_runner.outcome import Outcome
+from explorer_runner.outputs import Collected, Produced
+from explorer_runner.payload import DependencyRef
+from explorer_runner.results import Results, latest, outcome_names
+from explorer_runner.stores import Store, open_store
+from explorer_runner.values import encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
+NAMES = st.builds(
+    OutcomeName, st.integers(0, 3), st.integers(0, 3), st.integers(1, 3), st.sampled_from([SUCCEEDED, FAILED])
+)
+
+
+def end(store: Store, attempt: Attempt, status: str = SUCCEEDED, files: Path | None = None, **values: Any) -> Outcome:
+    """Let an attempt end as the runner does."""
+    made = Outcome(analysis=ID, index=attempt.index, round=attempt.round, attempt=attempt.attempt, status=status)
+    paths = sorted(path for path in files.rglob("*") if path.is_file()) if files else []
+    produced = [Produced(path.relative_to(files).as_posix(), path, False) for path in paths] if files else []
+    folders = sorted({each.key.partition("/")[0] for each in produced if "/" in each.key})
+    publish(store, made, Collected(produced, folders, {key: encode(key, value) for key, value in values.items()}))
+    return made
+
+
+@pytest.fixture
+def store(store_uri: str) -> Store:
+    return open_store(store_uri)
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    return tmp_path / "downloads"
+
+
+def results(store: Store, downloads: Path, jobs: int = 1) -> Results:
+    return Results(store, ID, name="age", jobs=jobs, array=jobs > 1, downloads=str(downloads))
+
+
+def tampered(store: Store, **changes: Any) -> None:
+    """Write an outcome of job 0 that no runner would have written."""
+    made = json.loads(Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED).to_json())
+    store.create(outcome_key(ID, Attempt(0, 0, 1), SUCCEEDED), json.dumps({**made, **changes}).encode())
+
+
+@given(st.lists(NAMES))
+def test_the_last_attempt_of_the_last_round_counts(names: list[OutcomeName]):
+    found = latest(names)
+    assert set(found) == {name.index for name in names}
+    for index, name in found.items():
+        assert name[1:3] == max(each[1:3] for each in names if each.index == index)
+
+
+def test_later_rounds_and_attempts_win_however_they_ended(store: Store, downloads: Path):
+    end(store, Attempt(0, 0, 9), value="first round")
+    end(store, Attempt(0, 1, 2), value="tenth attempt")
+    end(store, Attempt(0, 1, 10), value="eleventh attempt")
+    assert results(store, downloads).get_output().value("value") == "eleventh attempt"
+    end(store, Attempt(0, 1, 11), FAILED)
+    with pytest.raises(NotFinished):
+        results(store, downloads).get_output()
+
+
+def test_other_files_beside_the_outcomes_are_no_outcomes(store: Store):
+    end(store, Attempt(0, 0, 1))
+    store.create(f"analyses/{ID}/outcomes/notes.txt", b"")
+    assert outcome_names(store, ID) == [OutcomeName(0, 0, 1, SUCCEEDED)]
+
+
+def test_small_and_large_values_are_read_alike(store: Store, downloads: Path):
+    kept = {"small": [1, "é"], "pickled": (1, {2}), "large": "x" * 200_000, "large_pickle": (b"x" * 200_000,), "deep/k": None}
+    end(store, Attempt(0, 0, 1), **kept)
+    out = results(store, downloads).get_output()
+    assert out.values() == kept
+    with pytest.raises(NoSuchOutput, match=r"job 0 of .* kept no value 'x'; it kept: 'deep/k', 'large'"):
+        out.value("x")
+
+
+def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path: Path):
+    files = tmp_path / "made"
+    (files / "tree" / "deep").mkdir(parents=True)
+    for name in ("a", "tree/b", "tree/deep/c d%é"):
+        (files / name).write_text(name)
+    end(store, Attempt(0, 0, 1), files=files)
+    out = results(store, downloads).get_output()
+    assert set(out.files()) == {"a", "tree/b", "tree/deep/c d%é"}
+    assert out.file("a").as_local().read_text() == "a"
+    assert (out.file("a").size, len(out.file("a").sha256 or "")) == (1, 64)
+    tree = out.file("tree").as_local()
+    assert sorted(str(each.relative_to(tree)) for each in tree.rglob("*") if each.is_file()) == ["b", "deep/c d%é"]
+    assert out.file("tree").sha256 is None
+    assert out.file("tree").size == sum(len(name.encode()) for name in ("tree/b", "tree/deep/c d%é"))
+    with pytest.raises(NoSuchOutput, match="kept no file 'tre'; it kept: 'a', 'tree', 'tree/b'"):
+        out.file("tre")
+
+
+def test_a_file_is_fetched_once(store: Store, downloads: Path, tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "a").write_text("1")
+    end(store, Attempt(0, 0, 1), files=tmp_path / "made")
+    first = results(store, downloads).get_output().file("a").as_local()
+    inode = first.stat().st_ino
+    assert results(store, downloads).get_output().file("a").as_local().stat().st_ino == inode
+
+
+def test_a_file_that_is_missing_from_the_store_says_so(store: Store, downloads: Path, tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "a").write_text("1")
+    end(store, Attempt(0, 0, 1), files=tmp_path / "made")
+    store.delete(file_key(ID, Attempt(0, 0, 1), "a"))
+    file = results(store, downloads).get_output().file("a")
+    with pytest.raises((CorruptPayload, StoreError), match=r"a.* (is missing from|in) the store"):
+        file.as_local()
+
+
+def test_a_value_that_is_missing_or_changed_in_the_store_says_so(store: Store, downloads: Path):
+    end(store, Attempt(0, 0, 1), k="x" * 100_000)
+    key = value_key(ID, Attempt(0, 0, 1), "k", "json")
+    out = results(store, downloads).get_output()
+    store.delete(key)
+    with pytest.raises(StoreError, match=r"no .*/k\.json in the store"):
+        out.value("k")
+    store.create(key, b'"' + b"y" * 100_000 + b'"')
+    with pytest.raises(CorruptPayload, match="the value 'k' in the store is not the one that the job wrote"):
+        out.value("k")
+
+
+@pytest.mark.parametrize("key", ["../../../../../secret", "/etc/passwd", "a/../../x", "", "a//b"])
+@pytest.mark.parametrize("where", ["files", "folders"])
+def test_an_outcome_whose_keys_lead_out_of_its_folder_is_refused(store: Store, downloads: Path, where: str, key: str):
+    store.create("secret", b"x")
+    tampered(store, **{where: [{"key": key, "size": 1, "sha256": "0" * 64}] if where == "files" else [key]})
+    file = results(store, downloads).get_output().file(key)
+    with pytest.raises(InvalidKey, match="output key"):
+        file.as_local()
+    assert not downloads.exists()
+
+
+def test_a_tampered_folder_does_not_bring_in_files_from_elsewhere(store: Store, downloads: Path):
+    tampered(store, folders=["tree"], files=[{"key": "tree/../../../x", "size": 1, "sha256": "0" * 64}])
+    with pytest.raises(InvalidKey):
+        results(store, downloads).get_output().file("tree").as_local()
+
+
+def test_an_outcome_whose_value_leads_out_of_its_folder_is_refused(store: Store, downloads: Path):
+    tampered(store, values={"../../x": {"kind": "json", "size": 1, "sha256": "0" * 64}})
+    with pytest.raises(InvalidKey):
+        results(store, downloads).get_output().value("../../x")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"index": 1}, {"round": 3}, {"attempt": 2}, {"status": FAILED}, {"analysis": ID.replace("age", "old")}]
+)
+def test_an_outcome_of_another_attempt_is_refused(store: Store, downloads: Path, changes: dict[str, Any]):
+    tampered(store, **changes)
+    with pytest.raises(CorruptPayload, match=r"outcomes/0\.0-1\.SUCCEEDED\.json .* is the outcome of another attempt"):
+        results(store, downloads).get_output()
+
+
+def test_what_is_no_outcome_is_refused(store: Store, downloads: Path):
+    store.create(outcome_key(ID, Attempt(0, 0, 1), SUCCEEDED), b"garbage")
+    with pytest.raises(CorruptPayload, match="an outcome in the store cannot be read"):
+        results(store, downloads).get_output()
+
+
+def test_outputs_and_values_come_in_the_inputs_order(store: Store, downloads: Path):
+    for index in (10, 2, 0, *range(3, 10), 1):
+        end(store, Attempt(index, 0, 1), x=index)
+    of = results(store, downloads, jobs=11)
+    assert [each.index for each in of.get_outputs()] == list(range(11))
+    assert of.values("x") == list(range(11))
+
+
+def test_a_missing_job_is_named_and_can_be_stood_in_for(store: Store, downloads: Path):
+    end(store, Attempt(0, 0, 1), x=0)
+    end(store, Attempt(1, 0, 1), FAILED, x=1)
+    end(store, Attempt(2, 0, 1), y=2)
+    of = results(store, downloads, jobs=4)
+    with pytest.raises(NotFinished, match=r"2 of 4 jobs \(1, 3\) did not succeed, so there is no output"):
+        of.values("x")
+    with pytest.raises(NotFinished, match=r"\(1, 3\)"):
+        of.get_outputs()
+    assert of.values("x", missing=None) == [0, None, None, None]
+    end(store, Attempt(1, 1, 1), x=1)
+    end(store, Attempt(3, 1, 1), x=3)
+    with pytest.raises(NoSuchOutput, match="job 2 of .* kept no value 'x'"):
+        of.values("x")
+    assert of.values("x", missing=-1) == [0, 1, -1, 3]
+
+
+def test_an_index_outside_the_range_is_refused(tmp_path: Path, downloads: Path):
+    of = results(open_store(str(tmp_path)), downloads, jobs=3)
+    for index in (-1, 3, 10**9):
+        with pytest.raises(IndexError, match=rf"age has no job {index}: its jobs are 0 to 2"):
+            of.get_output(index)
+    for index in ("1", 1.0, True, [1]):
+        with pytest.raises(TypeError, match="a job index is a whole number"):
+            of.get_output(index)  # type: ignore[arg-type]
+
+
+def test_get_output_of_an_array_reads_job_zero_and_warns(tmp_path: Path, downloads: Path):
+    store = open_store(str(tmp_path / "store"))
+    for index in range(2):
+        end(store, Attempt(index, 0, 1), x=index)
+    with pytest.warns(UserWarning, match=r"age is an array of 2 jobs: get_output\(\) reads job 0") as warned:
+        assert results(store, downloads, jobs=2).get_output().value("x") == 0
+    assert warned[0].filename == __file__
+
+
+def test_a_dependency_is_found_by_its_name(tmp_path: Path):
+    store = open_store(str(tmp_path / "store"))
+    refs = [DependencyRef(name="age", id=ID), DependencyRef(name="size", id=ID, array=True, jobs=3)]
+    ref, found = find_dependency(refs, "size", store, str(tmp_path))
+    assert (ref, found.jobs, found.array) == (refs[1], 3, True)
+    with pytest.raises(NoSuchDependency, match="no dependency is called 'x'; there are: 'age', 'size'"):
+        find_dependency(refs, "x", store, str(tmp_path))
+    with pytest.raises(KeyError, match="there are: none"):
+        find_dependency([], "x", store, str(tmp_path))
+
+
+def test_a_failed_attempt_has_no_outputs(store: Store, downloads: Path):
+    outcome.write(store, Outcome(analysis=ID, index=0, round=0, attempt=1, reason="no"))
+    with pytest.raises(NotFinished, match=f"{ID}: its job did not succeed, so there is no output"):
+        results(store, downloads).get_output()
