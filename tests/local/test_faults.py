@@ -84,7 +84,8 @@ def test_killed_at_random_moments_every_job_runs_at_most_once_and_the_array_ends
         index for index in range(500) if an._submitted().observe().states[index] == "SUCCEEDED"
     ]
     lost = [index for index, value in enumerate(finished) if value is None]
-    assert all("lost" in an.status(index)["reason"].lower() for index in lost[:5])
+    reasons = {an.status(index)["reason"] for index in lost}
+    assert all("lost" in reason for reason in reasons), reasons
     # What ran to its end is there, whoever was killed meanwhile.
     assert len(lost) <= kills * 2
 

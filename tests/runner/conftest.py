@@ -1,6 +1,7 @@
 """Fixtures: payloads as a submission writes them, and the runner as containers start it."""
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -13,10 +14,13 @@ import cloudpickle
 import pytest
 from explorer_runner import payload
 from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+from explorer_runner.environment import job_variables
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, inputs_key, log_key, outcome_key, payload_key, round_key
 from explorer_runner.names import new_id
 from explorer_runner.outcome import Outcome
-from explorer_runner.payload import InputEntry, Payload, Spec
+from explorer_runner.payload import InputEntry, Spec
+from explorer_runner.results import JobOutput
 from explorer_runner.stores import Store, open_store
 
 SECONDS = 60.0
@@ -30,32 +34,34 @@ class Submission:
     spec: Spec
     digest: str
     home: Path
-    """Where the jobs' scratch and environments folders go."""
+    """Where the scratch and environments folders go."""
 
-    def facts(self, index: int = 0, attempt: int = 1) -> dict[str, str]:
+    def facts(self, position: int = 0, attempt: int = 1) -> dict[str, str]:
         """What the runner is told, by option."""
         return {
             "--store": self.store.uri,
             "--analysis": self.spec.id,
             "--digest": self.digest,
             "--round": str(self.spec.round),
-            "--index": str(index),
+            "--index": str(position),
             "--attempt": str(attempt),
             "--scratch": str(self.home / "scratch"),
             "--environments": str(self.home / "environments"),
         }
 
-    def start(self, index: int = 0, attempt: int = 1, *options: str, **process: Any) -> subprocess.Popen[str]:
+    def start(
+        self, position: int = 0, attempt: int = 1, *, options: tuple[str, ...] = (), facts: bool = True, **process: Any
+    ) -> subprocess.Popen[str]:
         """Start the runner; ``process`` goes to Popen."""
-        arguments = [each for fact in self.facts(index, attempt).items() for each in fact]
-        process = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **process}
-        return subprocess.Popen(
-            [sys.executable, "-P", "-s", "-m", "explorer_runner", *arguments, *options], text=True, **process
-        )
+        given = self.facts(position, attempt) if facts else {}
+        command = [sys.executable, "-P", "-s", "-m", "explorer_runner", *options]
+        streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        process = {"stdin": subprocess.DEVNULL, **streams, "env": job_variables(JobDefinition(), os.environ), **process}
+        return subprocess.Popen([*command, *(each for fact in given.items() for each in fact)], text=True, **process)
 
-    def run(self, index: int = 0, attempt: int = 1, *options: str, **process: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, position: int = 0, attempt: int = 1, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run the runner to its end."""
-        with self.start(index, attempt, *options, **process) as running:
+        with self.start(position, attempt, **how) as running:
             try:
                 out, err = running.communicate(timeout=SECONDS)
             except BaseException:
@@ -67,8 +73,14 @@ class Submission:
         """The one outcome of an attempt."""
         keys = [outcome_key(self.spec.id, self.of(index, attempt), status) for status in (SUCCEEDED, FAILED)]
         found = [key for key in keys if self.store.exists(key)]
-        assert len(found) == 1, found
+        assert len(found) == 1, f"outcomes: {found}"
         return Outcome.from_json(self.store.read(found[0]))
+
+    def output(self, index: int = 0, attempt: int = 1) -> JobOutput:
+        """What an attempt that succeeded left behind."""
+        outcome = self.outcome(index, attempt)
+        assert outcome.succeeded, outcome.reason
+        return JobOutput(self.store, outcome, str(self.home / "downloads"))
 
     def log(self, index: int = 0, attempt: int = 1) -> str:
         """The stored log of an attempt."""
@@ -77,41 +89,36 @@ class Submission:
     def of(self, index: int = 0, attempt: int = 1) -> Attempt:
         return Attempt(index, self.spec.round, attempt)
 
-    def members(self) -> dict[str, bytes]:
-        """What the payload is made of."""
-        return dict(payload.load(self.store, payload_key(self.spec.id, self.spec.round), self.digest).members)
+    def scratch(self, index: int = 0, attempt: int = 1) -> Path:
+        """Where a running job works."""
+        return self.home / "scratch" / f"{self.spec.id}.{self.of(index, attempt).stem}"
 
     def left(self) -> list[str]:
-        """What lies in the scratch folder but the logs of claims, which are no job's to remove."""
+        """What lies in the scratch folder but the claims, which last."""
         folder = self.home / "scratch"
         return [each for each in os.listdir(folder) if not each.endswith(".logs")] if folder.exists() else []
 
 
 def submit_to(store: Store, home: Path, function: Callable[..., Any], *inputs: Any, **spec: Any) -> Submission:
     """Write a payload, its inputs and its round, as a submission does."""
-    config, outside = spec.pop("global_config", GlobalConfig()), not spec.get("inputs_inside", True)
+    config = spec.pop("global_config", GlobalConfig())
     pickled = [cloudpickle.dumps(each, protocol=5) for each in inputs or (None,)]
     entries = [
-        InputEntry(sum(map(len, pickled[:n])), len(raw), payload.hashlib.sha256(raw).digest())
-        for n, raw in enumerate(pickled)
+        InputEntry(sum(map(len, pickled[:position])), len(raw), bytes.fromhex(payload.digest(raw)))
+        for position, raw in enumerate(pickled)
     ]
-    made = Spec(
-        **{
-            "id": new_id("work"),
-            "name": "work",
-            "round": 0,
-            "python": payload.python_minor(),
-            "explorer": "0.1.0",
-            "jobs": len(pickled),
-            "array": len(pickled) > 1,
-            "function": {
-                "name": function.__name__,
-                "file": function.__code__.co_filename,
-                "line": function.__code__.co_firstlineno,
-            },
-            **spec,
-        }
-    )
+    code = function.__code__
+    facts = {
+        "id": new_id("work"),
+        "name": "work",
+        "round": 0,
+        "python": payload.python_minor(),
+        "explorer": "0.1.0",
+        "jobs": len(pickled),
+        "array": len(pickled) > 1,
+        "function": {"name": function.__name__, "file": code.co_filename, "line": code.co_firstlineno},
+    }
+    made = Spec(**{**facts, **spec})
     members = {
         payload.SPEC: made.to_json(),
         payload.SOURCE: inspect.getsource(function).encode(),
@@ -119,25 +126,25 @@ def submit_to(store: Store, home: Path, function: Callable[..., Any], *inputs: A
         payload.CONFIG: cloudpickle.dumps(config, protocol=5),
         payload.INPUTS_INDEX: b"".join(each.pack() for each in entries),
     }
-    if outside:
-        store.create(inputs_key(made.id), b"".join(pickled))
-    else:
+    if made.inputs_inside:
         members[payload.INPUTS] = b"".join(pickled)
+    else:
+        store.create(inputs_key(made.id), b"".join(pickled))
     packed = payload.pack(members)
     store.create(payload_key(made.id, made.round), packed)
-    store.create(round_key(made.id, made.round), b'{"format": 1, "indices": null}')
-    Payload(members)
+    store.create(round_key(made.id, made.round), json.dumps({"format": 1, "indices": made.indices}).encode())
     return Submission(store=store, spec=made, digest=payload.digest(packed), home=home)
 
 
 @pytest.fixture
 def submit(store_uri: str, tmp_path: Path) -> Callable[..., Submission]:
     """A function that submits a work function to a store, of each kind."""
-    return lambda function, *inputs, **spec: submit_to(open_store(store_uri), tmp_path, function, *inputs, **spec)
+    store = open_store(store_uri)
+    return lambda function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)
 
 
 @pytest.fixture
-def submit_locally(tmp_path: Path) -> Callable[..., Submission]:
-    """A function that submits a work function to a folder, where the store plays no part."""
+def submit_here(tmp_path: Path) -> Callable[..., Submission]:
+    """A function that submits to a folder, for what has nothing to do with stores."""
     store = open_store(str(tmp_path / "store"))
     return lambda function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)

@@ -25,7 +25,7 @@ class Drain:
     on to the child's process group; ``reason`` then says so.
     """
 
-    def __init__(self, *, foreground: bool) -> None:
+    def __init__(self, *, foreground: bool, forward: bool = True) -> None:
         self.reason: str | None = None
         self._ends = [os.pipe(), os.pipe()]
         self._foreground = foreground
@@ -34,7 +34,7 @@ class Drain:
         self._log: BinaryIO | None = None
         self._log_path = ""
         self._marked = time.monotonic()
-        self._deaf: set[int] = set()
+        self._deaf: set[int] = set() if forward else {1, 2}
         self._wake, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         os.set_blocking(self._wake, False)
@@ -48,6 +48,7 @@ class Drain:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         processes.become_subreaper()
+        processes.use_as_output()  # before the streams become pipes, which cannot say where they are
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         for number, (reader, writer) in enumerate(self._ends, start=1):
@@ -56,7 +57,6 @@ class Drain:
             os.close(writer)
         os.close(self._wake)
         os.close(self._wakeup)
-        processes.use_as_output()
 
     def close_child_ends(self) -> None:
         """In the parent, after the fork."""

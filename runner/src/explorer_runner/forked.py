@@ -95,7 +95,6 @@ def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    os.dup2(1, 2)  # its output goes to its log, not to the executor's
     order = Order(
         store=place.job.store.uri,
         analysis=place.job.analysis,
@@ -108,5 +107,5 @@ def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
         claims=place.claims,
         uv=place.uv,
     )
-    code = run_job(order)
+    code = run_job(order, forward=False)
     return code if code in (0, processes.CLAIMED, processes.UNWRITTEN) else 1

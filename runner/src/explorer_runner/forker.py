@@ -37,7 +37,7 @@ from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
-from explorer_runner.solo import Place, tell_to_end
+from explorer_runner.solo import Place, take_word_back, tell_to_end
 from explorer_runner.stores import open_store
 
 REPORT_SECONDS = 0.02
@@ -142,11 +142,7 @@ class Forker:
 
     def fork(self, job: Running, wait_status: int) -> int | None:
         """Fork a process for ``job``; None if the system has none to give right now."""
-        variables = job.round.place.variables
-        if variables is not self.variables:
-            self.variables = variables
-            os.environ.clear()
-            os.environ.update(variables)
+        self.use(job.round.place.variables)
         try:
             pid = os.fork()
         except OSError:
@@ -156,6 +152,13 @@ class Forker:
             _in_child(job, wait_status, self.private)
         self.running[pid] = job
         return pid
+
+    def use(self, variables: dict[str, str]) -> None:
+        """Take a round's environment variables as our own, for its jobs to inherit."""
+        if variables is not self.variables:
+            self.variables = variables
+            os.environ.clear()
+            os.environ.update(variables)
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class Forker:
         round.running -= 1
         self.slots.append(job.slot)
         if job.reason is not None:
-            os.unlink(f"{self.scratch}/{job.slot}.reason")
+            take_word_back(f"{self.scratch}/{job.slot}")
         if job.writer and code == processes.CLAIMED:
             self.note("claimed", [round.key, job.position, job.attempt.attempt])
         else:
@@ -223,10 +226,12 @@ class Forker:
     def do_round(self, facts: dict[str, Any]) -> None:
         key = facts.pop("key")
         self.scratch = facts["scratch"]
+        self.use(facts["variables"])
         try:
             payload = load_aside(facts)
             if payload.lock is None:
                 environment.show_python(facts["variables"])
+                self.variables = None
             store = open_store(facts.pop("store"))
             named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
             self.rounds[key] = Round(key, Place(Job(payload=payload, store=store, **named), **facts))

@@ -51,13 +51,14 @@ class Order:
     """Path of the uv executable; None: look for it when it is needed."""
 
 
-def run_job(order: Order, *, foreground: bool = False) -> int:
+def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
     """Make the attempt and write its outcome; returns the process's exit code: 0 only for success.
 
     ``foreground=True`` ends the job when standard input closes: with whoever started it.
+    ``forward=False`` lets what the job prints go to its log only.
     """
     processes.become_subreaper()
-    drain = Drain(foreground=foreground)
+    drain = Drain(foreground=foreground, forward=forward)
     pid, orders = _fork_child(drain)
     try:
         return _Parent(order, drain, pid, orders).run()
@@ -195,6 +196,8 @@ class _Parent:
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
                 return self.job.fail(str(error)), nothing
+            except BrokenPipeError:
+                pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
         report = _read_report(f"{self.job.private}/report")
         if report is not None:

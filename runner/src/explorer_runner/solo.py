@@ -90,8 +90,19 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
 
 def tell_to_end(scratch: str, reason: str) -> None:
     """Leave word for a job that gets a signal: it may handle that, and then says itself why it ended."""
-    with open(f"{scratch}.reason", "w") as file:
-        file.write(reason)
+    try:
+        with open(f"{scratch}.reason", "w") as file:
+            file.write(reason)
+    except OSError:
+        pass  # a full disk: then the reason is the signal
+
+
+def take_word_back(scratch: str) -> None:
+    """Remove what ``tell_to_end`` left."""
+    try:
+        os.unlink(f"{scratch}.reason")
+    except OSError:
+        pass
 
 
 def _told_to_end(scratch: str) -> str | None:

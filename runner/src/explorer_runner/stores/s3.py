@@ -136,4 +136,5 @@ class S3Store:
         except self._obstore.exceptions.AlreadyExistsError as error:
             raise AlreadyExists(f"{key} is in the store {self.uri} already") from error
         except (self._obstore.exceptions.BaseError, OSError) as error:
-            raise StoreError(f"{key} in the store {self.uri}: {error}") from error
+            message = str(error).partition("\n\nDebug source")[0]  # obstore adds its own innards
+            raise StoreError(f"{key} in the store {self.uri}: {message}") from error
