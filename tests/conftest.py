@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
 
@@ -95,10 +96,16 @@ def eventually(holds: Callable[[], object], seconds: float = SECONDS) -> None:
         time.sleep(0.01)
 
 
-def run_python(code: str, *arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+def run_python(
+    code: str, *arguments: str, check: bool = True, **options: object
+) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own, as a user would."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=SECONDS * 2, **options
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS * 2,
+        **options,
     )  # type: ignore[call-overload]
     if check:
         assert done.returncode == 0, done.stdout + done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer as command
 from gencove_explorer.job_manager import JobManager
@@ -24,7 +25,9 @@ def explorer(*arguments: str, code: int = 0, **options: object) -> str:
     return done.stdout if code == 0 else done.stdout + done.stderr
 
 
-def commands(group: click.Group = command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(
+    group: click.Group = command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name, found in group.commands.items():
         if isinstance(found, click.Group):
             yield from commands(found, (*path, name))
@@ -77,7 +80,18 @@ def test_help_names_every_command(home: Path):
 
 
 def test_a_whole_life(home: Path, analysis_file: Path):
-    out = explorer("run", f"{analysis_file}:work", "--input", '["foo", "bad"]', "--cpu", "1", "--memory-mb", "300", "--wait", code=1)
+    out = explorer(
+        "run",
+        f"{analysis_file}:work",
+        "--input",
+        '["foo", "bad"]',
+        "--cpu",
+        "1",
+        "--memory-mb",
+        "300",
+        "--wait",
+        code=1,
+    )
     identifier = re.search(r"\d{4}-\S+_work_[0-9a-f]{32}", out)[0]
     assert "FAILED" in out
     assert "1 of 2 jobs failed; job 1: ValueError: bad input" in out
@@ -102,7 +116,11 @@ def test_a_whole_life(home: Path, analysis_file: Path):
 
 
 def test_json_of_everything(home: Path, analysis_file: Path):
-    ran = json.loads(explorer("run", f"{analysis_file}:work", "--input", '["foo", "bar"]', "--json", "--label", "team=demo"))
+    ran = json.loads(
+        explorer(
+            "run", f"{analysis_file}:work", "--input", '["foo", "bar"]', "--json", "--label", "team=demo"
+        )
+    )
     identifier = ran["id"]
     assert json.loads(explorer("wait", identifier, "--json")) == {
         "id": identifier,
@@ -136,7 +154,9 @@ def test_run_here(home: Path, analysis_file: Path):
     out = explorer("run", f"{analysis_file}:work", "--input", '"x"', "--local")
     assert out.startswith("input x\n")
     assert out.endswith("SUCCEEDED\n")
-    assert "ValueError: bad input" in explorer("run", f"{analysis_file}:work", "--input", '"bad"', "--local", code=1)
+    assert "ValueError: bad input" in explorer(
+        "run", f"{analysis_file}:work", "--input", '"bad"', "--local", code=1
+    )
     Path("input.json").write_text('["a"]')
     explorer("run", f"{analysis_file}:work", "--input-file", "input.json", "--local", "--name", "named")
     assert JobManager().list_jobs()[0].name == "named"
@@ -202,7 +222,12 @@ def test_completion_offers_commands_and_ids(home: Path):
     an = Analysis(function=lambda ac: None)
     an.run()
     for words, expected in (("explorer sta", "status"), (f"explorer status {an.id[:6]}", an.id)):
-        environment = {**os.environ, "_EXPLORER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        environment = {
+            **os.environ,
+            "_EXPLORER_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        }
         assert expected in explorer(env=environment)
 
 

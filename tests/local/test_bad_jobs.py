@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from explorer_runner import logs
 from explorer_runner.keys import payload_key
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
@@ -64,7 +65,7 @@ def bad(ac):
 
         ac.output.value("lock", threading.Lock())
     if kind == "no package":
-        import nosuchpackage
+        pass
     if kind == "no dependency":
         ac.dependency("nobody")
     if kind == "interrupt":
@@ -141,7 +142,15 @@ def test_closing_the_streams_and_leaving_threads_are_no_failures(home: Path):
             os.chmod("x", 0)
             os.chmod(".", 0)
 
-    kinds = ["closes stdout", "closes descriptors", "threads", "forks", "removes its folder", "locks its folder", "last"]
+    kinds = [
+        "closes stdout",
+        "closes descriptors",
+        "threads",
+        "forks",
+        "removes its folder",
+        "locks its folder",
+        "last",
+    ]
     an = Analysis(function=work, input=kinds, job_definition=SMALL)
     an.run()
     an.wait_done(timeout=60)
@@ -176,7 +185,9 @@ def test_what_a_job_leaves_behind_ends_with_it(home: Path, tmp_path: Path):
         while psutil.pid_exists(int(note.read_text())):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-    sleeping = [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "1000"]]
+    sleeping = [
+        each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "1000"]
+    ]
     assert not [each for each in sleeping if each.create_time() > time.time() - 60]
 
 
@@ -349,12 +360,17 @@ def test_a_job_does_not_see_the_notebooks_packages_or_variables(home: Path, monk
         ac.output.value("there", [name for name in ac.input if importlib.util.find_spec(name)])
         ac.output.value("variables", sorted(os.environ))
         ac.output.value("main", sys.modules["__main__"].__dict__.get("__file__"))
-        found = subprocess.run(["python", "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+        found = subprocess.run(
+            ["python", "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+        )
         ac.output.value("python", found.stdout.strip() == sys.executable)
         ac.output.value("umask", os.umask(0))
 
     monkeypatch.setenv("MY_NOTEBOOK_SECRET", "x")
-    an = Analysis(function=work, input=[["pytest", "boto3", "gencove_explorer", "rich", "json", "explorer_runner", "cloudpickle"], []])
+    an = Analysis(
+        function=work,
+        input=[["pytest", "boto3", "gencove_explorer", "rich", "json", "explorer_runner", "cloudpickle"], []],
+    )
     an.run()
     an.wait_done(timeout=60)
     out = an.get_output(0)
@@ -365,7 +381,9 @@ def test_a_job_does_not_see_the_notebooks_packages_or_variables(home: Path, monk
     assert out.value("main") is None
 
 
-def test_secrets_come_from_the_callers_environment_and_stand_in_no_record(home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_secrets_come_from_the_callers_environment_and_stand_in_no_record(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
     def work(ac):
         import os
 

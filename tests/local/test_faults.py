@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.local.client import LocalExecutor
@@ -42,7 +43,9 @@ def kill(pids: list[int]) -> int:
 
 
 @pytest.mark.parametrize("kind", ["scheduler", "forker", "both"])
-def test_killed_at_random_moments_every_job_runs_at_most_once_and_the_array_ends(home: Path, tmp_path: Path, kind: str):
+def test_killed_at_random_moments_every_job_runs_at_most_once_and_the_array_ends(
+    home: Path, tmp_path: Path, kind: str
+):
     executed = tmp_path / "executed"
 
     def work(ac):
@@ -125,12 +128,14 @@ def count(event, args):
 sys.addaudithook(count)
 def work(ac):
     ac.output.value("x", len(ac.input))
-Analysis(function=work, input=["a" * 700_000, "b" * 700_000], job_definition=JobDefinition(cpu=1, memory_mb=300)).run()
+Analysis(function=work, input=["a" * 700_000, "b" * 700_000]).run()
 """
     writes = 0
     while True:
         before = {each.id for each in JobManager().list_jobs()}
-        done = subprocess.run([sys.executable, "-c", code, str(writes)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(writes)], capture_output=True, text=True, check=False
+        )
         if done.returncode == 0:
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
@@ -161,7 +166,9 @@ for n in range(5):
 print(*ids)
 """
     processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(4)
     ]
     ids = []
@@ -178,7 +185,9 @@ print(*ids)
     assert len(victims("scheduler")) == 1
 
 
-def test_a_scheduler_ends_when_idle_and_the_next_call_starts_another(home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_scheduler_ends_when_idle_and_the_next_call_starts_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
     def work(ac):
         ac.output.value("x", 1)
 

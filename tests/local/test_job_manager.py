@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import InvalidName, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.records import IndexRecord, write_index
-from explorer_runner.stores import open_store
 
 
 def work(ac):
@@ -25,7 +26,14 @@ def work(ac):
 def listed(home: Path, when: datetime, name: str, user: str = "ann") -> str:
     identifier = f"{when:%Y-%m-%dT%H%M%S}_{name}_{abs(hash((when, name))):032x}"
     record = IndexRecord(
-        id=identifier, name=name, user=user, submitted=when.timestamp(), jobs=1, array=False, executor="local", python="3.11"
+        id=identifier,
+        name=name,
+        user=user,
+        submitted=when.timestamp(),
+        jobs=1,
+        array=False,
+        executor="local",
+        python="3.11",
     )
     write_index(open_store(str(home / "store")), record)
     return identifier
@@ -38,7 +46,8 @@ def work(ac):
     print("hello", ac.input)
     ac.output.value("x", ac.input)
     ac.output.file("f").as_local().write_text("text")
-an = Analysis(function=work, input=["a", "b"], job_definition=JobDefinition(cpu=1, memory_mb=300), labels={"team": "demo"})
+small = JobDefinition(cpu=1, memory_mb=300)
+an = Analysis(function=work, input=["a", "b"], job_definition=small, labels={"team": "demo"})
 print(an.run())
 """
     script = home.parent / "script.py"
@@ -64,7 +73,14 @@ print(an.run())
 
 def test_ids_that_are_none(home: Path):
     manager = JobManager()
-    for text in ("", "x", "../../etc/passwd", None, 3, "2023-05-08T000000_../x_17eb494f3d5349c88959bace7a6b7873"):
+    for text in (
+        "",
+        "x",
+        "../../etc/passwd",
+        None,
+        3,
+        "2023-05-08T000000_../x_17eb494f3d5349c88959bace7a6b7873",
+    ):
         with pytest.raises(InvalidName, match="is not an analysis id"):
             manager.get_analysis(text)  # type: ignore[arg-type]
     with pytest.raises(NoSuchAnalysis, match=r"no analysis .* in the store"):
@@ -76,8 +92,9 @@ def test_an_id_has_the_form_of_the_description(home: Path, capsys: pytest.Captur
     an.run()
     assert re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{6}_example_fn_[0-9a-f]{32}", an.id)
     line = capsys.readouterr().err.strip()
+    clock = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}"
     assert re.fullmatch(
-        rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} \| INFO \| gencove_explorer\.analysis:run:\d+ - Analysis ID: {an.id}", line
+        rf"{clock} \| INFO \| gencove_explorer\.analysis:run:\d+ - Analysis ID: {an.id}", line
     )
     stamp = datetime.strptime(an.id[:17], "%Y-%m-%dT%H%M%S").replace(tzinfo=UTC)
     assert abs(stamp - datetime.now(UTC)) < timedelta(seconds=30)
@@ -124,7 +141,9 @@ def test_every_filter(home: Path):
 
 def test_a_list_prints_as_a_table(home: Path):
     assert repr(JobManager().list_jobs()) == "no analyses"
-    an = Analysis(function=work, input=["<b>", "y"], job_definition=JobDefinition(cpu=1, memory_mb=300), name="table")
+    an = Analysis(
+        function=work, input=["<b>", "y"], job_definition=JobDefinition(cpu=1, memory_mb=300), name="table"
+    )
     an.run()
     an.wait_done(timeout=60)
     found = JobManager().list_jobs(since="1h")

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError, PackageError
 
@@ -45,7 +46,7 @@ def test_a_package_is_installed_and_shared(home: Path):
 def test_a_package_that_does_not_exist_is_refused_at_submission(home: Path):
     with pytest.raises(PackageError, match="no-such-package-at-all was not found"):
         Analysis(function=lambda ac: None, pip_packages=["no-such-package-at-all"]).run()
-    with pytest.raises(PackageError, match="unsatisfiable|no versions|No solution"):
+    with pytest.raises(PackageError, match=r"unsatisfiable|no versions|No solution"):
         Analysis(function=lambda ac: None, pip_packages=["iniconfig==99"]).run()
     with pytest.raises(PackageError, match="cannot be resolved"):
         Analysis(function=lambda ac: None, pip_packages=["not a requirement!!"]).run()

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import (
     CaptureError,
@@ -52,7 +53,12 @@ def test_no_function(home: Path):
 
 def test_lists_that_are_no_arrays(home: Path):
     refused(home, SubmissionError, "array of no jobs", Analysis(function=work, input=[]))
-    refused(home, SubmissionError, "10,001 elements, an array has at most 10,000", Analysis(function=work, input=list(range(10_001))))
+    refused(
+        home,
+        SubmissionError,
+        "10,001 elements, an array has at most 10,000",
+        Analysis(function=work, input=list(range(10_001))),
+    )
 
 
 def test_names_that_batch_would_refuse(home: Path):
@@ -76,7 +82,12 @@ def test_a_derived_name_is_cut_and_cleaned(home: Path):
 
 def test_an_input_that_cannot_be_pickled_is_named_with_its_path(home: Path):
     nested = [{"id": 1}, {"id": 2, "tools": [None, {"lock": LOCK}]}]
-    refused(home, CaptureError, r"input\[1\]\['tools'\]\[1\]\['lock'\]: TypeError: cannot pickle", Analysis(function=work, input=nested))
+    refused(
+        home,
+        CaptureError,
+        r"input\[1\]\['tools'\]\[1\]\['lock'\]: TypeError: cannot pickle",
+        Analysis(function=work, input=nested),
+    )
     refused(home, CaptureError, r"^input\['x'\]: TypeError", Analysis(function=work, input={"x": LOCK}))
 
     class Holder:
@@ -89,10 +100,17 @@ def test_an_input_that_cannot_be_pickled_is_named_with_its_path(home: Path):
 def test_an_input_that_refers_to_a_package_the_job_lacks(home: Path):
     import rich.text
 
-    refused(home, CaptureError, r'input\[1\].*the package .rich., .*pip_packages=\["rich==', Analysis(function=work, input=[1, rich.text.Text("x")]))
+    refused(
+        home,
+        CaptureError,
+        r'input\[1\].*the package .rich., .*pip_packages=\["rich==',
+        Analysis(function=work, input=[1, rich.text.Text("x")]),
+    )
 
 
-def test_a_function_that_takes_along_what_cannot_travel(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_function_that_takes_along_what_cannot_travel(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     import rich
 
     def uses_package(ac):
@@ -116,10 +134,21 @@ def test_a_function_that_takes_along_what_cannot_travel(home: Path, tmp_path: Pa
     def second():
         return LOCK
 
-    refused(home, CaptureError, r'uses_package uses .rich.: the module rich is of the package .rich.*pip_packages=\["rich==', Analysis(function=uses_package))
-    refused(home, CaptureError, "uses_sdk uses 'Analysis': .* belongs to the SDK", Analysis(function=uses_sdk))
-    refused(home, CaptureError, "uses_lock uses 'LOCK': TypeError: cannot pickle", Analysis(function=uses_lock))
-    refused(home, CaptureError, "uses_big uses 'BIG', a bytearray of more than 8 MB", Analysis(function=uses_big))
+    refused(
+        home,
+        CaptureError,
+        r'uses_package uses .rich.: the module rich is of the package .rich.*pip_packages=\["rich==',
+        Analysis(function=uses_package),
+    )
+    refused(
+        home, CaptureError, "uses_sdk uses 'Analysis': .* belongs to the SDK", Analysis(function=uses_sdk)
+    )
+    refused(
+        home, CaptureError, "uses_lock uses 'LOCK': TypeError: cannot pickle", Analysis(function=uses_lock)
+    )
+    refused(
+        home, CaptureError, "uses_big uses 'BIG', a bytearray of more than 8 MB", Analysis(function=uses_big)
+    )
     refused(home, CaptureError, "uses_helper -> second uses 'LOCK'", Analysis(function=uses_helper))
     (tmp_path / "ownmodule.py").write_text("def f():\n    return 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -128,7 +157,12 @@ def test_a_function_that_takes_along_what_cannot_travel(home: Path, tmp_path: Pa
     def uses_own(ac):
         ownmodule.f()
 
-    refused(home, CaptureError, rf"uses_own uses 'ownmodule': the module ownmodule is of a module of your own \({tmp_path}", Analysis(function=uses_own))
+    refused(
+        home,
+        CaptureError,
+        rf"uses_own uses 'ownmodule': the module ownmodule is of a module of your own \({tmp_path}",
+        Analysis(function=uses_own),
+    )
     with open(tmp_path / "note", "w") as opened:
 
         def uses_file(ac):
@@ -150,9 +184,13 @@ def test_what_is_sure_to_work_travels(home: Path):
     assert an.get_output().value("x") == [6, '{"a": [1, 2]}', 5]
 
 
-def test_a_function_of_a_users_own_module_travels_with_its_helpers(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_function_of_a_users_own_module_travels_with_its_helpers(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "mywork.py").write_text(
-        "import json\nLIMIT = 4\ndef _helper(x):\n    return json.dumps([x, LIMIT])\ndef work(ac):\n    ac.output.value('x', _helper(ac.input))\n"
+        "import json\nLIMIT = 4\n"
+        "def _helper(x):\n    return json.dumps([x, LIMIT])\n"
+        "def work(ac):\n    ac.output.value('x', _helper(ac.input))\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     import mywork
@@ -169,8 +207,13 @@ def test_dependencies_that_cannot_be(home: Path):
     a.depends_on, b.depends_on = [b], [a]
     refused(home, DependencyError, "in a circle: a -> b -> a", a)
     one, other = Analysis(function=work, name="same"), Analysis(function=work, name="same")
-    refused(home, DependencyError, "two analyses called 'same'", Analysis(function=work, depends_on=[one, other]))
-    two, three = Analysis(function=work, name="two", input=[1, 2]), Analysis(function=work, name="three", input=[1, 2, 3], depends_on=[])
+    refused(
+        home, DependencyError, "two analyses called 'same'", Analysis(function=work, depends_on=[one, other])
+    )
+    two, three = (
+        Analysis(function=work, name="two", input=[1, 2]),
+        Analysis(function=work, name="three", input=[1, 2, 3], depends_on=[]),
+    )
     three.depends_on = [each(two)]
     refused(home, DependencyError, "three has an array of 3, two has an array of 2", three)
     single = Analysis(function=work, name="single", depends_on=[each(two)])
@@ -178,7 +221,12 @@ def test_dependencies_that_cannot_be(home: Path):
     refused(home, DependencyError, "which is not an Analysis", Analysis(function=work, depends_on=["a"]))  # type: ignore[list-item]
     refused(home, DependencyError, "use a list", Analysis(function=work, depends_on=two))  # type: ignore[arg-type]
     many = [Analysis(function=work, name=f"n{n}") for n in range(21)]
-    refused(home, DependencyError, "depends on 21 analyses, AWS Batch allows 20", Analysis(function=work, depends_on=many))
+    refused(
+        home,
+        DependencyError,
+        "depends on 21 analyses, AWS Batch allows 20",
+        Analysis(function=work, depends_on=many),
+    )
 
 
 def test_an_error_in_the_last_of_a_chain_leaves_nothing_behind(home: Path):
@@ -188,8 +236,18 @@ def test_an_error_in_the_last_of_a_chain_leaves_nothing_behind(home: Path):
 
 
 def test_definitions_that_can_never_fit(home: Path):
-    refused(home, SubmissionError, "cpu=3, the local executor has 2", Analysis(function=work, job_definition=JobDefinition(cpu=3)))
-    refused(home, SubmissionError, "memory_mb=9999, the local executor has 4000", Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=9999)))
+    refused(
+        home,
+        SubmissionError,
+        "cpu=3, the local executor has 2",
+        Analysis(function=work, job_definition=JobDefinition(cpu=3)),
+    )
+    refused(
+        home,
+        SubmissionError,
+        "memory_mb=9999, the local executor has 4000",
+        Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=9999)),
+    )
     refused(home, SubmissionError, "gpu=1", Analysis(function=work, job_definition=JobDefinition(gpu=1)))
     for arguments, message in (
         ({"cpu": 0}, "use a number from 1"),
@@ -251,7 +309,11 @@ def test_many_large_inputs_do_not_fill_the_memory(home: Path):
             return (bytes, (1 << 20,))
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    an = Analysis(function=length, input=[Lazy(number) for number in range(300)], job_definition=JobDefinition(cpu=1, memory_mb=300))
+    an = Analysis(
+        function=length,
+        input=[Lazy(number) for number in range(300)],
+        job_definition=JobDefinition(cpu=1, memory_mb=300),
+    )
     an.run()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
     an.terminate_all()
@@ -259,4 +321,9 @@ def test_many_large_inputs_do_not_fill_the_memory(home: Path):
 
 
 def test_a_global_config_that_cannot_travel(home: Path):
-    refused(home, CaptureError, "global_config.*lock", Analysis(function=work, global_config=GlobalConfig(lock=LOCK)))
+    refused(
+        home,
+        CaptureError,
+        "global_config.*lock",
+        Analysis(function=work, global_config=GlobalConfig(lock=LOCK)),
+    )

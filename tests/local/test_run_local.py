@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed
 from gencove_explorer.job_manager import JobManager
@@ -53,7 +54,7 @@ def test_one_job_of_an_array(home: Path, capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == "[1] out b\n"
     assert an.get_output(1).value("x") == "b"
     assert an.status() == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 1}}
-    with pytest.raises(Exception, match="job 0 of .* was not run"):
+    with pytest.raises(Exception, match=r"job 0 of .* was not run"):
         an.get_output(0)
     with pytest.raises(IndexError, match="0 to 2"):
         an.run_local(job_index=3)
@@ -62,7 +63,9 @@ def test_one_job_of_an_array(home: Path, capsys: pytest.CaptureFixture[str]):
             an.run_local(parallel=wrong)  # type: ignore[arg-type]
 
 
-def test_a_failure_stops_the_rest_and_is_raised_with_its_traceback(home: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_failure_stops_the_rest_and_is_raised_with_its_traceback(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
     def work(ac):
         print("job", ac.input)
         if ac.input == 1:
@@ -78,7 +81,9 @@ def test_a_failure_stops_the_rest_and_is_raised_with_its_traceback(home: Path, c
     assert "bad one" in an.status(1)["reason"]
 
 
-def test_dependencies_run_first_and_only_if_they_have_not_succeeded(home: Path, capsys: pytest.CaptureFixture[str]):
+def test_dependencies_run_first_and_only_if_they_have_not_succeeded(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
     def second(ac):
         print("second sees", ac.dependency("shout").get_output().value("x"))
 
@@ -162,7 +167,9 @@ an.run_local()
 
 
 def start_slow() -> tuple["subprocess.Popen[str]", int]:
-    process = subprocess.Popen([sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     return process, int(process.stdout.readline().split()[-1])
 

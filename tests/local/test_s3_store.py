@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.job_manager import JobManager
 

@@ -58,9 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         default=f"{base}/environments",
     )
     _fact(parser, "--uv", "EXPLORER_UV", "path of uv; default: beside Python, or on the PATH", default="")
-    parser.add_argument(
-        "--foreground", action="store_true", help="end the job when standard input closes"
-    )
+    parser.add_argument("--foreground", action="store_true", help="end the job when standard input closes")
     return parser
 
 

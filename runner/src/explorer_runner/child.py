@@ -37,7 +37,9 @@ class Job:
     copy of their own, in which only that has to be filled in.
     """
 
-    def __init__(self, *, analysis: str, round: int, digest: str, payload: Payload | None, store: Store) -> None:
+    def __init__(
+        self, *, analysis: str, round: int, digest: str, payload: Payload | None, store: Store
+    ) -> None:
         self.analysis = analysis
         self.round = round
         self.digest = digest

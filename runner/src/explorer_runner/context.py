@@ -18,7 +18,7 @@ from explorer_runner.stores import Store
 class GlobalConfig:
     """What all jobs of an analysis share: keyword arguments, read as attributes, never changed.
 
-        GlobalConfig(age_map={"human": 20}).age_map["human"]
+    GlobalConfig(age_map={"human": 20}).age_map["human"]
     """
 
     def __init__(self, **values: Any) -> None:
@@ -115,7 +115,9 @@ class AnalysisContext:
 
     def dependency(self, name: str) -> Dependency:
         """The analysis called ``name`` that this one depends on. Raises NoSuchDependency."""
-        return Dependency(*find_dependency(self._spec.depends_on, name, self._store, self._downloads), self.job_index)
+        return Dependency(
+            *find_dependency(self._spec.depends_on, name, self._store, self._downloads), self.job_index
+        )
 
     def __repr__(self) -> str:
         return f"AnalysisContext(id={self.id!r}, job_index={self.job_index}, attempt={self.attempt})"

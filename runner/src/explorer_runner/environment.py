@@ -20,9 +20,30 @@ from explorer_runner.folders import remove_tree
 _COMPLETE = ".complete"
 
 _PASSED_ON = frozenset(
-    "HOME USER LOGNAME SHELL PATH LANG LANGUAGE TZ TERM SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE "
-    "CURL_CA_BUNDLE PIP_CERT HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy "
-    "XDG_CACHE_HOME XDG_CONFIG_HOME".split()
+    [
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TERM",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "PIP_CERT",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+    ]
 )
 _PASSED_ON_PREFIXES = ("LC_", "AWS_", "UV_", "PIP_")
 _NOT_PASSED_ON = ("AWS_BATCH_",)
@@ -40,7 +61,8 @@ def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[
     variables = {
         name: value
         for name, value in caller.items()
-        if name in _PASSED_ON or (name.startswith(_PASSED_ON_PREFIXES) and not name.startswith(_NOT_PASSED_ON))
+        if name in _PASSED_ON
+        or (name.startswith(_PASSED_ON_PREFIXES) and not name.startswith(_NOT_PASSED_ON))
     }
     # Libraries that count the machine's processors would start more threads than the job asked for.
     variables["OMP_NUM_THREADS"] = str(definition.cpu)

@@ -17,7 +17,7 @@ _DEATH_SECONDS = 2.0
 
 
 def make_any_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
-    """Make an attempt, in one process or, where the store is no folder, with a parent; returns the exit code."""
+    """Make an attempt, where the store is no folder with a parent of its own; returns the exit code."""
     try:
         if place.folder is not None:
             return make_attempt(place, position, attempt, slot)
@@ -69,7 +69,9 @@ def load_aside(facts: dict[str, Any]) -> Payload:
             with os.fdopen(writer, "wb") as out:
                 try:
                     store = open_store(facts["store"])
-                    members = load(store, payload_key(facts["analysis"], facts["round"]), facts["digest"]).members
+                    members = load(
+                        store, payload_key(facts["analysis"], facts["round"]), facts["digest"]
+                    ).members
                     frames.write(out, members)
                 except ExplorerError as error:
                     frames.write(out, {"error": str(error).encode()})

@@ -76,7 +76,8 @@ class Running:
 
 class Forker:
     """Starts and reaps. What runs for every job is written plainly: each page of memory that it
-    touches is copied once for every fork."""
+    touches is copied once for every fork.
+    """
 
     def __init__(self, commands: int, reports: int) -> None:
         self.commands, self.reports = commands, reports
@@ -252,7 +253,11 @@ class Forker:
         key, position, attempt, reason, gently = argument
         round = self.rounds.get(key)
         for pid, job in self.running.items():
-            if (job.round, job.position, job.attempt.attempt) == (round, position, attempt) and not job.writer:
+            if (job.round, job.position, job.attempt.attempt) == (
+                round,
+                position,
+                attempt,
+            ) and not job.writer:
                 job.reason = job.reason or reason
                 tell_to_end(f"{self.scratch}/{job.slot}", reason)
                 processes.end_group(pid, signal.SIGTERM if gently else signal.SIGKILL)
@@ -304,9 +309,7 @@ def _in_child(job: Running, wait_status: int, private: tuple[int, ...]) -> NoRet
         for descriptor in private:
             os.close(descriptor)
         if job.writer:
-            code = close_attempt(
-                job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason
-            )
+            code = close_attempt(job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason)
         else:
             code = make_any_attempt(job.round.place, job.position, job.attempt, job.slot)
     except BaseException as error:

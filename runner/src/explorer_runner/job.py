@@ -12,7 +12,6 @@ fork. A child that crashes, is killed or ends itself still leaves an outcome, by
 import base64
 import json
 import os
-import signal
 import sys
 import time
 from dataclasses import dataclass

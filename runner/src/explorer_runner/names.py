@@ -18,9 +18,9 @@ BATCH_NAME_LENGTH = 128
 _STAMP_LENGTH = len("2023-05-08T154506")
 NAME_LENGTH = BATCH_NAME_LENGTH - _STAMP_LENGTH - 32 - len("__")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,%d}" % NAME_LENGTH)
+_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{NAME_LENGTH}}}")
 _ID = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{6})_([A-Za-z0-9_-]{1,%d})_([0-9a-f]{32})" % NAME_LENGTH
+    rf"(\d{{4}}-\d{{2}}-\d{{2}})T(\d{{6}})_([A-Za-z0-9_-]{{1,{NAME_LENGTH}}})_([0-9a-f]{{32}})", re.ASCII
 )
 
 

@@ -121,7 +121,9 @@ def _tree(key: str, folder: Path, movable: bool) -> list[Produced]:
             produced.append(_regular(check_key(inner), path, movable))
         for name in folders:
             if os.path.islink(os.path.join(parent, name)):
-                raise OutputError(f"the output folder {key!r} holds a link to a folder, {name!r}: copy it instead")
+                raise OutputError(
+                    f"the output folder {key!r} holds a link to a folder, {name!r}: copy it instead"
+                )
         folders.sort()
     return produced
 

@@ -97,7 +97,9 @@ class Spec:
         """The job index at a position of this round. Raises CorruptPayload outside of it."""
         count = self.jobs if self.indices is None else len(self.indices)
         if not 0 <= position < count:
-            raise CorruptPayload(f"position {position} is outside round {self.round}, which runs {count} jobs")
+            raise CorruptPayload(
+                f"position {position} is outside round {self.round}, which runs {count} jobs"
+            )
         return position if self.indices is None else self.indices[position]
 
     def to_json(self) -> bytes:

@@ -40,10 +40,18 @@ def describe_exit(status: int) -> tuple[int | None, int | None, str]:
         if code == UNWRITTEN:
             return code, None, "its outputs or its outcome could not be stored; the log says why"
         if code == FULL:
-            return code, None, "the disk was full when its outputs or its outcome were to be stored: make room"
-        return code, None, (
-            f"its process ended itself with exit code {code} before the work function returned "
-            "(os._exit, or a library that ends the process)"
+            return (
+                code,
+                None,
+                "the disk was full when its outputs or its outcome were to be stored: make room",
+            )
+        return (
+            code,
+            None,
+            (
+                f"its process ended itself with exit code {code} before the work function returned "
+                "(os._exit, or a library that ends the process)"
+            ),
         )
     name = signal.Signals(-code).name if -code in {int(s) for s in signal.Signals} else f"signal {-code}"
     meaning = _SIGNALS.get(signal.Signals(-code), "") if name.startswith("SIG") else ""

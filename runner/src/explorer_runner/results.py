@@ -85,9 +85,7 @@ class JobOutput:
         return {key: self.value(key) for key in self.outcome.values}
 
     def __repr__(self) -> str:
-        return (
-            f"JobOutput(index={self.index}, values={list(self.outcome.values)}, files={list(self._files)})"
-        )
+        return f"JobOutput(index={self.index}, values={list(self.outcome.values)}, files={list(self._files)})"
 
     def _below(self, folder: str) -> list[dict[str, Any]]:
         return [each for key, each in self._files.items() if key.startswith(f"{folder}/")]
@@ -125,7 +123,9 @@ class JobOutput:
 
     def _missing(self, what: str, key: str, there: Sequence[str]) -> NoSuchOutput:
         found = ", ".join(map(repr, sorted(there)[:20])) or "none"
-        return NoSuchOutput(f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}")
+        return NoSuchOutput(
+            f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}"
+        )
 
 
 def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:
@@ -147,7 +147,9 @@ def outcome_names(store: Store, analysis: str) -> list[OutcomeName]:
 class Results:
     """The outputs of all jobs of one analysis."""
 
-    def __init__(self, store: Store, analysis: str, *, name: str, jobs: int, array: bool, downloads: str) -> None:
+    def __init__(
+        self, store: Store, analysis: str, *, name: str, jobs: int, array: bool, downloads: str
+    ) -> None:
         self.store = store
         self.analysis = analysis
         self.name = name

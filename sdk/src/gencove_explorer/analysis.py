@@ -1,14 +1,14 @@
 """Analysis: a function, its inputs, and what became of them.
 
-    from gencove_explorer.analysis import Analysis, AnalysisContext
+from gencove_explorer.analysis import Analysis, AnalysisContext
 
-    def work(ac: AnalysisContext):
-        ac.output.value("length", len(ac.input))
+def work(ac: AnalysisContext):
+ac.output.value("length", len(ac.input))
 
-    an = Analysis(function=work, input=["foo", "bars"])
-    an.run()
-    an.wait_done()
-    an.values("length")      # [3, 4]
+an = Analysis(function=work, input=["foo", "bars"])
+an.run()
+an.wait_done()
+an.values("length")      # [3, 4]
 """
 
 import sys
@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
-
 from gencove_explorer.errors import NotSubmitted
 from gencove_explorer.log import get_logger
 
@@ -140,7 +139,9 @@ class Analysis:
         """
         return self._submitted().status(job_index)
 
-    def logs(self, job_index: int | None = None, live: bool = False, since: str | float | timedelta = "10m") -> None:
+    def logs(
+        self, job_index: int | None = None, live: bool = False, since: str | float | timedelta = "10m"
+    ) -> None:
         """Print the log of one job: what it wrote in the last ``since``, or ``live`` until it ends.
 
         Ctrl-C stops following, not the job.
@@ -159,7 +160,7 @@ class Analysis:
         return self._submitted().get_output(job_index)
 
     def get_outputs(self) -> Iterator[JobOutput]:
-        """The outputs of all jobs as they finish, waiting for them. Raises JobFailed at the end if any failed."""
+        """The outputs of all jobs as they finish, waiting for them; at the end JobFailed if any failed."""
         from gencove_explorer.waiting import outputs_as_they_finish
 
         return outputs_as_they_finish(self._submitted())

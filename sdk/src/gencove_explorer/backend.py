@@ -9,7 +9,6 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.keys import analysis_prefix
 from explorer_runner.stores import Store
-
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
 from gencove_explorer.records import IndexRecord, write_index

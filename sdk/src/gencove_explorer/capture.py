@@ -98,8 +98,8 @@ class Capture:
                 Pickler(_Bounded(CAPTURE_BYTES), self._modules).dump(value)
             except _TooLarge:
                 raise CaptureError(
-                    f"{where}, a {type(value).__name__} of more than {CAPTURE_BYTES >> 20} MB, which every job "
-                    "would load: pass it as input= or global_config=, or keep it in a file that jobs read"
+                    f"{where}, a {type(value).__name__} of more than {CAPTURE_BYTES >> 20} MB, which every "
+                    "job would load: pass it as input= or global_config=, or keep it in a file that jobs read"
                 ) from None
             except Exception as error:
                 raise CaptureError(f"{where}{self.fault_in(value)}: {explain(error)}") from error

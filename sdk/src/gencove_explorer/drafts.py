@@ -12,12 +12,11 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.names import check_name, derive_name, new_id
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import check_index
-
 from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
 from gencove_explorer.packages import check_requirements, lock
-from gencove_explorer.submission import check_python, inputs_of, pickle_parts, stored_parts
+from gencove_explorer.submission import check_python, pickle_parts, stored_parts
 
 if TYPE_CHECKING:
     from gencove_explorer.analysis import Analysis
@@ -154,17 +153,20 @@ def _refs(
         ref = refs(dependency)
         if ref.name in found:
             raise DependencyError(
-                f"{analysis.name} depends on two analyses called {ref.name!r}: give one of them another name=, so "
-                "that ac.dependency(name) says which"
+                f"{analysis.name} depends on two analyses called {ref.name!r}: give one of them another "
+                "name=, so that ac.dependency(name) says which"
             )
         if each and not (array and ref.array and ref.jobs == jobs):
-            sizes = f"{analysis.name} has {_jobs(jobs, array)}, {ref.name} has {_jobs(ref.jobs, ref.array)}"
-            raise DependencyError(f"each({ref.name}) needs two arrays of one size, but {sizes}")
+            own, other = _jobs(jobs, array), _jobs(ref.jobs, ref.array)
+            raise DependencyError(
+                f"each({ref.name}) needs two arrays of one size, but {analysis.name} has {own}, "
+                f"{ref.name} has {other}"
+            )
         found[ref.name] = DependencyRef(name=ref.name, id=ref.id, each=each, array=ref.array, jobs=ref.jobs)
     if len(found) > MAX_DEPENDENCIES:
         raise DependencyError(
-            f"{analysis.name} depends on {len(found)} analyses, AWS Batch allows {MAX_DEPENDENCIES}: put an analysis "
-            "that gathers some of them in between"
+            f"{analysis.name} depends on {len(found)} analyses, AWS Batch allows {MAX_DEPENDENCIES}: "
+            "put an analysis that gathers some of them in between"
         )
     return list(found.values())
 
@@ -191,8 +193,8 @@ def _config(config: object) -> GlobalConfig:
 def _labels(labels: object) -> dict[str, str]:
     if labels is None:
         return {}
-    if not isinstance(labels, dict) or not all(isinstance(each, str) for pair in labels.items() for each in pair):
+    if not isinstance(labels, dict) or not all(
+        isinstance(each, str) for pair in labels.items() for each in pair
+    ):
         raise SubmissionError(f"labels={labels!r}: use a dictionary of strings")
     return dict(labels)
-
-

@@ -12,9 +12,13 @@ def seconds(duration: str | float | timedelta) -> float:
         return duration.total_seconds()
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         return float(duration)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration) if isinstance(duration, str) else None
+    match = (
+        re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration) if isinstance(duration, str) else None
+    )
     if match is None:
-        raise ValueError(f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'")
+        raise ValueError(
+            f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
+        )
     return float(match[1]) * _UNITS[match[2]]
 
 

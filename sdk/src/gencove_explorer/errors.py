@@ -1,16 +1,16 @@
 """The SDK's errors; they join the runner's tree (explorer_runner.errors).
 
-    ExplorerError
-    ├── ConfigError          a setting that cannot be used
-    ├── SubmissionError      an analysis that is refused before anything is written
-    │   ├── CaptureError     the function or an input takes along what cannot travel
-    │   └── DependencyError  dependencies that cannot be: a cycle, two of one name, too many
-    ├── NotSubmitted         a call that needs an id on an analysis that was never submitted
-    ├── NoSuchAnalysis       no analysis of that id in the store (also a KeyError)
-    ├── JobFailed            a job failed; carries its outcome
-    ├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
-    ├── InUse                an analysis that cannot be deleted yet
-    └── ExecutorError        the local executor could not be started, or does not answer
+ExplorerError
+├── ConfigError          a setting that cannot be used
+├── SubmissionError      an analysis that is refused before anything is written
+│   ├── CaptureError     the function or an input takes along what cannot travel
+│   └── DependencyError  dependencies that cannot be: a cycle, two of one name, too many
+├── NotSubmitted         a call that needs an id on an analysis that was never submitted
+├── NoSuchAnalysis       no analysis of that id in the store (also a KeyError)
+├── JobFailed            a job failed; carries its outcome
+├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
+├── InUse                an analysis that cannot be deleted yet
+└── ExecutorError        the local executor could not be started, or does not answer
 """
 
 from explorer_runner.errors import (

@@ -10,7 +10,6 @@ from typing import Protocol
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import Attempt, OutcomeName
 from explorer_runner.stores import Store
-
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.observe import Observed
 from gencove_explorer.records import IndexRecord, RoundRecord

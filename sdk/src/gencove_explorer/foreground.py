@@ -20,7 +20,6 @@ from explorer_runner.folders import claim_private, remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, round_key
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
-
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
 from gencove_explorer.local.processes import owner_of
 from gencove_explorer.local.runtime import find_runtime, find_uv
@@ -134,7 +133,12 @@ class _Runner:
     """One job's runner: a process, with both its streams copied to ours."""
 
     def __init__(
-        self, stored: StoredAnalysis, record: RoundRecord, position: int, settings: Settings, selector: selectors.BaseSelector
+        self,
+        stored: StoredAnalysis,
+        record: RoundRecord,
+        position: int,
+        settings: Settings,
+        selector: selectors.BaseSelector,
     ) -> None:
         index = record.index_of(position)
         self._prefix = f"[{index}] " if stored.record.array else ""
@@ -260,5 +264,3 @@ def close_unended(store: Store, record: RoundRecord, reason: str, besides: Conta
 
 def _logs(store: Store, analysis: str) -> str:
     return str(store.path(logs_prefix(analysis)))
-
-

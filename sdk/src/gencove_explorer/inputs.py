@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.payload import INLINE_BYTES, InputEntry
-
 from gencove_explorer.capture import Capture, Pickler
 from gencove_explorer.errors import CaptureError, SubmissionError
 from gencove_explorer.log import get_logger
@@ -90,8 +89,8 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
                 raise CaptureError(f"{name}: {error}") from error
             if buffer.tell() > MAX_INPUT_BYTES:
                 raise SubmissionError(
-                    f"input[{index}] is {buffer.tell() >> 20} MB when pickled, more than {MAX_INPUT_BYTES >> 20}: "
-                    "keep the data in a file and pass its path or address"
+                    f"input[{index}] is {buffer.tell() >> 20} MB when pickled, more than "
+                    f"{MAX_INPUT_BYTES >> 20}: keep the data in a file and pass its path or address"
                 )
             with buffer.getbuffer() as view:
                 pickled.add(view)
@@ -107,6 +106,7 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
         raise
     if pickled.size > WARN_BYTES:
         _log.warning(
-            "the inputs are %.1f GB when pickled: files that jobs read cost less than inputs", pickled.size / 1e9
+            "the inputs are %.1f GB when pickled: files that jobs read cost less than inputs",
+            pickled.size / 1e9,
         )
     return pickled

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from explorer_runner.keys import index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
-
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.backend import Backend
 from gencove_explorer.display import analyses_as_html, analyses_as_text

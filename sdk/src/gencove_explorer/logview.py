@@ -11,7 +11,6 @@ from explorer_runner import logs
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import Attempt, log_key
 from explorer_runner.stores import Store
-
 from gencove_explorer.durations import ago, seconds
 from gencove_explorer.observe import FINISHED, Observed
 from gencove_explorer.stored import StoredAnalysis
@@ -88,7 +87,8 @@ def _show_once(
     if state in FINISHED and index in observed.outcomes:
         ended = time.time() - stored.outcome(observed, index).ended
         if ended > length:
-            note(f'job {index} of {stored.id} ended {ago(ended)} ago: logs({index}, since="{ago(ended)}") shows its log')
+            show = f'logs({index}, since="{ago(ended)}")'
+            note(f"job {index} of {stored.id} ended {ago(ended)} ago: {show} shows its log")
             return
     data = _reader(stored, attempt, time.time() - length).read()
     write(data.decode(errors="replace"))
@@ -97,7 +97,11 @@ def _show_once(
 
 
 def _follow(
-    stored: StoredAnalysis, index: int, length: float, write: Callable[[str], object], note: Callable[[str], object]
+    stored: StoredAnalysis,
+    index: int,
+    length: float,
+    write: Callable[[str], object],
+    note: Callable[[str], object],
 ) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     attempt: Attempt | None = None
@@ -121,7 +125,9 @@ def _follow(
             return
         if reader is None and state != said:
             said = state
-            note(f"job {index} of {stored.id} is {state}" + (f": {observed.reason}" if observed.reason else ""))
+            note(
+                f"job {index} of {stored.id} is {state}" + (f": {observed.reason}" if observed.reason else "")
+            )
         pause = _POLL_SECONDS[0] if data else min(pause * 1.5, _POLL_SECONDS[1])
         time.sleep(pause)
 

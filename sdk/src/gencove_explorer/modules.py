@@ -42,7 +42,9 @@ class Modules:
         if module in _BY_VALUE or top in sys.stdlib_module_names or top in _RUNNER:
             return False
         file = getattr(sys.modules.get(module), "__file__", None)
-        return file is not None and not any(Path(file).is_relative_to(folder) for folder in _installed_folders())
+        return file is not None and not any(
+            Path(file).is_relative_to(folder) for folder in _installed_folders()
+        )
 
     def has(self, module: str) -> bool:
         """Whether every job has a module, or needs none for it."""
@@ -100,4 +102,10 @@ def _requirement(distribution: str) -> str:
 
 def _installed_folders() -> list[str]:
     paths = sysconfig.get_paths()
-    return [paths["purelib"], paths["platlib"], paths["stdlib"], *site.getsitepackages(), site.getusersitepackages()]
+    return [
+        paths["purelib"],
+        paths["platlib"],
+        paths["stdlib"],
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    ]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer_runner.keys import FAILED, SUCCEEDED, OutcomeName
-
 from gencove_explorer.records import RoundRecord
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"

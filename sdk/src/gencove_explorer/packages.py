@@ -10,7 +10,6 @@ from pathlib import Path
 
 from explorer_runner.errors import PackageError
 from explorer_runner.folders import make_private
-
 from gencove_explorer.local.runtime import find_uv
 
 FRESH_SECONDS = 24 * 3600.0
@@ -40,7 +39,9 @@ def lock(requirements: Sequence[str], home: Path) -> bytes | None:
     """
     if not requirements:
         return None
-    key = hashlib.sha256("\n".join([sys.version, os.path.realpath(sys.executable), *sorted(requirements)]).encode())
+    key = hashlib.sha256(
+        "\n".join([sys.version, os.path.realpath(sys.executable), *sorted(requirements)]).encode()
+    )
     kept = home / "locks" / f"{key.hexdigest()[:32]}.toml"
     if kept.exists() and 0 <= time.time() - kept.stat().st_mtime < FRESH_SECONDS:
         return kept.read_bytes()
@@ -62,9 +63,8 @@ def _resolve(requirements: Sequence[str]) -> bytes:
         capture_output=True,
     )
     if asked.returncode != 0:
-        raise PackageError(
-            f"pip_packages={list(requirements)} cannot be resolved:\n{asked.stderr.decode(errors='replace').strip()}"
-        )
+        said = asked.stderr.decode(errors="replace").strip()
+        raise PackageError(f"pip_packages={list(requirements)} cannot be resolved:\n{said}")
     return asked.stdout
 
 

@@ -156,7 +156,7 @@ def read_index(store: Store, analysis_id: str) -> IndexRecord:
 def read_rounds(
     store: Store, analysis_id: str, known: Mapping[int, RoundRecord] | None = None
 ) -> dict[int, RoundRecord]:
-    """All rounds of an analysis by number, the first run first; those that are ``known`` are not read again."""
+    """All rounds of an analysis by number, the first run first; ``known`` ones are not read again."""
     numbers = sorted(int(name.removesuffix(".json")) for name in store.names(rounds_prefix(analysis_id)))
     found = dict(known or {})
     for number in numbers:

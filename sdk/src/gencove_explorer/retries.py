@@ -7,7 +7,6 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
-
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.log import get_logger
@@ -86,5 +85,3 @@ def _parts(
     parts = stored_parts(stored.store, loaded, positions, backend.settings.home / "tmp", same_analysis=True)
     check_python(parts)
     return parts
-
-

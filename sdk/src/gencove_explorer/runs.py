@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from explorer_runner.keys import SUCCEEDED
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
-
 from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.drafts import in_order, prepare, ref_of_draft
 from gencove_explorer.errors import DependencyError

@@ -95,7 +95,9 @@ class Settings:
 
     def items(self) -> list[tuple[str, Any, str]]:
         """Name, value and source of each setting."""
-        plain = [(each.name, getattr(self, each.name)) for each in fields(self) if each.name not in _NOT_PLAIN]
+        plain = [
+            (each.name, getattr(self, each.name)) for each in fields(self) if each.name not in _NOT_PLAIN
+        ]
         batch = [(f"batch.{each.name}", getattr(self.batch, each.name)) for each in fields(BatchSettings)]
         return [(name, value, self.source(name)) for name, value in plain + batch]
 

@@ -9,13 +9,20 @@ from typing import Any
 
 from explorer_runner import payload
 from explorer_runner.errors import NotFinished, NotFound
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, analysis_prefix, index_key, outcome_key, payload_key
+from explorer_runner.keys import (
+    FAILED,
+    SUCCEEDED,
+    Attempt,
+    analysis_prefix,
+    index_key,
+    outcome_key,
+    payload_key,
+)
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
 from explorer_runner.payload import Payload
 from explorer_runner.results import JobOutput, Results, check_index, outcome_names
 from explorer_runner.stores import Store
-
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
 from gencove_explorer.executors import Executor
 from gencove_explorer.observe import NOT_RUN, Observed, as_status, observe
@@ -143,7 +150,12 @@ class StoredAnalysis:
     def results(self) -> Results:
         record = self.record
         return Results(
-            self.store, self.id, name=record.name, jobs=record.jobs, array=record.array, downloads=self.downloads
+            self.store,
+            self.id,
+            name=record.name,
+            jobs=record.jobs,
+            array=record.array,
+            downloads=self.downloads,
         )
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
@@ -168,7 +180,9 @@ class StoredAnalysis:
         """Raise NotFinished or JobFailed unless every job succeeded."""
         observed = observed or self.observe()
         if not observed.finished:
-            raise NotFinished(f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it")
+            raise NotFinished(
+                f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it"
+            )
         failed = observed.indices(FAILED)
         if failed:
             raise self.job_failed(observed, failed[0], others=len(failed) - 1)

@@ -40,7 +40,9 @@ def job_credentials(uri: str) -> dict[str, str]:
     if found is None:
         return {}
     frozen = found.get_frozen_credentials()
-    variables = dict(zip(_CREDENTIALS, (frozen.access_key, frozen.secret_key, frozen.token or ""), strict=True))
+    variables = dict(
+        zip(_CREDENTIALS, (frozen.access_key, frozen.secret_key, frozen.token or ""), strict=True)
+    )
     if session.region_name:
         variables["AWS_REGION"] = session.region_name
     return {name: value for name, value in variables.items() if value}

@@ -24,7 +24,6 @@ from explorer_runner.keys import (
 from explorer_runner.payload import DependencyRef, Payload, Spec, python_minor
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
-
 from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.errors import SubmissionError
@@ -66,8 +65,8 @@ def inputs_of(value: Any) -> tuple[Sequence[Any], bool]:
         return [value], False
     if not value:
         raise SubmissionError(
-            'input=[] is an array of no jobs: give it at least one element, or hand one empty list to one job, '
-            'input={"i": []}'
+            "input=[] is an array of no jobs: give it at least one element, or hand one empty list to "
+            'one job, input={"i": []}'
         )
     if len(value) > MAX_INPUTS:
         raise SubmissionError(
@@ -78,7 +77,12 @@ def inputs_of(value: Any) -> tuple[Sequence[Any], bool]:
 
 
 def pickle_parts(
-    function: Callable[[Any], Any], inputs: Sequence[Any], array: bool, config: GlobalConfig, lock: bytes | None, folder: Path
+    function: Callable[[Any], Any],
+    inputs: Sequence[Any],
+    array: bool,
+    config: GlobalConfig,
+    lock: bytes | None,
+    folder: Path,
 ) -> Parts:
     """Pickle everything. Raises CaptureError or SubmissionError; ``folder`` holds large inputs."""
     modules = Modules(lock)
@@ -128,8 +132,8 @@ def check_python(parts: Parts) -> None:
     """Raise PythonMismatch if these parts were pickled by another Python than this one."""
     if parts.python != python_minor():
         raise PythonMismatch(
-            f"this analysis was submitted from Python {parts.python}, and only that can run it again; this is "
-            f"Python {python_minor()}: do it from Python {parts.python}, or submit the function anew"
+            f"this analysis was submitted from Python {parts.python}, and only that can run it again; this "
+            f"is Python {python_minor()}: do it from Python {parts.python}, or submit the function anew"
         )
 
 
@@ -215,5 +219,3 @@ def user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-

@@ -9,7 +9,6 @@ from typing import Any
 
 from explorer_runner.keys import SUCCEEDED
 from explorer_runner.results import JobOutput
-
 from gencove_explorer.errors import WaitTimeout
 from gencove_explorer.log import get_logger
 from gencove_explorer.observe import FINISHED, RUNNING, Observed

@@ -82,9 +82,7 @@ class S3Store:
 
     def keep(self, key: str, path: Path, *, move: bool = False) -> None:
         with self._errors(key):
-            self._obstore.put(
-                self._backend, key, path, chunk_size=_PART_BYTES, max_concurrency=4
-            )
+            self._obstore.put(self._backend, key, path, chunk_size=_PART_BYTES, max_concurrency=4)
 
     def fetch(self, key: str, path: Path) -> None:
         with self._errors(key), open(path, "wb") as file:

@@ -10,6 +10,14 @@ from gencove_explorer.errors import ExplorerError
 
 __all__ = ["explorer", "main"]
 
+_CHECKING = (
+    "gencove_explorer.analysis",
+    "gencove_explorer.durations",
+    "gencove_explorer.job_manager",
+    "explorer_runner.results",
+)
+"""Modules that check what a person gave, with Python's own exceptions."""
+
 _EPILOG = """\b
 Examples:
   explorer run analysis.py:work --input '["foo", "bar"]' --wait
@@ -23,7 +31,9 @@ Settings come from EXPLORER_... variables and explorer.toml: see explorer config
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="explorer")
 def explorer() -> None:
     """Run Python analyses on this machine or on AWS Batch, and find them again."""
@@ -67,5 +77,4 @@ def _is_about_arguments(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return module in ("gencove_explorer.analysis", "gencove_explorer.durations", "gencove_explorer.job_manager",
-                      "explorer_runner.results")  # fmt: skip
+    return module in _CHECKING

@@ -5,10 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from explorer_runner.errors import NotFinished
 from explorer_runner.results import JobOutput
-
-from gencove_explorer.cli.common import find, id_argument, index_argument, json_option, print_json, print_table
+from gencove_explorer.cli.common import (
+    find,
+    id_argument,
+    index_argument,
+    json_option,
+    print_json,
+    print_table,
+)
 from gencove_explorer.display import analyses_as_text
 from gencove_explorer.job_manager import JobManager
 
@@ -22,7 +29,9 @@ _SHOWN_VALUE = 60
 @click.option("--user", help="Submitted by this user.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Show this many.")
 @json_option
-def list_(since: str | None, date: str | None, name: str | None, user: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    since: str | None, date: str | None, name: str | None, user: str | None, limit: int, as_json: bool
+) -> None:
     """List analyses, newest first.
 
     \b
@@ -93,7 +102,9 @@ def logs(analysis_id: str, index: int | None, live: bool, since: str, as_json: b
 @click.command()
 @id_argument
 @index_argument
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Copy the files into this folder.")
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), help="Copy the files into this folder."
+)
 @json_option
 def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool) -> None:
     """Show values and files of one job, or of all that succeeded.
@@ -201,7 +212,9 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:
-        click.echo(f"{analysis.id}: {count:,} jobs run again" if count else f"{analysis.id}: no job has failed")
+        click.echo(
+            f"{analysis.id}: {count:,} jobs run again" if count else f"{analysis.id}: no job has failed"
+        )
 
 
 @click.command()

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
 from explorer_runner.errors import InvalidName
 from explorer_runner.names import parse_id
-
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ExplorerError, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager

@@ -48,7 +48,14 @@ def executor_status(as_json: bool) -> None:
     state = local.queue.read_state() if alive else {}
     waiting = len(local.queue.open_rounds())
     if as_json:
-        print_json({"running": alive, "stopped": local.queue.stopped.exists(), "open_rounds": waiting, **_renamed(state)})
+        print_json(
+            {
+                "running": alive,
+                "stopped": local.queue.stopped.exists(),
+                "open_rounds": waiting,
+                **_renamed(state),
+            }
+        )
         return
     if not alive:
         stopped = " (stopped by a person)" if local.queue.stopped.exists() else ""
@@ -56,7 +63,9 @@ def executor_status(as_json: bool) -> None:
         if waiting:
             click.echo(f"{waiting} submissions wait")
         return
-    click.echo(f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})")
+    click.echo(
+        f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})"
+    )
     click.echo(f"{state.get('running', 0):,} jobs run, {state.get('waiting', 0):,} wait")
     click.echo(
         f"{state.get('cpus_in_use', 0)} of {state.get('cpus')} CPUs, {state.get('memory_mb_in_use', 0):,} of "

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
-
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import json_option, print_json
 from gencove_explorer.errors import JobFailed
@@ -19,14 +19,18 @@ from gencove_explorer.errors import JobFailed
 @click.command()
 @click.argument("target", metavar="FILE:FUNCTION")
 @click.option("--input", "input_json", metavar="JSON", help="The input; a JSON list is an array of jobs.")
-@click.option("--input-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with it.")
+@click.option(
+    "--input-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file with it."
+)
 @click.option("--global-config", metavar="JSON", help="A JSON object: what all jobs share.")
 @click.option("--name", help="Name of the analysis; default: the function's.")
 @click.option("--cpu", type=int, help="CPUs of each job.")
 @click.option("--memory-mb", type=int, help="Memory of each job, in MiB.")
 @click.option("--timeout-seconds", type=int, help="Seconds after which a job is ended.")
 @click.option("--retries", type=int, help="How many more times a failed job is tried.")
-@click.option("--pip", "pip_packages", multiple=True, metavar="REQUIREMENT", help="A package; may be repeated.")
+@click.option(
+    "--pip", "pip_packages", multiple=True, metavar="REQUIREMENT", help="A package; may be repeated."
+)
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help="May be repeated.")
 @click.option("--local", is_flag=True, help="Run here and now, with the output as it comes (run_local).")
 @click.option("--wait", is_flag=True, help="Wait until all jobs have ended; exit code 1 if any failed.")
@@ -110,7 +114,9 @@ def load_function(target: str) -> Callable[..., Any]:
     found = namespace.get(name)
     if not callable(found):
         functions = sorted(
-            key for key, value in namespace.items() if callable(value) and not key.startswith("_") and key != "each"
+            key
+            for key, value in namespace.items()
+            if callable(value) and not key.startswith("_") and key != "each"
         )
         raise click.UsageError(f"{path} has no function {name!r}; it has: {', '.join(functions) or 'none'}")
     return found  # type: ignore[no-any-return]
@@ -126,7 +132,7 @@ def _parse(text: str, option: str) -> Any:
 def _object(text: str) -> dict[str, Any]:
     found = _parse(text, "--global-config")
     if not isinstance(found, dict):
-        raise click.UsageError('--global-config: use a JSON object, such as \'{"folds": 5}\'')
+        raise click.UsageError("--global-config: use a JSON object, such as '{\"folds\": 5}'")
     return found
 
 

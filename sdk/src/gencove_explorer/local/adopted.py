@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+
 from explorer_runner import claim
 from explorer_runner import processes as runner_processes
 from explorer_runner.errors import AlreadyExists, StoreError
@@ -18,7 +19,6 @@ from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.stores import Store
-
 from gencove_explorer.local import processes
 
 LOOK_SECONDS = 0.2

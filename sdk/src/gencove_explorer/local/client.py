@@ -13,7 +13,6 @@ from explorer_runner.environment import job_variables
 from explorer_runner.folders import claim_private
 from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
-
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, SubmissionError
 from gencove_explorer.local.queue import Entry, Queue
@@ -44,15 +43,19 @@ class LocalExecutor:
         if definition is None:
             default = JobDefinition()
             return JobDefinition(cpu=min(default.cpu, cpus), memory_mb=min(default.memory_mb, memory_mb))
-        for name, asked, has in (("cpu", definition.cpu, cpus), ("memory_mb", definition.memory_mb, memory_mb)):
+        for name, asked, has, setting in (
+            ("cpu", definition.cpu, cpus, "EXPLORER_CPUS"),
+            ("memory_mb", definition.memory_mb, memory_mb, "EXPLORER_MEMORY_MB"),
+        ):
             if asked > has:
                 raise SubmissionError(
                     f"job_definition asks for {name}={asked}, the local executor has {has}: it could never "
-                    f"start. Ask for less, or allow more ({'EXPLORER_CPUS' if name == 'cpu' else 'EXPLORER_MEMORY_MB'})"
+                    f"start. Ask for less, or allow more ({setting})"
                 )
         if definition.gpu:
             raise SubmissionError(
-                f"job_definition asks for gpu={definition.gpu}: the local executor hands out no GPUs; use AWS Batch"
+                f"job_definition asks for gpu={definition.gpu}: the local executor hands out no GPUs; "
+                "use AWS Batch"
             )
         missing = sorted(set(definition.secrets) - set(os.environ))
         if missing:
@@ -114,7 +117,9 @@ class LocalExecutor:
 
     def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
-        self.queue.ask({"terminate": analysis, "indices": None if indices is None else list(indices), "reason": reason})
+        self.queue.ask(
+            {"terminate": analysis, "indices": None if indices is None else list(indices), "reason": reason}
+        )
         self.wake()
 
     def last_attempt(
@@ -194,7 +199,9 @@ class LocalExecutor:
             waits = False
             for ref in record.depends_on:
                 found = progress[ref.id]
-                waits = waits or found is None or not (index in found.succeeded if ref.each else found.finished)
+                waits = (
+                    waits or found is None or not (index in found.succeeded if ref.each else found.finished)
+                )
             new = unseen[f"{record.id}.{record.round}"]
             states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
 
@@ -208,7 +215,9 @@ class LocalExecutor:
         )
 
 
-def last_claimed(claims: str, rounds: Sequence[RoundRecord], observed: Observed, index: int) -> Attempt | None:
+def last_claimed(
+    claims: str, rounds: Sequence[RoundRecord], observed: Observed, index: int
+) -> Attempt | None:
     """The last attempt at a job that a process has claimed, in the last round that it is in."""
     round = max((each.round for each in rounds if index in each.all_indices()), default=0)
     ended = observed.outcomes.get(index)
@@ -252,5 +261,3 @@ def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
         if time.monotonic() > deadline:
             raise ExecutorError(otherwise)
         time.sleep(0.01)
-
-

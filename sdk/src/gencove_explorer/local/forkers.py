@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.folders import make_private
-
 from gencove_explorer.local.queue import Queue, iterate_lines
 from gencove_explorer.local.rounds import ActiveRound
 
@@ -34,7 +33,8 @@ class ForkerHandle:
                 env={"LANG": "C.UTF-8"},
                 start_new_session=True,
             )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._commands = self._process.stdin.fileno()
         self.reports = self._process.stdout.fileno()
         os.set_blocking(self._commands, False)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 
 from explorer_runner.errors import StoreError
+from explorer_runner.folders import remove_tree
 from explorer_runner.keys import Attempt
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
-
+from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.rounds import ActiveRound, Progress
@@ -30,6 +31,11 @@ class Ledger:
     def claims_of(self, round: ActiveRound) -> str:
         """The folder of a round's claims, which are its logs."""
         return claims_folder(self._queue, self.store_of(round.entry), round.record.id)
+
+    def forget_claims(self, round: ActiveRound) -> None:
+        """Remove the claims of a round that has ended, unless they lie in the store as its logs."""
+        if not isinstance(self.store_of(round.entry), FolderStore):
+            remove_tree(self.claims_of(round))
 
     def attempt_of(self, round: ActiveRound, position: int, attempt: int) -> Attempt:
         return Attempt(round.record.index_of(position), round.record.round, attempt)

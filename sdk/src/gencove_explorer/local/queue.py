@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.folders import make_private
-
 from gencove_explorer.records import IndexRecord, RoundRecord
 
 

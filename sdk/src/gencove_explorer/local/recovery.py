@@ -7,7 +7,6 @@ from explorer_runner.keys import SUCCEEDED, Attempt, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
-
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.rounds import ActiveRound, Progress
 from gencove_explorer.observe import FINISHED, settle
@@ -34,7 +33,8 @@ def load_progress(store: Store, analysis: str, jobs: int) -> Progress | None:
 
 def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, Attempt]:
     """Bring a round to where it stands; returns the attempts that somebody claimed and that have no
-    outcome, by position."""
+    outcome, by position.
+    """
     record = round.record
     position_of = {record.index_of(position): position for position in round.open}
     tried: Counter[int] = Counter()

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from explorer_runner.payload import DependencyRef
-
 from gencove_explorer.local.queue import Entry
 from gencove_explorer.local.slots import Demand, Size
 
@@ -92,11 +91,15 @@ class ActiveRound:
         for ref in self.record.depends_on:
             progress = progress_of(ref)
             if progress is None:
-                self._fail_waiting(by_index.values(), f"Dependency failed: {ref.name} ({ref.id}) is not in the store")
+                self._fail_waiting(
+                    by_index.values(), f"Dependency failed: {ref.name} ({ref.id}) is not in the store"
+                )
                 return
             if ref.each:
                 lost = [by_index[index] for index in free & progress.failed]
-                self._fail_waiting(lost, f"Dependency failed: {ref.name} ({ref.id}), its job of the same index")
+                self._fail_waiting(
+                    lost, f"Dependency failed: {ref.name} ({ref.id}), its job of the same index"
+                )
                 free &= progress.succeeded
             elif progress.finished and progress.failed:
                 self._fail_waiting(by_index.values(), f"Dependency failed: {ref.name} ({ref.id})")

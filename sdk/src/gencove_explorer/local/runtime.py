@@ -14,7 +14,6 @@ import tempfile
 from pathlib import Path
 
 from explorer_runner.folders import make_private
-
 from gencove_explorer.errors import ExecutorError
 
 _PACKAGES = ("explorer_runner", "cloudpickle", "obstore")

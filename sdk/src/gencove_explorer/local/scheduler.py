@@ -14,7 +14,6 @@ from typing import Any
 
 from explorer_runner.errors import StoreError
 from explorer_runner.folders import make_private
-
 from gencove_explorer._version import __version__
 from gencove_explorer.local import processes
 from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
@@ -62,7 +61,7 @@ class Scheduler:
                 self.tick()
             except (OSError, StoreError) as error:
                 # A full disk, most likely. All is in files, and each step is taken again until it is done.
-                print(f"{time.strftime('%F %T')} {error}", file=sys.stderr, flush=True)
+                sys.stderr.write(f"{time.strftime('%F %T')} {error}\n")
                 time.sleep(_TROUBLE_SECONDS)
                 self.changed, self.look_around_at = True, 0.0
             for descriptor, _ in self.poll.poll(self.patience() * 1000):
@@ -248,6 +247,7 @@ class Scheduler:
         for key, round in list(self.rounds.items()):
             if not round.open and not round.closing:
                 del self.rounds[key]
+                self.ledger.forget_claims(round)
                 round.path.unlink(missing_ok=True)
                 if round.announced and round.entry.runtime in self.forkers:
                     self.forkers[round.entry.runtime].send("forget", key)
@@ -318,7 +318,9 @@ class Scheduler:
             "cpus": self.capacity.cpus,
             "memory_mb": self.capacity.memory_mb,
             "cpus_in_use": sum(each.need.cpus * count for each, count in zip(rounds, busy, strict=True)),
-            "memory_mb_in_use": sum(each.need.memory_mb * count for each, count in zip(rounds, busy, strict=True)),
+            "memory_mb_in_use": sum(
+                each.need.memory_mb * count for each, count in zip(rounds, busy, strict=True)
+            ),
             "running": sum(busy),
             "waiting": sum(len(each.open) for each in rounds) - sum(busy),
             "forkers": [each.pid for each in self.forkers.values()],

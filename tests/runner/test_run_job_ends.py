@@ -1,0 +1,309 @@
+"""The end of a job, by the runner as a process: asked for or not, nothing is left behind and it happens once."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from explorer_runner import claim
+from explorer_runner.claim import Life
+from explorer_runner.keys import FAILED, outcomes_prefix
+
+SECONDS = 60.0
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def written(path: Path) -> str:
+    """What a job writes to a file, once it has."""
+    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    return path.read_text().strip()
+
+
+def submit_sleeper(submit, note: Path, **spec):
+    """A job that notes its process and then sleeps for long."""
+
+    def work(ac):
+        import os
+        import time
+
+        ac.output.file("half").as_local().write_text("x")
+        with open("in-scratch", "w") as file:
+            file.write("x")
+        with open(ac.input, "w") as file:
+            file.write(f"{os.getpid()}\n")
+        print("asleep", flush=True)
+        time.sleep(300)
+
+    return submit(work, str(note), **spec)
+
+
+def test_sigterm_to_the_runner_ends_the_job_and_says_so(submit, tmp_path: Path):
+    job = submit_sleeper(submit, tmp_path / "note")
+    with job.start() as runner:
+        pid = int(written(tmp_path / "note"))
+        runner.terminate()
+        runner.communicate(timeout=SECONDS)
+    outcome = job.outcome()
+    assert (runner.returncode, outcome.status, outcome.exit_code, outcome.signal) == (143, FAILED, 143, 15)
+    assert outcome.reason.startswith("it was asked to end (SIGTERM)")
+    assert not alive(pid)
+    assert (job.log(), job.left(), outcome.files) == ("asleep\n", [], [])
+
+
+def test_a_job_that_cleans_up_at_sigterm_has_the_time_to(submit_here, tmp_path: Path):
+    def work(ac):
+        import signal
+        import sys
+        import time
+
+        def clean_up(number, frame):
+            print("cleaned up")
+            sys.exit(5)
+
+        signal.signal(signal.SIGTERM, clean_up)
+        with open(ac.input, "w") as file:
+            file.write("ready\n")
+        time.sleep(300)
+
+    job = submit_here(work, str(tmp_path / "note"))
+    with job.start() as runner:
+        written(tmp_path / "note")
+        runner.terminate()
+        runner.communicate(timeout=SECONDS)
+    assert runner.returncode == job.outcome().exit_code == 5
+    assert "cleaned up" in job.log()
+
+
+def test_sigterm_reaches_what_the_job_has_started(submit_here, tmp_path: Path):
+    def work(ac):
+        import subprocess
+
+        subprocess.run(["sh", "-c", f"echo $$ > {ac.input}; sleep 300; true"], check=True)
+
+    job = submit_here(work, str(tmp_path / "note"))
+    with job.start() as runner:
+        pid = int(written(tmp_path / "note"))
+        runner.terminate()
+        runner.communicate(timeout=SECONDS)
+    assert not alive(pid)
+    assert job.outcome().reason.startswith("it was asked to end (SIGTERM)")
+
+
+def test_in_the_foreground_closing_standard_input_ends_the_job(submit, tmp_path: Path):
+    job = submit_sleeper(submit, tmp_path / "note")
+    with job.start(options=("--foreground",), stdin=subprocess.PIPE) as runner:
+        pid = int(written(tmp_path / "note"))
+        runner.communicate(timeout=SECONDS)
+    assert runner.returncode == 143
+    assert job.outcome().reason == "the process that started it ended"
+    assert not alive(pid)
+    assert job.left() == []
+
+
+def test_in_the_foreground_standard_input_may_speak_without_being_heard(submit_here):
+    def work(ac):
+        import sys
+
+        ac.output.value("read", sys.stdin.read())
+
+    job = submit_here(work)
+    with job.start(options=("--foreground",), stdin=subprocess.PIPE) as runner:
+        runner.stdin.write("words\n" * 1000)
+        runner.stdin.flush()
+        runner.stdout.read()
+        assert runner.wait(SECONDS) == 0
+        runner.stdin.close()
+    assert job.output().value("read") == ""
+
+
+def test_without_foreground_nobody_need_stay(submit_here):
+    def work(ac):
+        ac.output.value("x", 1)
+
+    job = submit_here(work)
+    with job.start(stdin=subprocess.PIPE) as runner:
+        runner.stdin.close()
+        assert runner.wait(SECONDS) == 0
+    assert job.output().value("x") == 1
+
+
+def test_nobody_need_listen_to_the_output(submit_here):
+    def work(ac):
+        for n in range(10_000):
+            print("a line", n)
+        ac.output.value("x", 1)
+
+    job = submit_here(work)
+    with job.start() as runner:
+        runner.stdout.close()
+        runner.stderr.close()
+        assert runner.wait(SECONDS) == 0
+    assert job.output().value("x") == 1
+    assert job.log().endswith("a line 9999\n")
+
+
+def test_an_attempt_is_made_once(submit):
+    def work(ac):
+        with open(ac.input, "a") as file:
+            file.write("ran\n")
+
+    runs = submit.__closure__ and None
+    del runs
+    job = submit(work, "/dev/null")
+    assert job.run().returncode == 0
+    again = job.run()
+    assert again.returncode == 75
+    assert "explorer: " in again.stderr
+    assert len(job.store.names(outcomes_prefix(job.spec.id))) == 1
+    assert job.run(attempt=2).returncode == 0
+
+
+def test_an_attempt_that_somebody_makes_is_left_to_him(submit, tmp_path: Path):
+    job = submit_sleeper(submit, tmp_path / "note")
+    with job.start() as first:
+        written(tmp_path / "note")
+        assert job.run().returncode == 75
+        assert job.store.names(outcomes_prefix(job.spec.id)) == []
+        assert (job.scratch() / "in-scratch").exists()
+        first.terminate()
+        first.communicate(timeout=SECONDS)
+    assert job.outcome().reason.startswith("it was asked to end")
+
+
+def test_the_claim_is_held_while_the_job_runs_and_let_go_at_its_end(submit_here, tmp_path: Path):
+    job = submit_sleeper(submit_here, tmp_path / "note")
+    log = str(job.home / "store" / "analyses" / job.spec.id / "logs" / "0.0-1.txt")
+    with job.start() as runner:
+        written(tmp_path / "note")
+        assert claim.inspect(log) is Life.RUNNING
+        runner.terminate()
+        runner.communicate(timeout=SECONDS)
+    assert claim.inspect(log) is Life.GONE
+
+
+def test_threads_left_behind_hold_nothing_up(submit_here):
+    def work(ac):
+        import threading
+        import time
+
+        threading.Thread(target=time.sleep, args=[300]).start()
+        threading.Thread(target=time.sleep, args=[300], daemon=True).start()
+        ac.output.value("x", 1)
+
+    job = submit_here(work)
+    assert job.run().returncode == 0
+    assert job.output().value("x") == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_daemon_is_dead_when_the_runner_has_ended(submit, tmp_path: Path, fails: bool):
+    def work(ac):
+        import os
+        import time
+
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.setsid()
+                with open(ac.input[0], "w") as file:
+                    file.write(f"{os.getpid()}\n")
+                time.sleep(300)
+            os._exit(0)
+        os.wait()
+        while not os.path.exists(ac.input[0]) or not os.path.getsize(ac.input[0]):
+            time.sleep(0.01)
+        if ac.input[1]:
+            os._exit(7)
+
+    job = submit(work, (str(tmp_path / "note"), fails))
+    assert job.run().returncode == (7 if fails else 0)
+    assert not alive(int(written(tmp_path / "note")))
+
+
+def test_a_command_left_running_is_dead_when_the_runner_has_ended(submit_here):
+    def work(ac):
+        import subprocess
+
+        ac.output.value("pid", subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"], start_new_session=True).pid)
+
+    job = submit_here(work)
+    assert job.run().returncode == 0
+    assert not alive(job.output().value("pid"))
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_work_function_that_returns_in_two_processes_ends_once(submit, raises: bool):
+    def work(ac):
+        import os
+
+        pid = os.fork()
+        ac.output.value("pid", os.getpid())
+        if pid == 0:
+            print("in the child")
+            if ac.input:
+                raise ValueError("in the child only")
+        else:
+            os.waitpid(pid, 0)
+            ac.output.value("parent", pid)
+
+    job = submit(work, raises)
+    assert job.run().returncode == 0
+    assert set(job.output().values()) == {"pid", "parent"}
+    assert job.log() == "in the child\n"
+    assert len(job.store.names(outcomes_prefix(job.spec.id))) == 1
+
+
+def test_scratch_is_removed_though_the_job_took_its_rights_away(submit_here):
+    def work(ac):
+        import os
+
+        os.makedirs("a/b")
+        open("a/b/c", "w").close()
+        os.chmod("a/b", 0)
+        os.chmod(".", 0o500)
+
+    job = submit_here(work)
+    assert job.run().returncode == 0
+    assert job.left() == []
+
+
+def test_a_job_may_remove_its_own_scratch(submit_here):
+    def work(ac):
+        import os
+
+        ac.output.value("x", 1)
+        os.rmdir(os.getcwd())
+
+    job = submit_here(work)
+    assert job.run().returncode == 0
+    assert job.output().value("x") == 1
+    assert os.listdir(job.home / "scratch") == []
+
+
+def test_a_job_killed_by_its_group_leaves_its_runner_alone(submit_here):
+    def work(ac):
+        import os
+        import signal
+
+        os.killpg(0, signal.SIGKILL)
+
+    job = submit_here(work)
+    assert job.run().returncode == 137
+    assert job.outcome().signal == signal.SIGKILL
