@@ -73,7 +73,7 @@ class Settings:
     store: str
     """s3://bucket/prefix or a folder."""
     project: str | None = None
-    """Whose manifests these are; None: named after the git remote."""
+    """Whose manifests these are; None: named after the git remote (see ``project_name``)."""
     cpus: int = field(default_factory=machine_cpus)
     """CPUs that the local executor may use."""
     memory_mb: int = field(default_factory=machine_memory_mb)
@@ -89,6 +89,11 @@ class Settings:
         """The folder store of run_local, and of run() where nothing else is configured."""
         return self.store if "://" not in self.store else str(self.home / "store")
 
+    @property
+    def project_name(self) -> str:
+        """The project as set, else the name of the git remote's repository, else of the folder."""
+        return self.project or _repository_name(Path.cwd())
+
     def source(self, name: str) -> str:
         """Where the value of ``name`` came from."""
         return self.sources.get(name, "default")
@@ -99,7 +104,8 @@ class Settings:
             (each.name, getattr(self, each.name)) for each in fields(self) if each.name not in _NOT_PLAIN
         ]
         batch = [(f"batch.{each.name}", getattr(self.batch, each.name)) for each in fields(BatchSettings)]
-        return [(name, value, self.source(name)) for name, value in plain + batch]
+        values = {**dict(plain + batch), "project": self.project_name}
+        return [(name, value, self.source(name)) for name, value in values.items()]
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> "Settings":
@@ -127,6 +133,17 @@ class Settings:
 
 
 _NOT_PLAIN = ("batch", "sources")
+
+
+def _repository_name(folder: Path) -> str:
+    import subprocess  # only reconcile and config ask for it
+
+    asked = subprocess.run(
+        ["git", "-C", str(folder), "remote", "get-url", "origin"], capture_output=True, text=True
+    )
+    if asked.returncode != 0:
+        return folder.name
+    return asked.stdout.strip().rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2]
 
 
 def _files(folder: Path, environ: Mapping[str, str]) -> list[Path]:
