@@ -12,11 +12,21 @@ from typing import Any
 
 import cloudpickle
 import pytest
+
 from explorer_runner import payload
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.environment import job_variables
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, inputs_key, log_key, outcome_key, payload_key, round_key
+from explorer_runner.keys import (
+    FAILED,
+    SUCCEEDED,
+    Attempt,
+    inputs_key,
+    log_key,
+    outcome_key,
+    payload_key,
+    round_key,
+)
 from explorer_runner.names import new_id
 from explorer_runner.outcome import Outcome
 from explorer_runner.payload import InputEntry, Spec
@@ -50,14 +60,27 @@ class Submission:
         }
 
     def start(
-        self, position: int = 0, attempt: int = 1, *, options: tuple[str, ...] = (), facts: bool = True, **process: Any
+        self,
+        position: int = 0,
+        attempt: int = 1,
+        *,
+        options: tuple[str, ...] = (),
+        facts: bool = True,
+        **process: Any,
     ) -> subprocess.Popen[str]:
         """Start the runner; ``process`` goes to Popen."""
         given = self.facts(position, attempt) if facts else {}
         command = [sys.executable, "-P", "-s", "-m", "explorer_runner", *options]
         streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
-        process = {"stdin": subprocess.DEVNULL, **streams, "env": job_variables(JobDefinition(), os.environ), **process}
-        return subprocess.Popen([*command, *(each for fact in given.items() for each in fact)], text=True, **process)
+        process = {
+            "stdin": subprocess.DEVNULL,
+            **streams,
+            "env": job_variables(JobDefinition(), os.environ),
+            **process,
+        }
+        return subprocess.Popen(
+            [*command, *(each for fact in given.items() for each in fact)], text=True, **process
+        )
 
     def run(self, position: int = 0, attempt: int = 1, **how: Any) -> subprocess.CompletedProcess[str]:
         """Run the runner to its end."""
@@ -75,6 +98,14 @@ class Submission:
         found = [key for key in keys if self.store.exists(key)]
         assert len(found) == 1, f"outcomes: {found}"
         return Outcome.from_json(self.store.read(found[0]))
+
+    def failed(self, done: subprocess.CompletedProcess[str], code: int, index: int = 0) -> Outcome:
+        """The outcome of a job that must have failed with this exit code, and left no outputs and no scratch."""
+        outcome = self.outcome(index)
+        assert (outcome.status, done.returncode, outcome.exit_code) == (FAILED, code, code), done.stderr
+        assert (outcome.files, outcome.folders, outcome.values) == ([], [], {})
+        assert self.left() == []
+        return outcome
 
     def output(self, index: int = 0, attempt: int = 1) -> JobOutput:
         """What an attempt that succeeded left behind."""
@@ -99,7 +130,9 @@ class Submission:
         return [each for each in os.listdir(folder) if not each.endswith(".logs")] if folder.exists() else []
 
 
-def submit_to(store: Store, home: Path, function: Callable[..., Any], *inputs: Any, **spec: Any) -> Submission:
+def submit_to(
+    store: Store, home: Path, function: Callable[..., Any], *inputs: Any, **spec: Any
+) -> Submission:
     """Write a payload, its inputs and its round, as a submission does."""
     config = spec.pop("global_config", GlobalConfig())
     pickled = [cloudpickle.dumps(each, protocol=5) for each in inputs or (None,)]

@@ -1,4 +1,4 @@
-"""``python -m explorer_runner``, as a container starts it: what a job gets, and what it leaves in the store."""
+"""``python -m explorer_runner``, as containers start it: what a job gets, and what it leaves in the store."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from explorer_runner.context import AnalysisContext, GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import SUCCEEDED, outcome_key
@@ -126,8 +127,12 @@ def test_a_job_has_the_context_that_was_submitted(submit_here):
     def work(ac: AnalysisContext):
         import os
 
-        ac.output.value("context", [ac.id, ac.name, ac.job_index, ac.attempt, ac.input, ac.global_config.age, repr(ac)])
-        ac.output.value("definition", [ac.job_definition.cpu, os.environ["OMP_NUM_THREADS"], os.environ["COLOUR"]])
+        ac.output.value(
+            "context", [ac.id, ac.name, ac.job_index, ac.attempt, ac.input, ac.global_config.age, repr(ac)]
+        )
+        ac.output.value(
+            "definition", [ac.job_definition.cpu, os.environ["OMP_NUM_THREADS"], os.environ["COLOUR"]]
+        )
 
     definition = JobDefinition(cpu=3, environment={"COLOUR": "blue"})
     job = submit_here(work, "in", job_definition=definition, global_config=GlobalConfig(age=7))
@@ -173,15 +178,22 @@ def test_standard_output_and_error_are_passed_on_apart_and_logged_together(submi
     assert done.stdout == "out\nraw \\xff\nfrom a command\nlast, without an end"
     assert done.stderr == "err\n"
     log = (job.home / "store" / f"analyses/{job.spec.id}/logs/0.0-1.txt").read_bytes()
-    assert sorted(log.splitlines()) == [b"err", b"from a command", b"last, without an end", b"out", b"raw \xff"]
+    assert sorted(log.splitlines()) == [
+        b"err",
+        b"from a command",
+        b"last, without an end",
+        b"out",
+        b"raw \xff",
+    ]
 
 
 def test_what_would_run_at_the_end_of_a_script_runs_at_the_end_of_a_job(submit_here):
     def work(ac):
         import atexit
         import logging.handlers
+        import sys
 
-        atexit.register(print, "at exit")
+        atexit.register(print, "at exit", file=sys.stderr)
         memory = logging.handlers.MemoryHandler(100, target=logging.StreamHandler())
         logging.getLogger().addHandler(memory)
         logging.warning("buffered")
@@ -227,7 +239,9 @@ def test_a_missing_fact_is_asked_for_by_name_and_variable(missing: str):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert f"required: {missing}" in done.stderr
-    shown = subprocess.run([sys.executable, "-m", "explorer_runner", "--help"], capture_output=True, text=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "explorer_runner", "--help"], capture_output=True, text=True
+    )
     assert f"EXPLORER_{missing[2:].upper()}" in shown.stdout
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from explorer_runner import claim
 from explorer_runner.claim import AlreadyClaimed, Life
 
@@ -65,7 +66,9 @@ def test_a_log_that_nobody_made_is_unclaimed(log: Path):
     assert claim.inspect(str(log)) is Life.UNCLAIMED
 
 
-def test_the_life_of_a_claim_is_seen_from_another_process(log: Path, start: Callable[[], subprocess.Popen[str]]):
+def test_the_life_of_a_claim_is_seen_from_another_process(
+    log: Path, start: Callable[[], subprocess.Popen[str]]
+):
     process = start()
     assert said(process) == "starting"
     assert claim.inspect(str(log)) is Life.STARTING
@@ -100,7 +103,9 @@ def test_of_many_processes_one_claims(log: Path, start: Callable[[], subprocess.
     assert claim.inspect(str(log)) is Life.STARTING
 
 
-def test_an_attempt_is_claimed_once_though_its_process_is_gone(log: Path, start: Callable[[], subprocess.Popen[str]]):
+def test_an_attempt_is_claimed_once_though_its_process_is_gone(
+    log: Path, start: Callable[[], subprocess.Popen[str]]
+):
     first = start()
     said(first)
     first.kill()
@@ -146,7 +151,9 @@ def test_a_folder_that_is_not_there_is_an_error_and_no_claim(log: Path):
     assert os.listdir(log.parent) == []
 
 
-def test_a_program_that_the_job_started_does_not_hold_the_claim(log: Path, start: Callable[[], subprocess.Popen[str]]):
+def test_a_program_that_the_job_started_does_not_hold_the_claim(
+    log: Path, start: Callable[[], subprocess.Popen[str]]
+):
     process = start()
     said(process)
     tell(process, "import subprocess; child = subprocess.Popen(['sleep', '60'], close_fds=False)")

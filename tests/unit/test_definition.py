@@ -3,10 +3,11 @@
 import json
 
 import pytest
-from explorer_runner.definition import MAX_RETRIES, JobDefinition
-from explorer_runner.errors import InvalidDefinition
 from hypothesis import given
 from hypothesis import strategies as st
+
+from explorer_runner.definition import MAX_RETRIES, JobDefinition
+from explorer_runner.errors import InvalidDefinition
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 VARIABLES = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,20}\Z").filter(
@@ -30,7 +31,9 @@ def test_the_defaults_are_those_of_the_description():
         timeout_seconds=st.none() | st.integers(1, 10_000_000),
         retries=st.integers(0, MAX_RETRIES),
         image=st.none() | st.just("registry/runner:1"),
-        environment=st.dictionaries(VARIABLES, st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=3),
+        environment=st.dictionaries(
+            VARIABLES, st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=3
+        ),
     )
 )
 def test_it_survives_json(definition: JobDefinition):
@@ -111,7 +114,9 @@ def test_a_secret_is_an_arn_and_a_value_given_by_mistake_is_not_repeated(value: 
     assert not value or value not in str(refused.value)
 
 
-@pytest.mark.parametrize("arn", [ARN, "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/token", f"{ARN}:key::"])
+@pytest.mark.parametrize(
+    "arn", [ARN, "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/token", f"{ARN}:key::"]
+)
 def test_arns_of_secrets_are_accepted(arn: str):
     assert JobDefinition(secrets={"TOKEN": arn}).secrets["TOKEN"] == arn
 

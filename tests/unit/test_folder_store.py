@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.stores.folder import FolderStore
 
@@ -121,7 +122,11 @@ for attempt in (lambda: store.create("k", bytes(5000)), lambda: store.keep("k", 
         print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, f"{store.root}.data"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code, f"{store.root}.data"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert done.stdout.count(f"k in the store {store.root}: [Errno {errno.EFBIG}]") == 2
     assert leftovers(store) == []
@@ -152,7 +157,9 @@ for n in range(40):
     if len(found) != 1 << 20:
         sys.exit(f"{len(found)} bytes")
 """
-    with subprocess.Popen([sys.executable, "-c", watch, store.root], stdout=subprocess.PIPE, text=True) as watcher:
+    with subprocess.Popen(
+        [sys.executable, "-c", watch, store.root], stdout=subprocess.PIPE, text=True
+    ) as watcher:
         assert watcher.stdout is not None
         watcher.stdout.readline()
         for n in range(40):
@@ -177,7 +184,10 @@ for n in range(200):
 """
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", code, store.root, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, store.root, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for number in range(4)
     ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private, make_private, remove_tree
 
@@ -26,7 +27,9 @@ def as_plain_user(code: str, folder: Path) -> None:
     drop = f"import os, shutil, sys\nif os.getuid() == 0: os.setgid({NOBODY}); os.setuid({NOBODY})\n"
     imports = "from explorer_runner.folders import remove_tree\nfrom explorer_runner.outputs import Output\n"
     done = subprocess.run(
-        [sys.executable, "-c", f"{imports}{drop}os.chdir({str(folder)!r})\n{code}"], capture_output=True, text=True
+        [sys.executable, "-c", f"{imports}{drop}os.chdir({str(folder)!r})\n{code}"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
 
@@ -65,7 +68,12 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path):
 
 
 def test_two_processes_may_make_the_same_folder(tmp_path: Path):
-    code = "import sys; from explorer_runner.folders import make_private\nfor n in range(200): make_private(f'{sys.argv[1]}/{n}/a')"
+    code = """
+import sys
+from explorer_runner.folders import make_private
+for n in range(200):
+    make_private(f"{sys.argv[1]}/{n}/a")
+"""
     makers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [maker.wait(60) for maker in makers] == [0, 0, 0]
     assert len(os.listdir(tmp_path)) == 200

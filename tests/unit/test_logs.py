@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from explorer_runner import logs
 from hypothesis import given
 from hypothesis import strategies as st
+
+from explorer_runner import logs
 
 NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
 HEAD, LIMIT = 200, 600

@@ -4,6 +4,9 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from explorer_runner.errors import InvalidName
 from explorer_runner.names import (
     BATCH_NAME_LENGTH,
@@ -14,10 +17,8 @@ from explorer_runner.names import (
     new_id,
     parse_id,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
-NAMES = st.from_regex(re.compile(r"[A-Za-z0-9_-]{1,%d}" % NAME_LENGTH), fullmatch=True)
+NAMES = st.from_regex(re.compile(rf"[A-Za-z0-9_-]{{1,{NAME_LENGTH}}}"), fullmatch=True)
 DESCRIBED = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 AT = 1683560706.0  # 2023-05-08T15:45:06 UTC
 
@@ -55,7 +56,9 @@ def test_derived_names_keep_what_they_can():
     assert derive_name("") == "work"
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "../x", "a.b", "é", "a\n", "x" * 200, None, 3, b"age", ["age"]])
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a/b", "../x", "a.b", "é", "a\n", "x" * 200, None, 3, b"age", ["age"]]
+)
 def test_a_name_that_batch_would_refuse_is_refused_with_what_is_allowed(name: object):
     with pytest.raises(InvalidName, match=rf"1 to {NAME_LENGTH} of the characters A-Z a-z 0-9 _ -"):
         check_name(name)  # type: ignore[arg-type]

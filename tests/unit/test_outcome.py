@@ -3,17 +3,20 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from explorer_runner import outcome
 from explorer_runner.errors import AlreadyExists, CorruptPayload, UnsupportedFormat
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
 from explorer_runner.outcome import Failure, Outcome
 from explorer_runner.payload import FORMAT
 from explorer_runner.stores import open_store
-from hypothesis import given
-from hypothesis import strategies as st
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
-FAILURE = Failure(type="ValueError", message="no", traceback="Traceback\n", function="work", file="x.py", line=3)
+FAILURE = Failure(
+    type="ValueError", message="no", traceback="Traceback\n", function="work", file="x.py", line=3
+)
 TEXT = st.text(st.characters(codec="utf-8"))
 
 
@@ -77,7 +80,19 @@ def test_a_newer_format_is_refused_with_what_reads_it():
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"{}", b"[]", b"null", b"3", b'"x"', b"\xff", b'{"format": 1}', changed(failure=3), changed(failure={"type": "x"})],
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"3",
+        b'"x"',
+        b"\xff",
+        b'{"format": 1}',
+        changed(failure=3),
+        changed(failure={"type": "x"}),
+    ],
 )
 def test_what_is_no_outcome_is_refused(raw: bytes):
     with pytest.raises(CorruptPayload, match="an outcome in the store cannot be read"):

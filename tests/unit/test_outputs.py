@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from explorer_runner.child import publish
 from explorer_runner.errors import InvalidKey, OutputError
 from explorer_runner.keys import SUCCEEDED
@@ -29,7 +30,9 @@ def stored(collected: Collected, tmp_path: Path) -> dict[str, str]:
     store = open_store(str(tmp_path / "store"))
     outcome = Outcome(analysis="a", index=0, round=0, attempt=1, status=SUCCEEDED)
     publish(store, outcome, collected)
-    return {each["key"]: store.read(f"analyses/a/files/0/0-1/{each['key']}").decode() for each in outcome.files}
+    return {
+        each["key"]: store.read(f"analyses/a/files/0/0-1/{each['key']}").decode() for each in outcome.files
+    }
 
 
 def keys(collected: Collected) -> list[str]:
@@ -66,7 +69,9 @@ def test_a_path_handed_over_means_the_folder_of_that_moment(output: Output, tmp_
     assert stored(output.collect(), tmp_path) == {"k": "here"}
 
 
-@pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../../x", ".", "a//b", "a/", "a\0", "a\nb", "\ud800", None, 3])
+@pytest.mark.parametrize(
+    "key", ["", "/etc/passwd", "../x", "a/../../x", ".", "a//b", "a/", "a\0", "a\nb", "\ud800", None, 3]
+)
 def test_a_key_that_leads_elsewhere_is_refused_for_files_and_values(output: Output, key: str):
     with pytest.raises(InvalidKey, match="output key"):
         output.file(key)
@@ -100,7 +105,9 @@ def test_values_of_a_key_and_below_it_are_no_conflict(output: Output):
 
 
 def test_a_file_handed_over_that_is_not_there_is_refused_at_once(output: Output):
-    with pytest.raises(OutputError, match=r"output\.file\('k', path_local='gone\.csv'\): no such file or folder") as refused:
+    with pytest.raises(
+        OutputError, match=r"output\.file\('k', path_local='gone\.csv'\): no such file or folder"
+    ) as refused:
         output.file("k", path_local="gone.csv")
     assert f"looked in {os.getcwd()}" in str(refused.value)
     assert output.collect().files == []
@@ -251,7 +258,7 @@ def test_the_same_value_again_replaces_it(output: Output):
 
 
 def test_a_value_that_cannot_be_pickled_is_refused_by_its_key(output: Output):
-    with pytest.raises(OutputError, match="the value 'k' cannot be kept: _thread.lock cannot be pickled"):
+    with pytest.raises(OutputError, match=r"the value 'k' cannot be kept: _thread\.lock cannot be pickled"):
         output.value("k", threading.Lock())
     assert output.collect().values == {}
 

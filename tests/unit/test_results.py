@@ -5,10 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from explorer_runner import outcome
 from explorer_runner.child import publish
 from explorer_runner.context import find_dependency
-from explorer_runner.errors import CorruptPayload, InvalidKey, NoSuchDependency, NoSuchOutput, NotFinished, StoreError
+from explorer_runner.errors import (
+    CorruptPayload,
+    InvalidKey,
+    NoSuchDependency,
+    NoSuchOutput,
+    NotFinished,
+    StoreError,
+)
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, OutcomeName, file_key, outcome_key, value_key
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
@@ -16,8 +26,6 @@ from explorer_runner.payload import DependencyRef
 from explorer_runner.results import Results, latest, outcome_names
 from explorer_runner.stores import Store, open_store
 from explorer_runner.values import encode
-from hypothesis import given
-from hypothesis import strategies as st
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 NAMES = st.builds(
@@ -25,13 +33,19 @@ NAMES = st.builds(
 )
 
 
-def end(store: Store, attempt: Attempt, status: str = SUCCEEDED, files: Path | None = None, **values: Any) -> Outcome:
+def end(
+    store: Store, attempt: Attempt, status: str = SUCCEEDED, files: Path | None = None, **values: Any
+) -> Outcome:
     """Let an attempt end as the runner does."""
-    made = Outcome(analysis=ID, index=attempt.index, round=attempt.round, attempt=attempt.attempt, status=status)
+    made = Outcome(
+        analysis=ID, index=attempt.index, round=attempt.round, attempt=attempt.attempt, status=status
+    )
     paths = sorted(path for path in files.rglob("*") if path.is_file()) if files else []
     produced = [Produced(path.relative_to(files).as_posix(), path, False) for path in paths] if files else []
     folders = sorted({each.key.partition("/")[0] for each in produced if "/" in each.key})
-    publish(store, made, Collected(produced, folders, {key: encode(key, value) for key, value in values.items()}))
+    publish(
+        store, made, Collected(produced, folders, {key: encode(key, value) for key, value in values.items()})
+    )
     return made
 
 
@@ -80,7 +94,13 @@ def test_other_files_beside_the_outcomes_are_no_outcomes(store: Store):
 
 
 def test_small_and_large_values_are_read_alike(store: Store, downloads: Path):
-    kept = {"small": [1, "é"], "pickled": (1, {2}), "large": "x" * 200_000, "large_pickle": (b"x" * 200_000,), "deep/k": None}
+    kept = {
+        "small": [1, "é"],
+        "pickled": (1, {2}),
+        "large": "x" * 200_000,
+        "large_pickle": (b"x" * 200_000,),
+        "deep/k": None,
+    }
     end(store, Attempt(0, 0, 1), **kept)
     out = results(store, downloads).get_output()
     assert out.values() == kept
@@ -99,7 +119,10 @@ def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path
     assert out.file("a").as_local().read_text() == "a"
     assert (out.file("a").size, len(out.file("a").sha256 or "")) == (1, 64)
     tree = out.file("tree").as_local()
-    assert sorted(str(each.relative_to(tree)) for each in tree.rglob("*") if each.is_file()) == ["b", "deep/c d%é"]
+    assert sorted(str(each.relative_to(tree)) for each in tree.rglob("*") if each.is_file()) == [
+        "b",
+        "deep/c d%é",
+    ]
     assert out.file("tree").sha256 is None
     assert out.file("tree").size == sum(len(name.encode()) for name in ("tree/b", "tree/deep/c d%é"))
     with pytest.raises(NoSuchOutput, match="kept no file 'tre'; it kept: 'a', 'tree', 'tree/b'"):
@@ -139,7 +162,9 @@ def test_a_value_that_is_missing_or_changed_in_the_store_says_so(store: Store, d
 
 @pytest.mark.parametrize("key", ["../../../../../secret", "/etc/passwd", "a/../../x", "", "a//b"])
 @pytest.mark.parametrize("where", ["files", "folders"])
-def test_an_outcome_whose_keys_lead_out_of_its_folder_is_refused(store: Store, downloads: Path, where: str, key: str):
+def test_an_outcome_whose_keys_lead_out_of_its_folder_is_refused(
+    store: Store, downloads: Path, where: str, key: str
+):
     store.create("secret", b"x")
     tampered(store, **{where: [{"key": key, "size": 1, "sha256": "0" * 64}] if where == "files" else [key]})
     file = results(store, downloads).get_output().file(key)
@@ -161,11 +186,14 @@ def test_an_outcome_whose_value_leads_out_of_its_folder_is_refused(store: Store,
 
 
 @pytest.mark.parametrize(
-    "changes", [{"index": 1}, {"round": 3}, {"attempt": 2}, {"status": FAILED}, {"analysis": ID.replace("age", "old")}]
+    "changes",
+    [{"index": 1}, {"round": 3}, {"attempt": 2}, {"status": FAILED}, {"analysis": ID.replace("age", "old")}],
 )
 def test_an_outcome_of_another_attempt_is_refused(store: Store, downloads: Path, changes: dict[str, Any]):
     tampered(store, **changes)
-    with pytest.raises(CorruptPayload, match=r"outcomes/0\.0-1\.SUCCEEDED\.json .* is the outcome of another attempt"):
+    with pytest.raises(
+        CorruptPayload, match=r"outcomes/0\.0-1\.SUCCEEDED\.json .* is the outcome of another attempt"
+    ):
         results(store, downloads).get_output()
 
 
@@ -195,7 +223,7 @@ def test_a_missing_job_is_named_and_can_be_stood_in_for(store: Store, downloads:
     assert of.values("x", missing=None) == [0, None, None, None]
     end(store, Attempt(1, 1, 1), x=1)
     end(store, Attempt(3, 1, 1), x=3)
-    with pytest.raises(NoSuchOutput, match="job 2 of .* kept no value 'x'"):
+    with pytest.raises(NoSuchOutput, match=r"job 2 of .* kept no value 'x'"):
         of.values("x")
     assert of.values("x", missing=-1) == [0, 1, -1, 3]
 

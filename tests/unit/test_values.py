@@ -1,4 +1,4 @@
-"""Output values: JSON exactly where a round trip is exact, pickles otherwise, and words where neither will do."""
+"""Output values: JSON where a round trip is exact, pickles otherwise, words where neither will do."""
 
 import json
 import math
@@ -9,10 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from explorer_runner import values
-from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from explorer_runner import values
+from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
 
 UNICODE = st.text(st.characters(codec="utf-8"))
 PLAIN = st.recursive(
@@ -34,7 +35,9 @@ ODD = st.one_of(
     st.integers(max_value=-(1 << 63) - 1),
     st.dates(),
 )
-ANY = st.recursive(PLAIN | ODD, lambda inner: st.lists(inner) | st.dictionaries(UNICODE, inner), max_leaves=10)
+ANY = st.recursive(
+    PLAIN | ODD, lambda inner: st.lists(inner) | st.dictionaries(UNICODE, inner), max_leaves=10
+)
 
 
 class Text(str):
@@ -46,7 +49,9 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, float):
-        return (math.isnan(one) and math.isnan(other)) or (one == other and math.copysign(1, one) == math.copysign(1, other))
+        return (math.isnan(one) and math.isnan(other)) or (
+            one == other and math.copysign(1, one) == math.copysign(1, other)
+        )
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
@@ -80,7 +85,16 @@ def test_what_only_looks_like_json_is_pickled(value: Any):
 
 
 @pytest.mark.parametrize(
-    "value", [Text("x"), {Text("k"): 1}, [Text("x")], Decimal("1.5"), types.SimpleNamespace(a=1), range(3), math.pi.hex]
+    "value",
+    [
+        Text("x"),
+        {Text("k"): 1},
+        [Text("x")],
+        Decimal("1.5"),
+        types.SimpleNamespace(a=1),
+        range(3),
+        math.pi.hex,
+    ],
 )
 def test_types_that_json_would_change_are_pickled(value: Any):
     kind, data = values.encode("k", value)
@@ -124,7 +138,9 @@ def test_a_class_of_the_work_function_travels_with_its_object():
     assert back(kind, data).size == 3
 
 
-@pytest.mark.parametrize("value", [threading.Lock(), (each for each in ()), sys.stdout.buffer, [threading.Lock()]])
+@pytest.mark.parametrize(
+    "value", [threading.Lock(), (each for each in ()), sys.stdout.buffer, [threading.Lock()]]
+)
 def test_what_cannot_be_pickled_is_refused_by_its_key_and_type(value: Any):
     with pytest.raises(OutputError) as refused:
         values.encode("table", value)
@@ -140,7 +156,9 @@ def test_a_pickle_that_needs_a_missing_package_says_which():
         kind, data = values.encode("table", module.Frame())
     finally:
         del sys.modules["absent_package"]
-    with pytest.raises(ExplorerError, match="'table' is a Python object that needs the package 'absent_package'"):
+    with pytest.raises(
+        ExplorerError, match="'table' is a Python object that needs the package 'absent_package'"
+    ):
         back_named("table", kind, data)
     with pytest.raises(ExplorerError, match="install it, or write the value as plain numbers and text"):
         values.decode_beside("table", json.loads(values.beside(kind, data)), data)

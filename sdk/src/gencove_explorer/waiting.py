@@ -16,7 +16,8 @@ from gencove_explorer.stored import StoredAnalysis
 
 _FIRST_SECONDS, _LAST_SECONDS = 0.005, 2.0
 _SHOW_AFTER_SECONDS = 0.5
-_LOG_SECONDS = 60.0
+_LOG_SECONDS = (5.0, 60.0)
+"""Between two lines in a log: at first, and at most; each pause is twice the last one."""
 
 _log = get_logger(__name__)
 
@@ -65,7 +66,7 @@ def outputs_as_they_finish(stored: StoredAnalysis) -> Iterator[JobOutput]:
 
 @contextmanager
 def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
-    """A function that shows progress: a bar in a terminal, a line a minute in a log."""
+    """A function that shows progress: a bar in a terminal, a line now and then in a log."""
     if not sys.stderr.isatty():
         yield _log_lines(stored)
         return
@@ -106,11 +107,15 @@ def _start_bar(stored: StoredAnalysis) -> tuple[Any, Any]:
 
 
 def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
-    last = [time.monotonic()]
+    pause, longest = _LOG_SECONDS
+    due = time.monotonic() + pause
 
     def show(observed: Observed) -> None:
-        if not observed.finished and time.monotonic() - last[0] >= _LOG_SECONDS:
-            last[0] = time.monotonic()
-            _log.info("%s: %s", stored.id, observed.counts)
+        nonlocal pause, due
+        if not observed.finished and time.monotonic() >= due:
+            pause = min(2 * pause, longest)
+            due = time.monotonic() + pause
+            counts = ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())
+            _log.info("%s: %s", stored.id, counts)
 
     return show
