@@ -100,7 +100,7 @@ class Submission:
         return Outcome.from_json(self.store.read(found[0]))
 
     def failed(self, done: subprocess.CompletedProcess[str], code: int, index: int = 0) -> Outcome:
-        """The outcome of a job that must have failed with this exit code, and left no outputs and no scratch."""
+        """The outcome of a job that must have failed with this exit code, leaving no outputs, no scratch."""
         outcome = self.outcome(index)
         assert (outcome.status, done.returncode, outcome.exit_code) == (FAILED, code, code), done.stderr
         assert (outcome.files, outcome.folders, outcome.values) == ([], [], {})

@@ -1,10 +1,23 @@
-"""A payload that is not what was submitted, or not for here: the job fails, and nothing of it is unpickled."""
+"""A payload that is not what was submitted, or not for here: the job fails, nothing of it is unpickled."""
+
+import os
+from pathlib import Path
 
 import pytest
 
 from explorer_runner import payload
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import inputs_key, log_key, outcomes_prefix, payload_key
+
+
+class Trace:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
 
 
 def submit_witness(submit, *inputs, **spec):
@@ -23,13 +36,14 @@ def damage(job, key: str, change) -> None:
     job.store.create(key, change(raw))
 
 
-def test_a_corrupt_payload_is_refused(submit):
-    job = submit_witness(submit)
+def test_a_corrupt_payload_is_refused(submit, tmp_path: Path):
+    job = submit_witness(submit, Trace(tmp_path / "unpickled"))
     damage(job, payload_key(job.spec.id, 0), lambda raw: raw.replace(b"work", b"walk"))
     done = job.run()
     outcome = job.failed(done, 1)
     assert outcome.reason.startswith("the payload in the store is not the one that was submitted")
     assert f"{job.digest[:12]}... was submitted" in done.stderr
+    assert not (tmp_path / "unpickled").exists()
 
 
 def test_a_swapped_payload_is_refused(submit):
@@ -58,13 +72,22 @@ def test_a_corrupt_input_is_refused_and_the_others_run(submit, change):
     assert job.log(1) == f"{outcome.reason}\n"
 
 
-def test_another_python_is_refused_before_anything_is_unpickled(submit):
-    job = submit_witness(submit, python="3.9")
+def test_unpickling_leaves_the_trace_that_the_next_tests_look_for(submit_here, tmp_path: Path):
+    job = submit_witness(submit_here, Trace(tmp_path / "unpickled"), global_config=Trace(tmp_path / "config"))
+    assert job.run().returncode == 0
+    assert (tmp_path / "unpickled").exists()
+    assert (tmp_path / "config").exists()
+
+
+def test_another_python_is_refused_before_anything_is_unpickled(submit, tmp_path: Path):
+    traces = {"global_config": Trace(tmp_path / "unpickled")}
+    job = submit_witness(submit, Trace(tmp_path / "unpickled"), python="3.9", **traces)
     outcome = job.failed(job.run(), 1)
     assert outcome.reason.startswith(
         f"the analysis was submitted from Python 3.9, this job runs Python {payload.python_minor()}"
     )
     assert job.log() == f"{outcome.reason}\n"
+    assert not (tmp_path / "unpickled").exists()
 
 
 def test_a_corrupt_payload_of_a_retry_fails_the_job_that_it_was_for(submit_here):
