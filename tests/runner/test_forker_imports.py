@@ -1,4 +1,4 @@
-"""The forker stays small and plain: what it loads, every fork of it would pay for, and some of it must not fork."""
+"""The forker stays small: every fork would pay for what it loads, and some of that must not fork."""
 
 import json
 import os
@@ -10,12 +10,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from gencove_explorer.local.forkers import ForkerHandle
 from gencove_explorer.local.runtime import find_runtime
 
 SECONDS = 60.0
-HEAVY = """obstore sqlite3 boto3 botocore pydantic asyncio shutil subprocess concurrent concurrent.futures zipfile
-IPython gencove_explorer ssl socket random tempfile multiprocessing email http"""
+HEAVY = {
+    *("obstore", "sqlite3", "boto3", "pydantic", "asyncio", "shutil", "subprocess", "concurrent.futures"),
+    *("zipfile", "IPython", "gencove_explorer", "ssl", "socket", "random"),
+}
 WITNESS = """
 import sys
 print(*sorted(sys.modules))
@@ -40,7 +43,7 @@ def forker(runtime: str, tmp_path: Path) -> Iterator[ForkerHandle]:
 
 
 def loaded(interpreter: str) -> tuple[set[str], int]:
-    """The modules and threads of a process that has loaded the forker as gencove_explorer.local.forkers does."""
+    """Modules and threads of a process that has loaded the forker as gencove_explorer.local.forkers does."""
     code = f"from explorer_runner.start_forker import main\n{WITNESS}"
     done = subprocess.run(
         [interpreter, "-P", "-s", "-c", code],
@@ -85,25 +88,19 @@ def run_one(forker: ForkerHandle, job, home: Path) -> dict[str, list]:
     return reports
 
 
-@pytest.mark.parametrize("name", HEAVY.split())
-def test_the_forker_does_not_load(runtime: str, name: str):
-    modules, _ = loaded(runtime)
+def test_the_forker_loads_nothing_heavy_and_has_one_thread(runtime: str):
+    modules, threads = loaded(runtime)
     assert "explorer_runner.forker" in modules
-    assert name not in modules
-
-
-def test_the_forker_has_one_thread(runtime: str):
-    assert loaded(runtime)[1] == 1
-
-
-def test_it_is_the_same_in_the_environment_of_a_notebook():
-    """Where all of that is installed, and only waits to be imported."""
-    modules, threads = loaded(sys.executable)
-    assert modules.isdisjoint(HEAVY.split())
+    assert modules & HEAVY == set()
     assert threads == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nor_does_it_where_all_of_that_is_installed():
+    modules, threads = loaded(sys.executable)
+    assert modules & HEAVY == set()
+    assert threads == 1
+
+
 def test_after_a_job_it_is_still_so(submit_here, forker: ForkerHandle, tmp_path: Path):
     def work(ac):
         import threading
@@ -120,9 +117,10 @@ def test_after_a_job_it_is_still_so(submit_here, forker: ForkerHandle, tmp_path:
     assert job.output().value("x") == 1
     process = psutil.Process(forker.pid)
     assert process.num_threads() == 1
-    libraries = {Path(each.path).name for each in process.memory_maps()}
-    for heavy in ("obstore", "_sqlite3", "_ssl", "_asyncio", "_socket", "_posixsubprocess"):
-        assert not [each for each in libraries if each.startswith(f"{heavy}.") or f"_{heavy}." in each]
+    if sys.platform == "linux":  # elsewhere a process cannot be asked
+        libraries = {Path(each.path).name.split(".")[0] for each in process.memory_maps()}
+        assert "_json" in libraries
+        assert libraries & {"_obstore", "_sqlite3", "_ssl", "_asyncio", "_socket"} == set()
 
 
 def test_jobs_draw_different_random_numbers(submit_here, forker: ForkerHandle, tmp_path: Path):
