@@ -70,4 +70,6 @@ def warm_packages() -> dict[str, Any]:
     with fresh_home():
         none = float(python(_TIMED, ""))
         some = float(python(_TIMED, "iniconfig"))
-    return result("warm-packages", 1000 * (some - none), "ms", 1000 * none, with_packages=round(1000 * some, 2))
+    return result(
+        "warm-packages", 1000 * (some - none), "ms", 1000 * none, with_packages=round(1000 * some, 2)
+    )

@@ -77,12 +77,16 @@ def rank_features(ac: AnalysisContext) -> None:
     best_first = rows[::-1]
     figure, axes = plt.subplots(figsize=(8, 8.5))
     for height, row in enumerate(best_first):
-        axes.plot([row["low"], row["high"]], [height, height], color="#9db8d2", linewidth=5, solid_capstyle="round")
+        axes.plot(
+            [row["low"], row["high"]], [height, height], color="#9db8d2", linewidth=5, solid_capstyle="round"
+        )
         axes.plot(row["area"], height, "o", color="#1f4e79")
     axes.axvline(0.5, color="grey", linewidth=1, linestyle=":")
     axes.set_yticks(range(len(rows)), [row["feature"] for row in best_first])
     axes.set_xlabel("area under the ROC curve, with its 95 % bootstrap interval (0.5 is chance)")
-    axes.set_title("Which single measurement tells malignant from benign?\n569 biopsies, 5-fold cross-validation")
+    axes.set_title(
+        "Which single measurement tells malignant from benign?\n569 biopsies, 5-fold cross-validation"
+    )
     axes.margins(y=0.02)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -126,7 +130,9 @@ def show(ranking: list[dict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Area under the ROC curve of each feature alone, 569 biopsies", title_justify="left", box=None)
+    table = Table(
+        title="Area under the ROC curve of each feature alone, 569 biopsies", title_justify="left", box=None
+    )
     for heading in ("", "feature", "area", "95 % interval", ""):
         table.add_column(heading, justify="right" if heading in ("", "area") else "left")
     for rank, row in enumerate(ranking, start=1):

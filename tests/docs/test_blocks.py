@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.job_manager import JobManager
 
 REPOSITORY = Path(__file__).parents[2]

@@ -65,7 +65,7 @@ def bad(ac):
 
         ac.output.value("lock", threading.Lock())
     if kind == "no package":
-        pass
+        import nosuchpackage  # noqa: F401
     if kind == "no dependency":
         ac.dependency("nobody")
     if kind == "interrupt":

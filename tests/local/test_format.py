@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.job_manager import JobManager
 

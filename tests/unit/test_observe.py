@@ -2,12 +2,13 @@
 
 import time
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import OutcomeName
 from gencove_explorer.observe import NOT_RUN, as_status, observe, settle
 from gencove_explorer.records import Closed, RoundRecord
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def round_of(number=0, indices=None, jobs=3, retries=0):

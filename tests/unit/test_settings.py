@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.settings import Settings, machine_cpus, machine_memory_mb
 

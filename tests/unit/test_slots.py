@@ -1,8 +1,9 @@
 """Who may run how many jobs at once: what always holds, whatever is asked for."""
 
-from gencove_explorer.local.slots import Demand, Size, allot
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gencove_explorer.local.slots import Demand, Size, allot
 
 CAPACITY = Size(8, 16_000)
 

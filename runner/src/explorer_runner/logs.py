@@ -20,8 +20,8 @@ _NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]
 def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
     """Cut a log of more than ``limit`` bytes in the middle; True if it was cut.
 
-    Works on the log of a running job too (it is opened for appending, so later output follows); a
-    few lines that are written during the cut may be lost with those that are cut.
+    Works on the log of a running job too: it is opened for appending, so later output follows. Only
+    what is written in the microseconds between the last look at its end and the cut is lost with it.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
@@ -30,8 +30,8 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
             return False
         begin = os.pread(descriptor, head, 0)
         start = begin.rfind(b"\n") + 1 or len(begin)
-        end = os.pread(descriptor, limit - head, size - (limit - head))
-        end = end[end.find(b"\n") + 1 :]
+        end, size = _read_on(descriptor, size - (limit - head), limit - head)
+        del end[: end.find(b"\n") + 1]
         left_out = size - start - len(end)
         before = _NOTICE.match(os.pread(descriptor, 100, start))
         if before:
@@ -47,6 +47,16 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
     except FileNotFoundError:
         pass
     return True
+
+
+def _read_on(descriptor: int, offset: int, keep: int) -> tuple[bytearray, int]:
+    """The last ``keep`` bytes of a file that may be growing, read from ``offset`` on, and its size."""
+    end = bytearray()
+    while chunk := os.pread(descriptor, keep, offset):
+        end += chunk
+        del end[:-keep]
+        offset += len(chunk)
+    return end, offset
 
 
 def marks_path(path: str) -> str:
