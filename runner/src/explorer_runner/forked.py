@@ -4,19 +4,40 @@ import errno
 import os
 import signal
 import time
-from typing import Any
+from typing import Any, NoReturn
 
-from explorer_runner import claim, frames, processes
+from explorer_runner import claim, fork_hooks, frames, processes
 from explorer_runner.errors import ExplorerError
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
 from explorer_runner.payload import Payload, check_python, load
+from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
 from explorer_runner.stores import open_store
 
 _DEATH_SECONDS = 2.0
 
 
-def make_any_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
+def become(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn:
+    """The forked process: make the attempt, or write the outcome of one that died. Never returns."""
+    code = processes.UNWRITTEN
+    try:
+        signal.set_wakeup_fd(-1)
+        fork_hooks.register()
+        for descriptor in private:
+            os.close(descriptor)
+        if job.writer:
+            code = _close_attempt(
+                job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason
+            )
+        else:
+            code = _make_attempt(job.round.place, job.position, job.attempt, job.slot)
+    except BaseException as error:
+        code = _say_why(error)
+    finally:
+        os._exit(code)
+
+
+def _make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
     """Make an attempt, where the store is no folder with a parent of its own; returns the exit code."""
     try:
         if place.folder is not None:
@@ -26,7 +47,7 @@ def make_any_attempt(place: Place, position: int, attempt: Attempt, slot: int) -
         return processes.CLAIMED
 
 
-def close_attempt(
+def _close_attempt(
     place: Place, attempt: Attempt, slot: int, started: float, wait_status: int, reason: str | None
 ) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
@@ -44,7 +65,7 @@ def close_attempt(
     return 0
 
 
-def say_why(error: BaseException) -> int:
+def _say_why(error: BaseException) -> int:
     """Leave in the log why an attempt could not be made or its outcome not written; returns the exit code."""
     try:
         os.write(2, f"explorer: {type(error).__name__}: {error}\n".encode(errors="backslashreplace"))

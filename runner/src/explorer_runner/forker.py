@@ -27,51 +27,22 @@ import os
 import select
 import signal
 import time
-from collections import deque
-from typing import Any, NoReturn
+from typing import Any
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
-from explorer_runner import environment, fork_hooks, processes
+from explorer_runner import environment, processes
 from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
-from explorer_runner.forked import close_attempt, load_aside, make_any_attempt, say_why
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
+from explorer_runner.forked import become, load_aside
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
+from explorer_runner.running import Round, Running
 from explorer_runner.solo import Place, take_word_back, tell_to_end
 from explorer_runner.stores import open_store
+from explorer_runner.warm_up import warm_up
 
 REPORT_SECONDS = 0.02
 _FORK_RETRY_SECONDS = 0.5
-
-
-class Round:
-    """A round that jobs are started of."""
-
-    def __init__(self, key: str, place: Place) -> None:
-        self.key = key
-        self.place = place
-        self.width = 0
-        self.queue: deque[tuple[int, int]] = deque()
-        self.running = 0
-        # On S3 the job has a parent of its own, whose exit code can be believed.
-        self.outcomes = f"{place.folder}/{outcomes_prefix(place.job.analysis)}/" if place.folder else None
-
-
-class Running:
-    """A process of ours: a job, or a writer that closes a job which died."""
-
-    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "slot", "started", "writer")
-
-    def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
-        self.round = round
-        self.position = position
-        self.attempt = attempt
-        self.slot = slot
-        """Which scratch folder it has, as long as it runs."""
-        self.started = started
-        self.reason: str | None = None
-        self.kill_at: float | None = None
-        self.writer = False
 
 
 class Forker:
@@ -150,7 +121,7 @@ class Forker:
             self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
             return None
         if pid == 0:
-            _in_child(job, wait_status, self.private)
+            become(job, wait_status, self.private)
         self.running[pid] = job
         return pid
 
@@ -226,8 +197,10 @@ class Forker:
 
     def do_round(self, facts: dict[str, Any]) -> None:
         key = facts.pop("key")
-        self.scratch = facts["scratch"]
         self.use(facts["variables"])
+        if not self.scratch:
+            self.scratch = facts["scratch"]
+            warm_up(f"{self.scratch}/warm-up")
         try:
             payload = load_aside(facts)
             if payload.lock is None:
@@ -300,24 +273,6 @@ class Forker:
             pass  # the end of the commands will say so
 
 
-def _in_child(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn:
-    """The forked process: make the attempt, or write the outcome of one that died. Never returns."""
-    code = processes.UNWRITTEN
-    try:
-        signal.set_wakeup_fd(-1)
-        fork_hooks.register()
-        for descriptor in private:
-            os.close(descriptor)
-        if job.writer:
-            code = close_attempt(job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason)
-        else:
-            code = make_any_attempt(job.round.place, job.position, job.attempt, job.slot)
-    except BaseException as error:
-        code = say_why(error)
-    finally:
-        os._exit(code)
-
-
 def main() -> None:
     """Serve a scheduler on standard input and output."""
     commands, reports = os.dup(0), os.dup(1)
@@ -326,7 +281,7 @@ def main() -> None:
         os.dup2(nothing.fileno(), 1)
     processes.use_as_output()
     faulthandler.enable(file=2)
-    atexit.unregister(logging.shutdown)  # see child.run_exit_functions
+    atexit.unregister(logging.shutdown)  # see child._call
     gc.collect()
     gc.freeze()
     Forker(commands, reports).run()

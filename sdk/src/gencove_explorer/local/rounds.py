@@ -229,3 +229,18 @@ class ActiveRound:
             return sorted(self.open)
         wanted = set(indices)
         return [position for position in self.open if self.record.index_of(position) in wanted]
+
+
+def describe(rounds: Iterable[ActiveRound], capacity: Size) -> dict[str, int]:
+    """What the machine has, what of that is in use, and how many jobs run and wait, for people."""
+    busy = [(each, len(each.running) + len(each.adopted)) for each in rounds]
+    used = sum((each.need * count for each, count in busy), Size(0, 0))
+    running = sum(count for _, count in busy)
+    return {
+        "cpus": capacity.cpus,
+        "memory_mb": capacity.memory_mb,
+        "cpus_in_use": used.cpus,
+        "memory_mb_in_use": used.memory_mb,
+        "running": running,
+        "waiting": sum(len(each.open) for each, _ in busy) - running,
+    }

@@ -22,7 +22,7 @@ from gencove_explorer.local.ledger import Ledger
 from gencove_explorer.local.limits import OUT_OF_MEMORY, POLL_SECONDS, TIMED_OUT, Limits
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import resume
-from gencove_explorer.local.rounds import ActiveRound
+from gencove_explorer.local.rounds import ActiveRound, describe
 from gencove_explorer.local.slots import Size, allot
 from gencove_explorer.records import write_index
 
@@ -311,18 +311,9 @@ class Scheduler:
 
     def write_state(self) -> None:
         """Tell people what the scheduler is doing, if that has changed."""
-        rounds = list(self.rounds.values())
-        busy = [len(each.running) + len(each.adopted) for each in rounds]
         state = {
             **self.state,
-            "cpus": self.capacity.cpus,
-            "memory_mb": self.capacity.memory_mb,
-            "cpus_in_use": sum(each.need.cpus * count for each, count in zip(rounds, busy, strict=True)),
-            "memory_mb_in_use": sum(
-                each.need.memory_mb * count for each, count in zip(rounds, busy, strict=True)
-            ),
-            "running": sum(busy),
-            "waiting": sum(len(each.open) for each in rounds) - sum(busy),
+            **describe(self.rounds.values(), self.capacity),
             "forkers": [each.pid for each in self.forkers.values()],
         }
         if state != self.state:

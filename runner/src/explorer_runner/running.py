@@ -1,0 +1,36 @@
+"""What the forker knows of rounds and of the processes that it started for them."""
+
+from collections import deque
+
+from explorer_runner.keys import Attempt, outcomes_prefix
+from explorer_runner.solo import Place
+
+
+class Round:
+    """A round that jobs are started of."""
+
+    def __init__(self, key: str, place: Place) -> None:
+        self.key = key
+        self.place = place
+        self.width = 0
+        self.queue: deque[tuple[int, int]] = deque()
+        self.running = 0
+        # On S3 the job has a parent of its own, whose exit code can be believed.
+        self.outcomes = f"{place.folder}/{outcomes_prefix(place.job.analysis)}/" if place.folder else None
+
+
+class Running:
+    """A process of ours: a job, or a writer that closes a job which died."""
+
+    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "slot", "started", "writer")
+
+    def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
+        self.round = round
+        self.position = position
+        self.attempt = attempt
+        self.slot = slot
+        """Which scratch folder it has, as long as it runs."""
+        self.started = started
+        self.reason: str | None = None
+        self.kill_at: float | None = None
+        self.writer = False
