@@ -10,6 +10,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DIST := dist
 
 .PHONY: help
 help: ## Show this
@@ -63,10 +64,10 @@ bench: $(READY) ## Run all benchmarks; one JSON line each
 
 .PHONY: dist
 dist: $(READY) ## Build the two wheels into dist/
-	@rm -rf dist
-	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist runner
-	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist sdk
-	@ls dist/*.whl
+	@rm -rf $(DIST)
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(DIST) runner
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir $(DIST) sdk
+	@ls $(DIST)/*.whl
 
 .PHONY: docs
 docs: $(READY) ## Write docs/reference.md anew from the docstrings
@@ -79,4 +80,4 @@ lock: $(READY) ## Resolve requirements/*.in anew
 
 .PHONY: clean
 clean: ## Remove what make made
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DIST) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -121,7 +121,8 @@ def main() -> int:
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(rank.get_output().file("ranking.png").as_local(), PICTURE)
     say(f"\nDone in {time.monotonic() - begin:.0f} s. The plot: {PICTURE}")
-    say(f"Its jobs stay to be looked at, from any process: explorer outputs {scan.id}")
+    say("Its jobs stay to be looked at, from any process:")
+    say(f"    {Path(sys.executable).with_name('explorer')} outputs {scan.id}")
     return 0
 
 
@@ -133,8 +134,9 @@ def show(ranking: list[dict]) -> None:
     table = Table(
         title="Area under the ROC curve of each feature alone, 569 biopsies", title_justify="left", box=None
     )
-    for heading in ("", "feature", "area", "95 % interval", ""):
-        table.add_column(heading, justify="right" if heading in ("", "area") else "left")
+    table.add_column(justify="right")
+    for heading in ("feature", "area", "95 % interval", ""):
+        table.add_column(heading)
     for rank, row in enumerate(ranking, start=1):
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
         bar = "█" * round((row["area"] - 0.5) * 40)
