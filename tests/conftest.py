@@ -1,7 +1,6 @@
 """Fixtures: a home folder of one's own with an executor in it, and an S3 server."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import SECONDS, eventually
 
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
-
-SECONDS = 60.0
-"""How long a test waits for something that ought to happen at once."""
 
 
 @pytest.fixture(scope="session")
@@ -88,30 +85,6 @@ def kill_tree(pid: int) -> None:
         pass
 
 
-def eventually(holds: Callable[[], object], seconds: float = SECONDS) -> None:
-    """Wait until ``holds`` does; fail if it never does."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
-def run_python(
-    code: str, *arguments: str, check: bool = True, **options: object
-) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own, as a user would."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS * 2,
-        **options,
-    )  # type: ignore[call-overload]
-    if check:
-        assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
 @contextmanager
 def serve_moto(folder: Path) -> Iterator[str]:
     """moto's server as a process; yields its address."""
@@ -174,7 +147,3 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def copy_tree(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True)

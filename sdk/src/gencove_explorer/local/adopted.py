@@ -57,13 +57,9 @@ class AdoptedJob:
 
     @property
     def age(self) -> float:
-        """Seconds it has been running, by the clock that never jumps where the process is known."""
-        if self.process is None:
-            return time.monotonic() - self.since
-        try:
-            return max(0.0, time.time() - self.process.create_time())
-        except psutil.Error:
-            return time.monotonic() - self.since
+        """Seconds it has been running: from its start where the process is known, else from its adoption."""
+        age = processes.age(self.process) if self.process is not None else None
+        return time.monotonic() - self.since if age is None else age
 
     def kill(self, reason: str, *, gently: bool) -> None:
         """End it; SIGKILL follows if it is ``gently`` and that does not help."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Collection, Iterable
 
 import psutil
@@ -18,6 +19,20 @@ def owner_of(log: str) -> psutil.Process | None:
         except (psutil.Error, OSError):
             continue
     return None
+
+
+def age(process: psutil.Process) -> float | None:
+    """Seconds since a process started, by a clock that nobody sets where the system tells it (Linux)."""
+    try:
+        with open(f"/proc/{process.pid}/stat") as file:
+            ticks = int(file.read().rpartition(")")[2].split()[19])  # starttime, see proc_pid_stat(5)
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        pass  # it is gone, or this is macOS
+    try:
+        return max(0.0, time.time() - process.create_time())
+    except psutil.Error:
+        return None
 
 
 def resident_bytes(pids: Collection[int]) -> dict[int, int]:
