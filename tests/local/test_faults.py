@@ -15,6 +15,8 @@ import pytest
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.queue import Queue
+from gencove_explorer.local.scheduler import Scheduler
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
@@ -228,3 +230,29 @@ def test_stop_leaves_running_jobs_alone_and_start_goes_on(home: Path):
     executor().start()
     an.wait_done(timeout=60)
     assert an.values("x") == list(range(6))
+
+
+def test_jobs_terminated_while_the_scheduler_looks_around_never_run(home: Path):
+    an = Analysis(function=lambda ac: None, input=[1, 2, 3], job_definition=SMALL)
+
+    class SubmittedAndTerminatedRightAfterTheLook(Queue):
+        submitted = False
+
+        def take_new(self) -> set[Path]:
+            accepted = super().take_new()
+            if not self.submitted:
+                self.submitted = True
+                an.run()
+                an.terminate_all()
+            return accepted
+
+    queue = SubmittedAndTerminatedRightAfterTheLook(home)
+    queue.make()
+    lock = queue.lock()
+    assert lock is not None
+    scheduler = Scheduler(queue, idle_seconds=0)
+    scheduler.look_around()
+    scheduler.run()
+    os.close(lock)
+    assert an.status()["jobs"] == {"FAILED": 3}
+    assert "erminated" in an.status(0)["reason"]

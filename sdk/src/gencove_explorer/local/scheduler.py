@@ -128,10 +128,11 @@ class Scheduler:
 
     def look_around(self) -> None:
         self.ledger.forget_all_but(self.rounds)
+        asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
         for path, entry in self.queue.accepted_entries(besides=set(self.rounds)):
             self.admit(path, entry, fresh=path in new)
-        for path, request in self.queue.asked().items():
+        for path, request in asked.items():
             if path not in self.requests:
                 self.requests[path] = request
                 self.carry_out(request)
