@@ -9,10 +9,10 @@
 | EXPLORER_CPUS, EXPLORER_MEMORY_MB | cpus, memory_mb | what the local executor may use |
 | EXPLORER_IDLE_SECONDS | idle_seconds | after how long without work its processes end |
 | EXPLORER_BATCH__QUEUE, ... | [batch] queue, ... | AWS Batch |
-
-A plain dataclass and not a pydantic model: every script pays for this module before its first job,
-and a model costs 0.1 s (docs/adr/0006-no-pydantic-on-the-hot-path.md).
 """
+
+# Plain dataclasses and no pydantic models: every script pays for this module before its first job
+# (docs/adr/0006-no-pydantic-on-the-hot-path.md).
 
 import difflib
 import os
