@@ -301,7 +301,7 @@ def test_a_failure_says_where_and_how_to_see_more(home: Path):
     assert len(groups) == 1
     assert groups[0].indices == [0, 2]
     assert "2 jobs (0, 2): ValueError: bad sample 0" in str(groups[0])
-    with pytest.raises(JobFailed, match="1 other jobs failed too"):
+    with pytest.raises(JobFailed, match="1 more failed"):
         an.values("x")
     with pytest.raises(JobFailed):
         list(an.get_outputs())

@@ -20,9 +20,22 @@
 The SDK's own errors (gencove_explorer.errors) join the same tree.
 """
 
+_OUR_FOLDERS = ("explorer_runner", "gencove_explorer")
+
 
 class ExplorerError(Exception):
     """Base of every error that Explorer raises on purpose."""
+
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows instead of a traceback: the user's own lines, and what to do. Through how
+        # many of our functions the error came helps nobody there.
+        import os
+        import traceback
+
+        frames = traceback.extract_tb(self.__traceback__)
+        ours = [frame for frame in frames if f"{os.sep}IPython{os.sep}" not in frame.filename]
+        users = [frame for frame in ours if not any(part in frame.filename for part in _OUR_FOLDERS)]
+        return [*traceback.format_list(users), f"{type(self).__name__}: {self}"]
 
 
 class InvalidName(ExplorerError, ValueError):

@@ -194,7 +194,7 @@ class StoredAnalysis:
         if outcome is not None and outcome.failure is not None:
             text += f"\n\n{outcome.failure.traceback.rstrip()}\n"
         if others:
-            text += f"\n{others:,} other jobs failed too: failures() groups them."
+            text += f"\n{others:,} more failed: failures() groups them."
         return JobFailed(f"{text}\nIts log: {self._show_log(index)}", outcome)
 
     def failures(self) -> Failures:

@@ -1,0 +1,33 @@
+"""Work functions of a notebook, in a real kernel."""
+
+SETUP = """
+from gencove_explorer.analysis import Analysis, JobDefinition
+small = JobDefinition(cpu=1, memory_mb=300)
+scale = 3
+
+def helper(x):
+    return x * scale
+
+def work(ac):
+    print("in", ac.input)
+    ac.output.value("v", helper(ac.input))
+
+an = Analysis(function=work, input=[1, 2], job_definition=small)
+"""
+
+
+def test_what_a_notebook_defines_travels(cells):
+    shown = cells(SETUP, "an.run_local()", "an.run(); an.wait_done()", 'an.values("v")', "an.logs(1)")
+    assert shown == ["", "[0] in 1\n[1] in 2\n", "", "[3, 6]", "in 2\n"]
+
+
+def test_an_error_shows_the_users_lines_and_none_of_ours(cells):
+    bad = "Analysis(function=lambda ac: 1 / 0, job_definition=small).run_local()"
+    _, failed, refused = cells(SETUP, bad, "Analysis(function=work, input=[]).run()")
+    assert "ZeroDivisionError: division by zero" in failed
+    assert bad in failed
+    assert "Analysis(function=work, input=[]).run()" in refused
+    assert "SubmissionError: input=[] is an array of no jobs" in refused
+    for shown in (failed, refused):
+        assert "gencove_explorer/" not in shown
+        assert "explorer_runner/" not in shown
