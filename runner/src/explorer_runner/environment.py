@@ -77,6 +77,12 @@ def environment_name(lock: bytes) -> str:
     return hashlib.sha256(facts + lock).hexdigest()[:32]
 
 
+def use_folders(scratch: str, private: str) -> None:
+    """Point temporary files into the job's scratch folder, and IPython's own beside it."""
+    os.environ["TMPDIR"] = scratch
+    os.environ["IPYTHONDIR"] = f"{private}/ipython"
+
+
 def ensure(root: Path, lock: bytes, uv: str) -> Path:
     """The environment of ``lock`` below ``root``, built first if this host has none.
 

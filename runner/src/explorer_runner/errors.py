@@ -12,6 +12,7 @@
     │   ├── UnsupportedFormat  written by a newer Explorer than this one
     │   └── PythonMismatch   pickled by another minor version of Python
     ├── PackageError         pip_packages that cannot be resolved or installed
+    ├── CommandFailed        a !command of a work function that did not exit with 0
     ├── OutputError          an output that cannot be kept
     ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
     ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
@@ -80,6 +81,23 @@ class PythonMismatch(PayloadError):
 
 class PackageError(ExplorerError):
     """The packages of an analysis cannot be resolved or installed."""
+
+
+class CommandFailed(ExplorerError):
+    """A ``!command`` of a work function did not exit with 0."""
+
+    def __init__(self, command: str, exit_code: int, output: str) -> None:
+        self.command = command
+        self.exit_code = exit_code
+        """Negative: the number of the signal that ended it."""
+        self.output = output
+        """Its last lines on standard error."""
+        how = f"exit code {exit_code}" if exit_code > 0 else f"signal {-exit_code}"
+        last = f":\n{output.rstrip()}" if output.strip() else ""
+        super().__init__(f"the command {command!r} ended with {how}{last}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, int, str]]:
+        return type(self), (self.command, self.exit_code, self.output)
 
 
 class OutputError(ExplorerError):

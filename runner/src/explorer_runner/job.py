@@ -93,7 +93,6 @@ def _child(orders: BinaryIO) -> NoReturn:
     environment.show_python(os.environ)
     folder = Path(facts["environment"]) if facts["environment"] else None
     os.chdir(facts["scratch"])
-    os.environ["TMPDIR"] = facts["scratch"]
     payload = Payload(sent)
     job = Job(
         analysis=payload.spec.id,
@@ -103,6 +102,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         store=open_store(facts["store"]),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
+    environment.use_folders(job.scratch, job.private)
     collected = execute(
         job,
         read_input=lambda: sent["input"],

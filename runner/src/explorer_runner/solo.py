@@ -60,7 +60,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     os.close(log)
     job = place.job
     enter_scratch(job.scratch)
-    os.environ["TMPDIR"] = job.scratch
+    environment.use_folders(job.scratch, job.private)
     packages: Path | None = None
 
     def set_up() -> None:

@@ -15,7 +15,9 @@ from typing import Any
 
 import cloudpickle
 
+from explorer_runner import shell
 from gencove_explorer.errors import CaptureError
+from gencove_explorer.magics import is_get_ipython, names_in_commands
 from gencove_explorer.modules import Modules
 
 CAPTURE_BYTES = 8 << 20
@@ -36,6 +38,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def reducer_override(self, obj: Any) -> Any:
         # Called for whatever is neither a plain value nor a plain container.
+        if is_get_ipython(obj):
+            return getattr, (shell, shell.get_ipython.__name__)
         if isinstance(obj, types.ModuleType):
             self._check(obj.__name__, f"the module {obj.__name__}")
         elif isinstance(obj, _DEFINED):
@@ -47,7 +51,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if not self._modules.has(kind.__module__) and isinstance(obj.__reduce_ex__(4), str):
                 self._check(kind.__module__, f"{kind.__module__}.{obj.__reduce_ex__(4)}")
             self._fine_types.add(kind)
-        return super().reducer_override(obj)
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, types.FunctionType) and isinstance(reduced, tuple):
+            # By value: (function, arguments, (attributes, slots), ...), see cloudpickle.Pickler.
+            taken = reduced[2][1]["__globals__"]
+            taken |= {name: obj.__globals__[name] for name in names_in_commands(obj)}
+        return reduced
 
     def _check(self, module: str, name: str) -> None:
         if module not in self._fine:
@@ -131,7 +140,7 @@ def captured(function: Callable[..., Any]) -> list[tuple[str, Any]]:
         except ValueError:
             pass  # not set yet: a function that refers to itself
     variables = function.__globals__
-    for name in _global_names(code):
+    for name in [*_global_names(code), *names_in_commands(function)]:
         if name in variables:
             found[name] = variables[name]
     for index, default in enumerate(getattr(function, "__defaults__", None) or ()):

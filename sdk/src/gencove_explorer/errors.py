@@ -15,6 +15,7 @@ ExplorerError
 
 from explorer_runner.errors import (
     AlreadyExists,
+    CommandFailed,
     CorruptPayload,
     ExplorerError,
     InvalidDefinition,
@@ -36,6 +37,7 @@ from explorer_runner.outcome import Outcome
 __all__ = [
     "AlreadyExists",
     "CaptureError",
+    "CommandFailed",
     "ConfigError",
     "CorruptPayload",
     "DependencyError",

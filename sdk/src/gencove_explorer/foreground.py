@@ -14,7 +14,6 @@ from typing import IO
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import job_variables
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private, remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, round_key
@@ -22,7 +21,7 @@ from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
 from gencove_explorer.local.processes import owner_of
-from gencove_explorer.local.runtime import find_runtime, find_uv
+from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
 from gencove_explorer.observe import RUNNABLE, Observed, settle
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed
 from gencove_explorer.settings import Settings
@@ -144,7 +143,7 @@ class _Runner:
         self._prefix = f"[{index}] " if stored.record.array else ""
         self._process = subprocess.Popen(
             _command(stored.store, record, position, settings),
-            env=job_variables(record.job_definition, os.environ),
+            env=variables_of(record, settings.home),
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -99,6 +99,8 @@ class RoundRecord(_Described):
     submitted: float
     user: str = ""
     python: str = ""
+    shell: bool = False
+    """Whether its work function uses ! or %, for which jobs need IPython."""
 
     def index_of(self, position: int) -> int:
         return position if self.indices is None else self.indices[position]

@@ -28,6 +28,7 @@ from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
+from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import IndexRecord, RoundRecord
 
@@ -186,6 +187,7 @@ def write_round(store: Store, spec: Spec, parts: Parts, executor: str) -> RoundR
         submitted=time.time(),
         user=user_name(),
         python=spec.python,
+        shell=uses_shell(parts.function),
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )

@@ -11,6 +11,7 @@ import click
 
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.shell import get_ipython
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import json_option, print_json
 from gencove_explorer.errors import JobFailed
@@ -98,10 +99,13 @@ def load_function(target: str) -> Callable[..., Any]:
     if not path.is_file():
         raise click.UsageError(f"{path} is not a file")
     try:
-        code = compile(path.read_bytes(), str(path.resolve()), "exec")
+        text = path.read_text()
+        code = compile(_without_magics(text) if path.suffix == ".ipy" else text, str(path.resolve()), "exec")
     except (SyntaxError, ValueError) as error:
         raise click.UsageError(f"{path} is not Python: {error}") from error
     namespace: dict[str, Any] = {"__name__": "explorer_file", "__file__": str(path.resolve())}
+    if path.suffix == ".ipy":
+        namespace["get_ipython"] = get_ipython
     sys.path.insert(0, str(path.resolve().parent))
     try:
         exec(code, namespace)  # noqa: S102  the user's own file, at the user's word
@@ -141,3 +145,12 @@ def _pair(label: str) -> tuple[str, str]:
     if not separator or not name:
         raise click.UsageError(f"--label {label!r}: write NAME=TEXT")
     return name, text
+
+
+def _without_magics(text: str) -> str:
+    """The text of an .ipy file as Python: ! and % as the calls that IPython makes of them."""
+    try:
+        from IPython.core.inputtransformer2 import TransformerManager
+    except ModuleNotFoundError:
+        raise click.UsageError("an .ipy file needs IPython: pip install ipython") from None
+    return str(TransformerManager().transform_cell(text))  # type: ignore[no-untyped-call]

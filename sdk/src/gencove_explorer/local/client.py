@@ -9,7 +9,6 @@ from pathlib import Path
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import job_variables
 from explorer_runner.folders import claim_private
 from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
@@ -17,7 +16,7 @@ from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, SubmissionError
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
-from gencove_explorer.local.runtime import find_runtime, find_uv
+from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.records import IndexRecord, RoundRecord
 from gencove_explorer.settings import Settings
@@ -68,7 +67,7 @@ class LocalExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Commit to running a round whose payload is in the store, and wake the scheduler."""
         claim_private(str(self.settings.home))
-        variables = job_variables(record.job_definition, os.environ)
+        variables = variables_of(record, self.settings.home)
         variables.update(job_credentials(store.uri))
         entry = Entry(
             store=store.uri,

@@ -10,11 +10,14 @@ import importlib.util
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
+from explorer_runner.environment import job_variables
 from explorer_runner.folders import make_private
+from explorer_runner.shell import LIBRARIES
 from gencove_explorer.errors import ExecutorError
+from gencove_explorer.local.places import appearing
+from gencove_explorer.records import RoundRecord
 
 _PACKAGES = ("explorer_runner", "cloudpickle", "obstore")
 
@@ -31,6 +34,19 @@ def find_runtime(home: Path) -> str:
         make_private(str(folder.parent))
         _make(folder, sources)
     return str(python)
+
+
+def variables_of(record: RoundRecord, home: Path) -> dict[str, str]:
+    """The environment variables of a round's jobs on this machine.
+
+    Raises ExecutorError if they need IPython and it is not installed here.
+    """
+    variables = job_variables(record.job_definition, os.environ)
+    if record.shell:
+        from gencove_explorer.local.libraries import find_shell  # 30 ms that most rounds do not need
+
+        variables[LIBRARIES] = find_shell(home)
+    return variables
 
 
 def find_uv() -> str:
@@ -59,21 +75,10 @@ def _name(sources: dict[str, Path]) -> str:
 
 
 def _make(folder: Path, sources: dict[str, Path]) -> None:
-    """Make the runtime beside its place and move it there: whole or not at all."""
     import venv
 
-    part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
+    with appearing(folder) as part:
         venv.EnvBuilder(symlinks=True, with_pip=False).create(part)
         packages = part / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
         for name, source in sources.items():
             shutil.copytree(source, packages / name, ignore=shutil.ignore_patterns("*.pyi"))
-        try:
-            part.rename(folder)
-        except OSError:
-            if not (folder / "bin" / "python").exists():
-                raise  # else another process was faster
-    except OSError as error:
-        raise ExecutorError(f"the Python for jobs could not be set up in {folder.parent}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

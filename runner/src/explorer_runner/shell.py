@@ -1,0 +1,45 @@
+"""``get_ipython()`` of a job: what ``!command`` and ``%magic`` in a work function call.
+
+IPython turns them into calls of ``get_ipython()`` when a cell is typed in. A notebook's own shell
+cannot travel; functions are pickled with a reference to the one here instead, which imports IPython
+when it is first called: a job without magics never does.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from explorer_runner.errors import ExplorerError
+
+if TYPE_CHECKING:
+    from explorer_runner.job_shell import JobShell
+
+LIBRARIES = "EXPLORER_SHELL"
+"""Environment variable: a folder that holds IPython, for where it is not installed (local jobs)."""
+
+_shell: "JobShell | None" = None
+
+
+def get_ipython() -> "JobShell":
+    """The job's shell. Raises ExplorerError if there is no IPython."""
+    global _shell
+    if _shell is None:
+        _shell = _make()
+    _shell.enter(sys._getframe(1).f_globals)
+    return _shell
+
+
+def _make() -> "JobShell":
+    try:
+        import IPython  # noqa: F401  a user's own pin comes first
+    except ModuleNotFoundError:
+        folder = os.environ.get(LIBRARIES)
+        if folder is None:
+            raise ExplorerError(
+                "the work function uses ! or %, for which the job needs IPython: "
+                'add it, pip_packages=["ipython"]'
+            ) from None
+        sys.path.append(folder)
+    from explorer_runner.job_shell import make_shell
+
+    return make_shell()

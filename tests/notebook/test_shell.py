@@ -1,0 +1,167 @@
+"""Shell commands and magics in work functions, as the description has them, in a real kernel."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from gencove_explorer.job_manager import JobManager
+
+SETUP = """
+from gencove_explorer.analysis import Analysis, JobDefinition
+small = JobDefinition(cpu=1, memory_mb=500)
+
+def show(function, **arguments):
+    an = Analysis(function=function, job_definition=small, **arguments)
+    an.run_local()
+    print("-- run")
+    an.run()
+    an.wait_done()
+    an.logs()
+"""
+
+# What a work function does, and what it prints: the description's own examples first.
+EXAMPLES = {
+    "substitution": (
+        'where = "shell"\n!echo "Hello World from {where}"',
+        "Hello World from shell\n",
+    ),
+    "doubled braces and dollars": (
+        """two = "dos"\n! echo "1 {two} 3" | awk '{{print $$2}}'""",
+        "dos\n",
+    ),
+    "single braces, incorrect": (
+        """two = "dos"\n! echo "1 {two} 3" | awk '{print $2}'""",
+        "{two}\n",
+    ),
+    "single braces, doubled dollar, incorrect": (
+        """two = "dos"\n! echo "1 {two} 3" | awk '{print $$2}'""",
+        "1 {two} 3\n",
+    ),
+    "shell variable": (
+        """two = "dos"\n! localcopy="-> {two} <-"; echo $$localcopy""",
+        "-> dos <-\n",
+    ),
+    "shell variable, incorrect": (
+        """two = "dos"\n! localcopy="-> {two} <-"; echo $localcopy""",
+        "-> {two} <-\n",
+    ),
+    "output as a list": (
+        "x = !printf 'a\\nb\\n'\nprint(x, x.s)",
+        "['a', 'b'] a b\n",
+    ),
+    "environment": ("%env FOO=bar\n!echo $$FOO", "env: FOO=bar\nbar\n"),
+    "folder": ("%cd -q /\n!pwd", "/\n"),
+    "line magic with a result": ("w = %sx echo hi\nprint(w)", "['hi']\n"),
+    "an expression": ("!echo {1 + 1} {len('abc')}", "2 3\n"),
+    "a nested function": (
+        'def inner():\n    q = "nested"\n    !echo {q} $q\ninner()',
+        "nested nested\n",
+    ),
+    "a name of the function around": (
+        'two = "dos"\ndef inner():\n    !echo {two}\ninner()\n'
+        '(lambda: get_ipython().system("echo lambda {two}"))()',
+        "dos\nlambda dos\n",
+    ),
+    "a comprehension": (
+        'two = "dos"\nprint([get_ipython().getoutput("echo {two} {n}")[0] for n in range(2)])',
+        "['dos 0', 'dos 1']\n",
+    ),
+    "pipes as the shell has them": ("!false | cat\n!false || true\nprint('on')", "on\n"),
+}
+
+
+def test_examples_print_what_they_say(cells):
+    works = [f"def work(ac):\n{textwrap.indent(body, '    ')}\nshow(work)" for body, _ in EXAMPLES.values()]
+    _, *shown = cells(SETUP, *works)
+    assert dict(zip(EXAMPLES, shown, strict=True)) == {
+        name: f"{expected}-- run\n{expected}" for name, (_, expected) in EXAMPLES.items()
+    }
+
+
+def test_names_that_occur_only_in_commands_travel(cells):
+    _, shown = cells(
+        SETUP,
+        "height = 42\nimport math\ndef helper():\n    !echo helper {height} {math.floor(2.5)}\n"
+        "def work(ac):\n    !echo {height} $height\n    helper()\nshow(work)",
+    )
+    expected = "42 42\nhelper 42 2\n"
+    assert shown == f"{expected}-- run\n{expected}"
+
+
+def test_what_a_command_names_and_cannot_travel_is_refused(cells):
+    _, shown = cells(
+        SETUP,
+        "import threading\nlock = threading.Lock()\ndef work(ac):\n    !echo {lock}\n"
+        "Analysis(function=work).run()",
+    )
+    assert "CaptureError: work uses 'lock'" in shown
+
+
+def test_a_failing_command_fails_the_job_with_what_it_said(cells):
+    _, _, shown, out = cells(
+        SETUP,
+        "def reason(work):\n    an = Analysis(function=work, job_definition=small)\n    an.run()\n"
+        "    an.wait_done()\n    print(an.status()['reason'])",
+        "def work(ac):\n    !echo about to fail >&2; ls /nowhere; exit 3\n    print('after')\nreason(work)",
+        "def work(ac):\n    x = !echo partial; exit 4\nreason(work)",
+    )
+    assert "ended with exit code 3" in shown
+    assert "about to fail" in shown
+    assert "(line 2, in work)" in shown
+    assert "ended with exit code 4" in out
+
+
+def test_children_of_the_shell_end_with_the_job_and_nothing_is_written_to_ipythons_folder(cells, tmp_path):
+    shown = cells(
+        SETUP,
+        "def work(ac):\n    !sleep 1000 & echo $! > {ac.output.file('pid').as_local()}\n"
+        "an = Analysis(function=work, job_definition=small)\nan.run(); an.wait_done()",
+        "import psutil, time\npid = int(an.get_output().file('pid').as_local().read_text())\n"
+        "for _ in range(500):\n    if not psutil.pid_exists(pid): break\n    time.sleep(0.01)\n"
+        "print(psutil.pid_exists(pid))",
+        "def look(ac):\n    %cd -q .\n    !ls -A\n    print(__import__('os').listdir())\nshow(look)",
+    )
+    assert shown[2] == "False\n"
+    assert shown[3] == "[]\n-- run\n[]\n"
+    assert not (tmp_path / "ipython" / "profile_default" / "history.sqlite-journal").exists()
+
+
+def test_a_function_without_magics_never_imports_ipython(cells):
+    _, shown = cells(
+        SETUP,
+        "def work(ac):\n    import sys\n    print([each for each in sys.modules if 'IPython' in each])\n"
+        "show(work)",
+    )
+    assert shown == "[]\n-- run\n[]\n"
+
+
+FILE = """
+from gencove_explorer.analysis import Analysis, JobDefinition
+
+def work(ac):
+    x = !echo {ac.input} | tr a-z A-Z
+    ac.output.value("shouted", x.s)
+
+if __name__ == "__main__":
+    an = Analysis(function=work, input=["foo", "bar"], job_definition=JobDefinition(cpu=1, memory_mb=500))
+    an.run()
+    an.wait_done()
+    print(an.values("shouted"))
+"""
+
+
+def test_an_ipy_file_runs_in_ipython_and_by_the_command(home: Path, tmp_path: Path):
+    (tmp_path / "shout.ipy").write_text(FILE)
+    here = {**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")}
+    programs = Path(sys.executable).parent
+    script = [programs / "ipython", "--colors=nocolor", "shout.ipy"]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, env=here)
+    assert done.stdout.endswith("['FOO', 'BAR']\n"), done.stdout + done.stderr
+    command = [programs / "explorer", "run", "shout.ipy:work", "--input", '["baz"]', "--wait", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = JobManager().list_jobs(name="work")[0]
+    assert found.values("shouted") == ["BAZ"]
+    assert "!echo {ac.input}" in found.source
