@@ -3,11 +3,10 @@
 import json
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import JOBS, fresh_home, median_of, python, result, timed
+from benchmarks.harness import JOBS, fresh_folder, fresh_home, median_of, python, result, timed
 
 # A bare fork that does the same for the work function: the payload is loaded once; each job, a process of
 # its own, unpickles function and input, prints to its own log, and writes its outcome by a rename.
@@ -108,10 +107,10 @@ def _run() -> Any:
 def array() -> dict[str, Any]:
     """10,000 jobs from run() to the last value read back, in milliseconds a job.
 
-    Nothing is deleted before the end: ext4 takes several times as long to create a file while many
-    were deleted just before. ``least`` is a fork that does nothing but write two files.
+    ``least`` is a fork that does nothing but write two files.
     """
-    with fresh_home(), tempfile.TemporaryDirectory(prefix="explorer-bench-") as folder:
+    folder = fresh_folder()
+    with fresh_home():
         seconds, values = timed(lambda: _run().values("double"))
         os.mkdir(f"{folder}/bare")
         os.mkdir(f"{folder}/least")

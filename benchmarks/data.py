@@ -5,7 +5,7 @@ import statistics
 import tempfile
 from typing import Any
 
-from benchmarks.harness import fresh_home, python, result, timed
+from benchmarks.harness import fresh_folder, fresh_home, python, result, timed
 
 _FILES = 200
 _BYTES = 1 << 20
@@ -96,7 +96,8 @@ def files() -> dict[str, Any]:
         analysis.wait_done()
 
     seconds, floors = [], []
-    with fresh_home(), tempfile.TemporaryDirectory(prefix="explorer-bench-") as folder:
+    folder = fresh_folder()
+    with fresh_home():
         Analysis(function=lambda ac: None, name="warm").run()
         for turn in range(_TURNS):
             os.mkdir(f"{folder}/{turn}")

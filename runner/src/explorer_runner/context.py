@@ -9,7 +9,7 @@ from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import NoSuchDependency
-from explorer_runner.outputs import Output
+from explorer_runner.outputs import OUTPUTS, Output
 from explorer_runner.payload import DependencyRef, Spec
 from explorer_runner.results import JobOutput, Results
 from explorer_runner.stores import Store
@@ -102,7 +102,7 @@ class AnalysisContext:
         """What all jobs share, read-only."""
         self.job_definition: JobDefinition = spec.job_definition
         """CPUs, memory, image, timeout and the rest of what was asked for."""
-        self.output: Output = Output(f"{private}/outputs")
+        self.output: Output = Output(f"{private}/{OUTPUTS}")
         """Where to put files and values."""
         self._spec = spec
         self._store = store

@@ -37,7 +37,7 @@ from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import become, load_aside
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
 from explorer_runner.running import Round, Running
-from explorer_runner.solo import Place, take_word_back, tell_to_end
+from explorer_runner.solo import Place, forget_slots, take_word_back, tell_to_end
 from explorer_runner.stores import open_store
 from explorer_runner.warm_up import warm_up
 
@@ -88,11 +88,7 @@ class Forker:
                     self.hear()
             if self.killing:
                 self.kill_overdue()
-        for folder in (*(f"{self.scratch}/{slot}" for slot in self.slots), self.scratch):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                pass  # it is not there, or a job could not clean up: the next scheduler sweeps
+        forget_slots(self.scratch, self.slots)
 
     # -- starting ---------------------------------------------------------------------------------
 

@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 
 from explorer_runner import values
 from explorer_runner.errors import OutputError
+from explorer_runner.folders import make_private
 from explorer_runner.keys import check_key
+
+OUTPUTS = "outputs"
+"""Folder, in a job's private one, where it writes its output files."""
 
 
 class OutputFile:
@@ -69,7 +73,7 @@ class Output:
             self._paths[key] = path
         elif key not in self._paths:
             path = Path(self._folder, key)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(os.path.dirname(path))
             self._paths[key] = path
         return OutputFile(key, self._paths[key])
 
@@ -89,9 +93,9 @@ class Output:
         """
         produced: list[Produced] = []
         folders: list[str] = []
-        paths = [os.path.realpath(path) for path in self._paths.values()]
-        for (key, path), real in zip(self._paths.items(), paths, strict=True):
-            movable = paths.count(real) == 1
+        reals = [os.path.realpath(path) for path in self._paths.values()] if len(self._paths) > 1 else []
+        for number, (key, path) in enumerate(self._paths.items()):
+            movable = not reals or reals.count(reals[number]) == 1
             if path.is_dir():
                 folders.append(key)
                 produced += _tree(key, path, movable)

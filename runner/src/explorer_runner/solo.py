@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from explorer_runner import claim, environment, logs, processes
@@ -15,7 +16,7 @@ from explorer_runner.child import Job, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import Attempt
-from explorer_runner.outputs import Collected
+from explorer_runner.outputs import OUTPUTS, Collected
 from explorer_runner.stores.folder import FolderStore
 
 _RETRY_SECONDS = 1.0
@@ -127,15 +128,38 @@ def enter_scratch(path: str) -> None:
 
 
 def leave_scratch(job: Job) -> None:
-    """Leave the slot's folder as new, or not at all."""
+    """Leave the slot's folders as new, or not at all."""
     os.chdir("/")
-    try:
-        if os.listdir(job.scratch) or os.stat(job.scratch).st_mode != _PRIVATE_FOLDER:
-            remove_tree(job.scratch)
-    except OSError:
+    if not _is_empty(job.scratch):
         remove_tree(job.scratch)
-    if os.access(job.private, os.F_OK):
+    if os.access(job.private, os.F_OK) and not (
+        os.listdir(job.private) == [OUTPUTS] and _is_empty(f"{job.private}/{OUTPUTS}")
+    ):
         remove_tree(job.private)
+
+
+def forget_slots(scratch: str, slots: Iterable[int]) -> None:
+    """Remove the empty folders of slots, and their common folder if nothing else is in it."""
+    for slot in slots:
+        private = f"{scratch}/{slot}.files"
+        for folder in (f"{scratch}/{slot}", f"{private}/{OUTPUTS}", private):
+            _remove_empty(folder)
+    _remove_empty(scratch)
+
+
+def _is_empty(folder: str) -> bool:
+    """Whether a job left a folder as it was made."""
+    try:
+        return not os.listdir(folder) and os.stat(folder).st_mode == _PRIVATE_FOLDER
+    except OSError:
+        return False
+
+
+def _remove_empty(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        pass  # it is not there, or a job could not clean up: the next scheduler sweeps
 
 
 def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> None:
