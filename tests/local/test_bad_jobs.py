@@ -65,7 +65,7 @@ def bad(ac):
 
         ac.output.value("lock", threading.Lock())
     if kind == "no package":
-        import nosuchpackage  # noqa: F401
+        __import__("nosuchpackage")
     if kind == "no dependency":
         ac.dependency("nobody")
     if kind == "interrupt":
@@ -93,7 +93,7 @@ REASONS = {
     "never written": "'never' was asked for and never written",
     "no such file": "'missing.txt'): no such file",
     "no pickle": "'lock' cannot be kept",
-    "no package": "No module named 'nosuchpackage'",
+    "no package": "add the package of 'nosuchpackage' there",
     "no dependency": "no dependency is called 'nobody'",
     "interrupt": "KeyboardInterrupt",
     "half a file": "No space left on device",

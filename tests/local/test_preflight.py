@@ -15,6 +15,7 @@ from gencove_explorer.errors import (
     ExplorerError,
     InvalidDefinition,
     InvalidName,
+    JobFailed,
     PackageError,
     SubmissionError,
 )
@@ -327,3 +328,62 @@ def test_a_global_config_that_cannot_travel(home: Path):
         "global_config.*lock",
         Analysis(function=work, global_config=GlobalConfig(lock=LOCK)),
     )
+
+
+def test_imports_that_jobs_cannot_have(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def installed_here(ac):
+        import psutil
+
+        return psutil
+
+    def nested(ac):
+        def inner():
+            from rich.table import Table
+
+            return Table
+
+        return inner()
+
+    def nowhere(ac):
+        import nosuchpackage
+
+        return nosuchpackage
+
+    monkeypatch.syspath_prepend(home.parent)
+    (home.parent / "mymodule.py").write_text("x = 1")
+
+    def own(ac):
+        import mymodule
+
+        return mymodule
+
+    refused(
+        home,
+        CaptureError,
+        r"imports 'psutil' \(line 2\): .* add pip_packages=\[\"psutil==",
+        Analysis(function=installed_here),
+    )
+    refused(home, CaptureError, r"imports 'rich.table' \(line 3\)", Analysis(function=nested))
+    refused(home, CaptureError, r"pip_packages=\[\"nosuchpackage\"\]", Analysis(function=nowhere))
+    refused(home, CaptureError, "a module of your own", Analysis(function=own))
+
+
+def test_imports_that_may_be_fine_are_let_pass(home: Path):
+    def guarded(ac):
+        try:
+            import psutil
+        except ImportError:
+            psutil = None
+        ac.output.value("there", psutil is not None)
+
+    def from_a_package_that_is_not_here(ac):
+        import nosuchpackage_of_it
+
+        return nosuchpackage_of_it
+
+    an = Analysis(function=guarded)
+    an.run()
+    an.wait_done(timeout=30)
+    assert an.get_output().value("there") is False
+    with pytest.raises(JobFailed, match="add the package of 'nosuchpackage_of_it' there"):
+        Analysis(function=from_a_package_that_is_not_here, pip_packages=["tabulate"]).run_local()

@@ -41,6 +41,9 @@ def _reason(error: BaseException, failure: Failure) -> str:
         return f"{failure.message}{where}"
     message = failure.message.splitlines()[0] if failure.message else ""
     name = failure.type.rpartition(".")[2]
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        where += f": a job has what pip_packages name and no more; add the package of {package!r} there"
     return f"{name}: {message}{where}" if message else f"{name}{where}"
 
 

@@ -114,7 +114,7 @@ def prepare(
         config = _config(analysis.global_config)
         locked = lock(requirements, backend.settings.home)
         chosen = inputs if indices is None else [inputs[index] for index in indices]
-        parts = pickle_parts(analysis.function, chosen, array, config, locked, folder)
+        parts = pickle_parts(analysis.function, chosen, array, config, locked, folder, image=definition.image)
     return Draft(
         id=new_id(name),
         name=name,

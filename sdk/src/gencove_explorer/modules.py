@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 from gencove_explorer.errors import CaptureError
@@ -74,11 +75,44 @@ class Modules:
                 f'pip_packages=["{_requirement(distributions[0])}"], and import it inside the work function'
             )
 
+    def check_import(self, module: str) -> None:
+        """Raise CaptureError if a job that imports ``module`` is sure to fail.
+
+        Which modules a package brings is known of what is installed here. So a module is let pass
+        while a locked package is not installed here: it may be that one's.
+        """
+        top = module.split(".")[0]
+        if top in sys.stdlib_module_names or top in _RUNNER or _normal(top) in self._locked:
+            return
+        if top == "gencove_explorer":
+            raise CaptureError(
+                "that is the SDK, which jobs do not have: what a job needs comes with its context"
+            )
+        distributions = self._distributions.get(top, [])
+        installed = {_normal(name) for names in self._distributions.values() for name in names}
+        if any(_normal(name) in self._locked for name in distributions) or self._locked - installed:
+            return
+        if not distributions and _is_own_file(top):
+            raise CaptureError(
+                "that is a module of your own, which jobs do not have: define what it needs inside the work "
+                "function, or in the same file as the work function"
+            )
+        wanted = _requirement(distributions[0]) if distributions else top
+        raise CaptureError(f'the job will not have it: add pip_packages=["{wanted}"]')
+
     @cached_property
     def _distributions(self) -> Mapping[str, list[str]]:
         from importlib.metadata import packages_distributions  # reads every installed package: 50 ms
 
         return packages_distributions()
+
+
+def _is_own_file(module: str) -> bool:
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin not in (None, "built-in", "frozen")
 
 
 def _locked_names(lock: bytes | None) -> set[str]:

@@ -9,6 +9,7 @@ from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import RoundRecord
@@ -36,10 +37,13 @@ def retry_failed(
         loaded = stored.payload(record.round)
         parts = _parts(stored, backend, record, loaded, indices)
         if function is not None:
-            capture = Capture(Modules(loaded.lock))
+            modules = Modules(loaded.lock)
+            parts.source, parts.facts = source_of(function)
+            if wanted.image is None:
+                check_imports(parts.source, parts.facts["name"], modules)
+            capture = Capture(modules)
             with capture.travelling_with(function):
                 parts.function = capture.function(function)
-            parts.source, parts.facts = source_of(function)
         spec = describe(
             id=stored.id,
             name=stored.record.name,
