@@ -230,6 +230,13 @@ class Analysis:
             return f"<Analysis {self.name}, not submitted>"
         return f"<Analysis {self._stored.id}>"
 
+    def _repr_html_(self) -> str | None:
+        if self._stored is None:
+            return None
+        from gencove_explorer.display import analyses_as_html
+
+        return analyses_as_html([self._stored])
+
     # -- inside ---------------------------------------------------------------------------------------
 
     @classmethod

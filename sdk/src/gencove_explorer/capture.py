@@ -7,6 +7,7 @@ by name, with what to do about it, instead of failing in the cluster.
 import dis
 import inspect
 import io
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -17,11 +18,15 @@ import cloudpickle
 
 from explorer_runner import shell
 from gencove_explorer.errors import CaptureError
+from gencove_explorer.log import get_logger
 from gencove_explorer.magics import is_get_ipython, names_in_commands
 from gencove_explorer.modules import Modules
 
 CAPTURE_BYTES = 8 << 20
 """Largest object that a function may take along: 10,000 jobs would each unpickle it."""
+WARN_BYTES = 1 << 20
+
+_log = get_logger(__name__)
 
 
 _DEFINED = (type, types.FunctionType, types.BuiltinFunctionType)
@@ -103,8 +108,9 @@ class Capture:
             if isinstance(value, types.FunctionType) and self._modules.travels(value.__module__):
                 self._check_captured(value, f"{path} -> {name}", seen)
                 continue
+            taken = _Bounded(CAPTURE_BYTES)
             try:
-                Pickler(_Bounded(CAPTURE_BYTES), self._modules).dump(value)
+                Pickler(taken, self._modules).dump(value)
             except _TooLarge:
                 raise CaptureError(
                     f"{where}, a {type(value).__name__} of more than {CAPTURE_BYTES >> 20} MB, which every "
@@ -112,6 +118,9 @@ class Capture:
                 ) from None
             except Exception as error:
                 raise CaptureError(f"{where}{self.fault_in(value)}: {explain(error)}") from error
+            if taken.written > WARN_BYTES:
+                size = taken.written / (1 << 20)
+                _log.warning("%s, %.1f MB that every job loads: global_config= says so openly", where, size)
 
     @contextmanager
     def travelling_with(self, function: Callable[..., Any]) -> Iterator[None]:
@@ -148,6 +157,21 @@ def captured(function: Callable[..., Any]) -> list[tuple[str, Any]]:
     return list(found.items())
 
 
+def keeps_outputs(function: Callable[..., Any]) -> bool:
+    """Whether a function, or one that it takes along, ever speaks of an output; True if nobody knows."""
+    seen: set[int] = set()
+
+    def speaks(function: Any) -> bool:
+        if id(function) in seen or not isinstance(function, types.FunctionType):
+            return False
+        seen.add(id(function))
+        return "output" in _attribute_names(function.__code__) or any(
+            speaks(value) for _, value in captured(function)
+        )
+
+    return not isinstance(function, types.FunctionType) or speaks(function)
+
+
 def source_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
     """``(source, facts)``: the text of a function, and name, file and line of where it stands."""
     code = getattr(function, "__code__", None)
@@ -179,6 +203,16 @@ def _global_names(code: types.CodeType) -> list[str]:
     return names
 
 
+def _attribute_names(code: types.CodeType) -> set[str]:
+    names = set(code.co_names)
+    texts = (each for each in code.co_consts if isinstance(each, str))
+    names.update(word for text in texts for word in re.findall(r"\w+", text))  # {ac.output...} in a !command
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _attribute_names(constant)
+    return names
+
+
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         yield from ((f"[{key!r}]", part) for key, part in value.items())
@@ -196,10 +230,11 @@ class _Bounded(io.RawIOBase):
     """Takes so many bytes and no more; keeps none of them."""
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self._limit = limit
+        self.written = 0
 
     def write(self, data: Any) -> int:
-        self._left -= len(data)
-        if self._left < 0:
+        self.written += len(data)
+        if self.written > self._limit:
             raise _TooLarge
         return len(data)

@@ -13,13 +13,17 @@ from explorer_runner.names import check_name, derive_name, new_id
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import check_index
 from gencove_explorer.backend import Backend, Draft
+from gencove_explorer.capture import keeps_outputs
 from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
+from gencove_explorer.log import get_logger
 from gencove_explorer.packages import check_requirements, lock
 from gencove_explorer.submission import check_python, pickle_parts, stored_parts
 
 if TYPE_CHECKING:
     from gencove_explorer.analysis import Analysis
+
+_log = get_logger(__name__)
 
 MAX_DEPENDENCIES = 20
 """AWS Batch's limit on the dependencies of a job."""
@@ -110,6 +114,8 @@ def prepare(
                 if analysis.function is None
                 else f"function={analysis.function!r} cannot be called"
             )
+        if array and not keeps_outputs(analysis.function):
+            _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
         requirements = check_requirements(analysis.pip_packages)
         config = _config(analysis.global_config)
         locked = lock(requirements, backend.settings.home)

@@ -18,6 +18,7 @@ MAX_INPUTS = 10_000
 """AWS Batch's limit on the size of an array."""
 MAX_INPUT_BYTES = 256 << 20
 WARN_BYTES = 1 << 30
+WARN_INPUT_BYTES = 10 << 20
 
 _log = get_logger(__name__)
 
@@ -78,6 +79,7 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
     pickled = PickledInputs(folder)
     buffer = io.BytesIO()
     pickler = Pickler(buffer, modules)
+    largest = (0, 0)
     try:
         for index, value in enumerate(inputs):
             try:
@@ -92,6 +94,7 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
                     f"input[{index}] is {buffer.tell() >> 20} MB when pickled, more than "
                     f"{MAX_INPUT_BYTES >> 20}: keep the data in a file and pass its path or address"
                 )
+            largest = max(largest, (buffer.tell(), -index))
             with buffer.getbuffer() as view:
                 pickled.add(view)
             buffer.seek(0)
@@ -104,9 +107,12 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
     except BaseException:
         pickled.discard()
         raise
+    if largest[0] > WARN_INPUT_BYTES:
+        name = f"input[{-largest[1]}]" if array else "input"
+        _log.warning("%s is %d MB when pickled: files that jobs read cost less", name, largest[0] >> 20)
     if pickled.size > WARN_BYTES:
         _log.warning(
-            "the inputs are %.1f GB when pickled: files that jobs read cost less than inputs",
+            "the inputs are %.1f GB in all when pickled: files that jobs read cost less",
             pickled.size / 1e9,
         )
     return pickled

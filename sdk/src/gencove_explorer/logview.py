@@ -1,6 +1,7 @@
 """Showing the log of one job: what it wrote lately, or as it writes it."""
 
 import codecs
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from explorer_runner import logs
 from explorer_runner.errors import NotFound
-from explorer_runner.keys import Attempt, log_key
+from explorer_runner.keys import FAILED, Attempt, log_key
 from explorer_runner.stores import Store
 from gencove_explorer.durations import ago, seconds
 from gencove_explorer.observe import FINISHED, Observed
@@ -68,6 +69,25 @@ def show_log(
         if not live:
             raise
         note(f"no longer following job {index} of {stored.id}: it goes on")
+
+
+def show_failed(
+    stored: StoredAnalysis, pattern: re.Pattern[str] | None, write: Callable[[str], object]
+) -> int:
+    """Write the logs of all failed jobs, each line marked with its job, or the lines that match.
+
+    Returns how many lines that were.
+    """
+    observed = stored.observe()
+    count = 0
+    for index in observed.indices(FAILED):
+        attempt = stored.executor.last_attempt(stored.store, stored.rounds, observed, index)
+        data = _reader(stored, attempt, 0.0).read() if attempt is not None else b""
+        for line in data.decode(errors="replace").splitlines():
+            if pattern is None or pattern.search(line):
+                write(f"[{index}] {line}\n")
+                count += 1
+    return count
 
 
 def _show_once(

@@ -1,5 +1,7 @@
 """An analysis in the store: its state, its outputs, its failures. Nothing is unpickled for it."""
 
+import html
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,10 +61,18 @@ class FailureGroup:
 
 
 class Failures(list[FailureGroup]):
-    """Groups of failed jobs, the largest first; prints as text."""
+    """Groups of failed jobs, the largest first; prints as text, in a notebook with tracebacks folded."""
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self)) if self else "no job has failed"
+
+    def _repr_html_(self) -> str:
+        folded = []
+        for group in self:
+            first, _, rest = str(group).partition("\n")
+            text = html.escape(textwrap.dedent(rest))
+            folded.append(f"<details><summary>{html.escape(first)}</summary><pre>{text}</pre></details>")
+        return "".join(folded) or "no job has failed"
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """Commands that look at analyses, and act on them."""
 
+import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import click
 
 from explorer_runner.errors import NotFinished
 from explorer_runner.results import JobOutput
+from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import (
     find,
     id_argument,
@@ -78,15 +81,29 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
 @index_argument
 @click.option("--live", is_flag=True, help="Follow until the job ends; Ctrl-C stops following, not the job.")
 @click.option("--since", default="10m", show_default=True, help="How far back: 30s, 10m, 1h, 1d ...")
+@click.option("--failed", is_flag=True, help="The whole logs of all failed jobs, each line with its job.")
+@click.option("--grep", metavar="PATTERN", help="With --failed: only lines that match a regular expression.")
 @json_option
-def logs(analysis_id: str, index: int | None, live: bool, since: str, as_json: bool) -> None:
-    """Print the log of one job.
+def logs(
+    analysis_id: str,
+    index: int | None,
+    live: bool,
+    since: str,
+    failed: bool,
+    grep: str | None,
+    as_json: bool,
+) -> None:
+    """Print the log of one job, or of all that failed.
 
     \b
     explorer logs last --live
     explorer logs 17eb494f 2 --since 1d
+    explorer logs last --failed --grep "out of memory|No space"
     """
     analysis = find(analysis_id)
+    if failed or grep is not None:
+        _failed_logs(analysis, index, failed, grep, as_json)
+        return
     if not as_json:
         analysis.logs(index, live=live, since=since)
         return
@@ -97,6 +114,25 @@ def logs(analysis_id: str, index: int | None, live: bool, since: str, as_json: b
     job = analysis._one_job(index, "logs")
     show_log(analysis._submitted(), job, live=live, since=since, write=text.append, note=notes.append)
     print_json({"id": analysis.id, "index": job, "log": "".join(text), "notes": notes})
+
+
+def _failed_logs(
+    analysis: Analysis, index: int | None, failed: bool, grep: str | None, as_json: bool
+) -> None:
+    from gencove_explorer.logview import show_failed
+
+    if not failed or index is not None:
+        raise click.UsageError("--grep goes with --failed, and --failed takes no INDEX")
+    try:
+        pattern = re.compile(grep) if grep is not None else None
+    except re.error as error:
+        raise click.UsageError(f"--grep {grep!r} is no regular expression: {error}") from error
+    lines: list[str] = []
+    found = show_failed(analysis._submitted(), pattern, lines.append if as_json else sys.stdout.write)
+    if as_json:
+        print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
+    elif not found:
+        click.echo(f"no line of a failed job{' matches' if grep else ''}", err=True)
 
 
 @click.command()
