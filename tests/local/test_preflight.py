@@ -24,6 +24,7 @@ TABLE = json  # the standard library travels
 HELPER_FACTOR = 3
 BIG = bytearray(20 << 20)
 LOCK = threading.Lock()
+SMALL = JobDefinition(cpu=1, memory_mb=300)
 
 
 def work(ac):
@@ -225,7 +226,7 @@ def test_dependencies_that_cannot_be(home: Path):
     refused(
         home,
         DependencyError,
-        "depends on 21 analyses, AWS Batch allows 20",
+        "depends on 21 analyses that have not succeeded yet, AWS Batch allows 20",
         Analysis(function=work, depends_on=many),
     )
 
@@ -387,3 +388,15 @@ def test_imports_that_may_be_fine_are_let_pass(home: Path):
     assert an.get_output().value("there") is False
     with pytest.raises(JobFailed, match="add the package of 'nosuchpackage_of_it' there"):
         Analysis(function=from_a_package_that_is_not_here, pip_packages=["tabulate"]).run_local()
+
+
+def test_dependencies_that_have_succeeded_do_not_count(home: Path):
+    many = [Analysis(function=work, name=f"w{number}", job_definition=SMALL) for number in range(21)]
+    for an in many:
+        an.run()
+    for an in many:
+        an.wait_done(timeout=60)
+    last = Analysis(function=work, name="last", depends_on=many, job_definition=SMALL)
+    last.run()
+    last.wait_done(timeout=30)
+    assert last.status() == {"status": "SUCCEEDED"}

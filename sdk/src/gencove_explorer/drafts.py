@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.keys import SUCCEEDED
 from explorer_runner.names import check_name, derive_name, new_id
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import check_index
@@ -170,11 +171,17 @@ def _refs(
             )
         found[ref.name] = DependencyRef(name=ref.name, id=ref.id, each=each, array=ref.array, jobs=ref.jobs)
     if len(found) > MAX_DEPENDENCIES:
-        raise DependencyError(
-            f"{analysis.name} depends on {len(found)} analyses, AWS Batch allows {MAX_DEPENDENCIES}: "
-            "put an analysis that gathers some of them in between"
-        )
+        unfinished = [each for each, _ in dependencies(analysis) if not _succeeded(each)]
+        if len(unfinished) > MAX_DEPENDENCIES:
+            raise DependencyError(
+                f"{analysis.name} depends on {len(unfinished)} analyses that have not succeeded yet, "
+                f"AWS Batch allows {MAX_DEPENDENCIES}: put an analysis that gathers some of them in between"
+            )
     return list(found.values())
+
+
+def _succeeded(analysis: "Analysis") -> bool:
+    return analysis._stored is not None and analysis._stored.observe().state == SUCCEEDED
 
 
 def _jobs(jobs: int, array: bool) -> str:
