@@ -1,8 +1,21 @@
 """What inputs are made of: files that live elsewhere, and samples that have some."""
 
+import fcntl
+import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from explorer_runner.errors import StoreError
+
+CACHE, CACHE_MB = "EXPLORER_CACHE", "EXPLORER_CACHE_MB"
+"""Environment variables: the folder of the host's file cache, and how many MiB it may hold."""
+
+_held: dict["File", tuple[Path, int]] = {}
+"""Files that this process uses: where they are, and the lock that keeps them there while it lives."""
 
 
 @dataclass(frozen=True)
@@ -10,9 +23,51 @@ class File:
     """A file by its address."""
 
     uri: str
-    """Where it is: ``s3://bucket/key`` or a path."""
+    """Where it is: ``s3://bucket/key``, an http(s) address, or a path."""
     secondary_files: Sequence[str] = ()
     """Suffixes of the files that belong to it and lie beside it, such as ``.fai``."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.secondary_files, str):
+            raise TypeError(
+                f'secondary_files={self.secondary_files!r}: use a list, ["{self.secondary_files}"]'
+            )
+        object.__setattr__(self, "secondary_files", tuple(self.secondary_files))
+
+    def as_local(self) -> Path:
+        """A path to read it at, its secondary files beside it. Do not write to it.
+
+        What is elsewhere is downloaded once for all jobs of this host, and stays while this process
+        lives. Raises StoreError if it is not there, or there is no room for it.
+        """
+        if _is_path(self.uri):
+            return self._check_path(Path(self.uri.removeprefix("file://")))
+        if self not in _held:
+            _held[self] = self._fetch()
+        return _held[self][0]
+
+    def url(self, seconds: float = 3600) -> str:
+        """An address to read it at without credentials, for tools that read a part: valid that long."""
+        if _is_path(self.uri):
+            return Path(self.uri.removeprefix("file://")).absolute().as_uri()
+        return _ask({"sign": self.uri, "seconds": seconds})[0]["url"]
+
+    def _check_path(self, path: Path) -> Path:
+        for each in (path, *(Path(f"{path}{suffix}") for suffix in self.secondary_files)):
+            if not each.exists():
+                raise StoreError(f"{each}: there is no such file (looked in {os.getcwd()})")
+        return path
+
+    def _fetch(self) -> tuple[Path, int]:
+        import shutil
+
+        home = os.environ.get("EXPLORER_HOME") or os.path.expanduser("~/.explorer")
+        folder = os.environ.get(CACHE) or f"{home}/cache"
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        limit = int(os.environ.get(CACHE_MB) or 0) << 20 or shutil.disk_usage(folder).total // 5
+        uris = [self.uri, *(f"{self.uri}{suffix}" for suffix in self.secondary_files)]
+        answer, lock = _ask({"uris": uris, "cache": folder, "limit": limit})
+        return Path(answer["path"]), lock
 
 
 @dataclass(frozen=True)
@@ -24,3 +79,33 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """Name of a file -> its address."""
+
+    def file(self, name: str, secondary_files: Sequence[str] = ()) -> File:
+        """The file of that name. Raises KeyError, naming those that there are."""
+        if name not in self.files:
+            raise KeyError(
+                f"sample {self.id} has no file {name!r}; it has: {', '.join(self.files) or 'none'}"
+            )
+        return File(self.files[name], secondary_files)
+
+
+def _is_path(uri: str) -> bool:
+    return "://" not in uri or uri.startswith("file://")
+
+
+def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
+    """Have a process of its own do what needs obstore; returns its answer and the lock it handed over."""
+    import subprocess  # not at the top: a job may have a File among its inputs and never read it
+
+    command = [sys.executable, "-P", "-s", "-m", "explorer_runner.fetch", json.dumps(request)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        answer = json.loads(line) if line else {"error": f"fetching ended with exit code {process.wait()}"}
+        lock = -1
+        if "lock" in answer:
+            lock = os.open(answer["lock"], os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+    if "error" in answer:
+        raise StoreError(answer["error"])
+    return answer, lock

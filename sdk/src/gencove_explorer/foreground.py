@@ -143,7 +143,7 @@ class _Runner:
         self._prefix = f"[{index}] " if stored.record.array else ""
         self._process = subprocess.Popen(
             _command(stored.store, record, position, settings),
-            env=variables_of(record, settings.home),
+            env=variables_of(record, settings),
             cwd="/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@
 | EXPLORER_PROJECT | project | whose manifests these are |
 | EXPLORER_CPUS, EXPLORER_MEMORY_MB | cpus, memory_mb | what the local executor may use |
 | EXPLORER_IDLE_SECONDS | idle_seconds | after how long without work its processes end |
+| EXPLORER_CACHE, EXPLORER_CACHE_MB | cache, cache_mb | folder of the file cache, and how much it may hold |
 | EXPLORER_BATCH__QUEUE, ... | [batch] queue, ... | AWS Batch |
 """
 
@@ -80,6 +81,10 @@ class Settings:
     """MiB of memory that the local executor may use."""
     idle_seconds: float = 300.0
     """After how many idle seconds the local executor's processes end."""
+    cache: Path
+    """Folder of this machine's file cache."""
+    cache_mb: int | None = None
+    """MiB that the file cache may hold; None: a fifth of its disk."""
     batch: BatchSettings = field(default_factory=BatchSettings)
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """Name (such as ``batch.queue``) -> where the value came from, of those that are no defaults."""
@@ -124,6 +129,7 @@ class Settings:
             values["executor"], sources["executor"] = "batch", "default, as batch.queue is set"
         home = values.setdefault("home", Path.home() / ".explorer")
         values.setdefault("store", str(home / "store"))
+        values.setdefault("cache", home / "cache")
         batch = {name[6:]: values.pop(name) for name in list(values) if name.startswith("batch.")}
         return cls(**values, batch=BatchSettings(**batch), sources=sources)
 
@@ -233,5 +239,7 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "cpus": _at_least(1),
     "memory_mb": _at_least(64),
     "idle_seconds": _positive,
+    "cache": _folder,
+    "cache_mb": _at_least(1),
     **{f"batch.{each.name}": _text for each in fields(BatchSettings)},
 }

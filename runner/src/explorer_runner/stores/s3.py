@@ -41,25 +41,7 @@ class S3Store:
 
     @cached_property
     def _backend(self) -> "Backend":
-        from obstore.store import S3Store as Backend
-
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        return Backend(
-            self._bucket,
-            prefix=self._prefix or None,
-            config={"endpoint": endpoint} if endpoint else {},
-            client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
-            retry_config={
-                "max_retries": 6,
-                "retry_timeout": timedelta(seconds=30),
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=8),
-                    "base": 2,
-                },
-            },
-            credential_provider=self._credentials,
-        )
+        return open_bucket(self._bucket, self._prefix, self._credentials)
 
     def read(self, key: str) -> bytes:
         with self._errors(key):
@@ -136,3 +118,26 @@ class S3Store:
         except (self._obstore.exceptions.BaseError, OSError) as error:
             message = str(error).partition("\n\nDebug source")[0]  # obstore adds its own innards
             raise StoreError(f"{key} in the store {self.uri}: {message}") from error
+
+
+def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | None = None) -> "Backend":
+    """Obstore's store of a bucket, as AWS's own variables say; a failing request is tried again."""
+    from obstore.store import S3Store as Backend
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return Backend(
+        bucket,
+        prefix=prefix or None,
+        config={"endpoint": endpoint} if endpoint else {},
+        client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
+        retry_config={
+            "max_retries": 6,
+            "retry_timeout": timedelta(seconds=30),
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=100),
+                "max_backoff": timedelta(seconds=8),
+                "base": 2,
+            },
+        },
+        credential_provider=credentials,
+    )

@@ -67,7 +67,7 @@ class LocalExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Commit to running a round whose payload is in the store, and wake the scheduler."""
         claim_private(str(self.settings.home))
-        variables = variables_of(record, self.settings.home)
+        variables = variables_of(record, self.settings)
         variables.update(job_credentials(store.uri))
         entry = Entry(
             store=store.uri,

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from explorer_runner.environment import job_variables
 from explorer_runner.folders import make_private
+from explorer_runner.models import CACHE, CACHE_MB
 from explorer_runner.shell import LIBRARIES
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.local.places import appearing
 from gencove_explorer.records import RoundRecord
+from gencove_explorer.settings import Settings
 
 _PACKAGES = ("explorer_runner", "cloudpickle", "obstore")
 
@@ -36,16 +38,19 @@ def find_runtime(home: Path) -> str:
     return str(python)
 
 
-def variables_of(record: RoundRecord, home: Path) -> dict[str, str]:
+def variables_of(record: RoundRecord, settings: Settings) -> dict[str, str]:
     """The environment variables of a round's jobs on this machine.
 
     Raises ExecutorError if they need IPython and it is not installed here.
     """
     variables = job_variables(record.job_definition, os.environ)
+    variables[CACHE] = str(settings.cache)
+    if settings.cache_mb is not None:
+        variables[CACHE_MB] = str(settings.cache_mb)
     if record.shell:
         from gencove_explorer.local.libraries import find_shell  # 30 ms that most rounds do not need
 
-        variables[LIBRARIES] = find_shell(home)
+        variables[LIBRARIES] = find_shell(settings.home)
     return variables
 
 
