@@ -22,7 +22,7 @@ def output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Output:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.chdir(scratch)
-    return Output(str(tmp_path / "scratch.files" / "outputs"))
+    return Output(str(tmp_path / "scratch.files" / "outputs"), str(tmp_path / "scratch"))
 
 
 def stored(collected: Collected, tmp_path: Path) -> dict[str, str]:

@@ -166,6 +166,7 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
         input=_unpickle(raw_input, f"the input of job {attempt[0]}"),
         global_config=_unpickle(payload.global_config, "the global config"),
         private=job.private,
+        scratch=job.scratch,
     )
 
 

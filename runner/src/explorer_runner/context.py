@@ -87,6 +87,7 @@ class AnalysisContext:
         input: Any,
         global_config: GlobalConfig,
         private: str,
+        scratch: str,
     ) -> None:
         self.id: str = spec.id
         """Id of the analysis."""
@@ -102,7 +103,7 @@ class AnalysisContext:
         """What all jobs share, read-only."""
         self.job_definition: JobDefinition = spec.job_definition
         """CPUs, memory, image, timeout and the rest of what was asked for."""
-        self.output: Output = Output(f"{private}/{OUTPUTS}")
+        self.output: Output = Output(f"{private}/{OUTPUTS}", scratch)
         """Where to put files and values."""
         self._spec = spec
         self._store = store

@@ -10,6 +10,7 @@ fork. A child that crashes, is killed or ends itself still leaves an outcome, by
 """
 
 import base64
+import faulthandler
 import json
 import os
 import sys
@@ -71,10 +72,13 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(writer)
+        processes.die_with(parent)
         drain.become_child()
+        faulthandler.enable(file=2)
         _child(os.fdopen(reader, "rb"))
     os.close(reader)
     drain.close_child_ends()
@@ -202,7 +206,7 @@ class _Parent:
         if report is not None:
             return report
         code, number, reason = processes.describe_exit(status)
-        return self.job.fail(self.drain.reason or reason, code, number), nothing
+        return self.job.fail(self.drain.reason or f"{reason}{logs.crash_line(log)}", code, number), nothing
 
     def _send_order(self) -> None:
         spec = self.loaded.spec

@@ -14,6 +14,7 @@ LIMIT = 32 << 20
 HEAD = 4 << 20
 
 _MARK = struct.Struct("<dQ")
+_CRASHED_AT = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<function>\S+)')
 _NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
 
 
@@ -81,3 +82,17 @@ def offset_since(path: str, when: float) -> int:
         return 0
     whole = len(raw) - len(raw) % _MARK.size
     return max((size for time, size in _MARK.iter_unpack(raw[:whole]) if time <= when), default=0)
+
+
+def crash_line(log: str) -> str:
+    """Where a crash happened, if faulthandler could still write it to the log."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
+            tail = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    _, found, dump = tail.rpartition("Fatal Python error")
+    own, library = os.path.dirname(__file__), os.path.dirname(os.__file__)
+    lines = [match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith((own, library))]
+    return f" (line {lines[0]['line']}, in {lines[0]['function']})" if found and lines else ""

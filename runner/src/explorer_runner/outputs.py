@@ -49,8 +49,9 @@ class Collected(NamedTuple):
 class Output:
     """Collects what a job produces; it is uploaded when the work function has returned."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, scratch: str) -> None:
         self._folder = folder
+        self._scratch = scratch
         self._paths: dict[str, Path] = {}
         self._values: dict[str, tuple[str, bytes]] = {}
 
@@ -93,9 +94,11 @@ class Output:
         """
         produced: list[Produced] = []
         folders: list[str] = []
-        reals = [os.path.realpath(path) for path in self._paths.values()] if len(self._paths) > 1 else []
-        for number, (key, path) in enumerate(self._paths.items()):
-            movable = not reals or reals.count(reals[number]) == 1
+        reals = [os.path.realpath(path) for path in self._paths.values()]
+        # What lies in folders that end with the job may be taken away; anything else is copied.
+        own = tuple(f"{os.path.realpath(each)}/" for each in (self._folder, self._scratch) if reals)
+        for (key, path), real in zip(self._paths.items(), reals, strict=True):
+            movable = real.startswith(own) and reals.count(real) == 1
             if path.is_dir():
                 folders.append(key)
                 produced += _tree(key, path, movable)

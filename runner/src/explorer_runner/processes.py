@@ -16,6 +16,7 @@ GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent
 needs the rest to write the outcome."""
 
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 _SIGNALS = {
@@ -65,6 +66,14 @@ def become_subreaper() -> None:
     """
     if _prctl is not None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def die_with(parent: int) -> None:
+    """Be killed when ``parent``, this process's own, ends (Linux; elsewhere nothing)."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was faster
+            os._exit(UNWRITTEN)
 
 
 def end_strays(known: Collection[int], group: int) -> None:

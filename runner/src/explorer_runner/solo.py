@@ -5,7 +5,6 @@ publishes and ends in one process: half the cost of a parent and a child each.
 """
 
 import os
-import re
 import stat
 import time
 from collections.abc import Iterable
@@ -21,7 +20,6 @@ from explorer_runner.stores.folder import FolderStore
 
 _RETRY_SECONDS = 1.0
 _PRIVATE_FOLDER = stat.S_IFDIR | 0o700
-_CRASHED_AT = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<function>\S+)')
 
 
 class Place:
@@ -170,7 +168,7 @@ def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> N
     """
     job = place.job
     code, number, found = processes.describe_exit(wait_status)
-    outcome = job.fail(reason or f"{found}{_crash_line(log)}", code, number)
+    outcome = job.fail(reason or f"{found}{logs.crash_line(log)}", code, number)
     while True:
         remove_tree(job.scratch)
         remove_tree(job.private)
@@ -183,17 +181,3 @@ def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> N
             return
         except (StoreError, OSError):
             time.sleep(_RETRY_SECONDS)
-
-
-def _crash_line(log: str) -> str:
-    """Where a crash happened, if faulthandler could still write it to the log."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
-            tail = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    _, found, dump = tail.rpartition("Fatal Python error")
-    own, library = os.path.dirname(__file__), os.path.dirname(os.__file__)
-    lines = [match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith((own, library))]
-    return f" (line {lines[0]['line']}, in {lines[0]['function']})" if found and lines else ""

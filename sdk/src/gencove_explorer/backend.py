@@ -98,7 +98,7 @@ class Backend:
             indices=draft.indices,
         )
         try:
-            record = write_round(store, spec, draft.parts, executor.name)
+            record = write_round(store, spec, draft.parts, executor.name, executor.place)
             index = index_record(spec, record, draft.labels)
             executor.submit(store, record, index)
         except ExplorerError:

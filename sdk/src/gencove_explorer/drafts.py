@@ -96,6 +96,7 @@ def prepare(
     indices = None if only is None else [check_index(only, jobs, name)]
     wanted = indices or range(jobs)
     definition = executor.fit(_definition(analysis))
+    labels = _labels(analysis.labels)
     folder = backend.settings.home / "tmp"
     if analysis.function is None and analysis._stored is not None:
         stored = analysis._stored
@@ -132,7 +133,7 @@ def prepare(
         definition=definition,
         depends_on=depends_on,
         pip_packages=requirements,
-        labels=_labels(analysis.labels),
+        labels=labels,
     )
 
 

@@ -21,6 +21,8 @@ class Executor(Protocol):
 
     name: str
     """As rounds record it."""
+    place: str
+    """Which of its kind it is, as rounds record it."""
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         """The definition to submit with; None asks for the default.

@@ -16,10 +16,11 @@ from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private, remove_tree
-from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, round_key
+from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, outcome_key, round_key
+from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
-from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
+from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
 from gencove_explorer.local.processes import owner_of
 from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
 from gencove_explorer.observe import RUNNABLE, Observed, settle
@@ -30,6 +31,7 @@ from gencove_explorer.stored import StoredAnalysis
 _END_SECONDS = 30.0
 _CHUNK = 1 << 16
 GONE = "the process that ran it ended (run_local)"
+LOST = "Host lost: its runner was ended before it could write what became of the job (run_local)"
 NEVER_STARTED = "never started: run_local ended before its turn"
 
 
@@ -40,6 +42,7 @@ class ForegroundExecutor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.place = place_of(settings.home)
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         return LocalExecutor(self.settings).fit(definition)
@@ -251,14 +254,27 @@ def is_held(store: Store, record: RoundRecord) -> bool:
 
 
 def close_unended(store: Store, record: RoundRecord, reason: str, besides: Container[int] = ()) -> None:
-    """Write down that those jobs of a round which have not ended, ``besides`` some, never will."""
+    """Write down that those jobs of a round which have not ended, ``besides`` some, never will.
+
+    ``reason`` is that of jobs which never began. One that failed, and might have been tried again,
+    keeps its own; one that began and left no outcome was lost with its runner.
+    """
     from explorer_runner.results import outcome_names
 
     jobs = 1 + max(record.all_indices())
-    states, _, _ = settle(jobs, [record], outcome_names(store, record.id), read_closed(store, record.id))
-    unended = [index for index in record.all_indices() if states[index] is None and index not in besides]
-    if unended:
-        write_closed(store, record.id, record.round, Closed.of({reason: unended}))
+    states, failed, _ = settle(jobs, [record], outcome_names(store, record.id), read_closed(store, record.id))
+    reasons: dict[str, list[int]] = {}
+    for index in record.all_indices():
+        if states[index] is None and index not in besides:
+            why = reason
+            if index in failed:
+                key = outcome_key(record.id, Attempt(*failed[index][:3]), failed[index].status)
+                why = Outcome.from_json(store.read(key)).reason or reason
+            elif os.path.exists(f"{_logs(store, record.id)}/{Attempt(index, record.round, 1).stem}.txt"):
+                why = LOST
+            reasons.setdefault(why, []).append(index)
+    if reasons:
+        write_closed(store, record.id, record.round, Closed.of(reasons))
 
 
 def _logs(store: Store, analysis: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ FRESH_SECONDS = 24 * 3600.0
 """For how long a resolution is used again: within a day the same requirements give the same lock."""
 
 
+_ELSEWHERE = re.compile(r"^\s*[./~]|://|\s@\s|^\w+\+|/|\.whl$")
+
+
 def check_requirements(pip_packages: object) -> list[str]:
     """Return ``pip_packages`` as a list of requirements, or raise PackageError."""
     if pip_packages is None:
@@ -27,6 +31,11 @@ def check_requirements(pip_packages: object) -> list[str]:
             raise PackageError(
                 f'pip_packages has {each!r}: use what pip takes as a requirement, such as "pendulum" or '
                 '"scikit-learn>=1.5,<2"; options belong into your pip or uv configuration'
+            )
+        if _ELSEWHERE.search(each):
+            raise PackageError(
+                f"pip_packages has {each!r}: this version takes names with versions, extras and markers from "
+                "a package index, no folders, files and addresses"
             )
     return [each.strip() for each in pip_packages]
 

@@ -99,6 +99,8 @@ class RoundRecord(_Described):
     submitted: float
     user: str = ""
     python: str = ""
+    place: str = ""
+    """Where exactly it was submitted to: host and home folder of a local executor."""
     shell: bool = False
     """Whether its work function uses ! or %, for which jobs need IPython."""
 

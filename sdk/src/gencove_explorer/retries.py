@@ -57,7 +57,7 @@ def retry_failed(
             indices=indices,
         )
         try:
-            new = write_round(stored.store, spec, parts, executor.name)
+            new = write_round(stored.store, spec, parts, executor.name, executor.place)
         except AlreadyExists:
             _log.warning("%s: somebody else is running its failed jobs again just now", stored.id)
             return 0

@@ -23,8 +23,12 @@ def submit(target: "Analysis") -> list["Analysis"]:
     """
     backend = Backend()
     drafts = _prepare(target, backend, foreground=False)
-    for analysis, draft in drafts:
-        analysis._stored = backend.submit(draft)
+    try:
+        for analysis, draft in drafts:
+            analysis._stored = backend.submit(draft)
+    finally:
+        for _, draft in drafts:
+            draft.parts.inputs.discard()  # what was submitted has been taken
     return [analysis for analysis, _ in drafts]
 
 
@@ -65,12 +69,17 @@ def _prepare(
         record = analysis._submitted().record
         return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
 
-    for analysis in in_order(target):
-        if analysis is not target and _serves(analysis, store, foreground):
-            continue
-        job = only if analysis is target else None
-        drafts[id(analysis)] = prepare(analysis, backend, executor, ref, job)
-        prepared.append((analysis, drafts[id(analysis)]))
+    try:
+        for analysis in in_order(target):
+            if analysis is not target and _serves(analysis, store, foreground):
+                continue
+            job = only if analysis is target else None
+            drafts[id(analysis)] = prepare(analysis, backend, executor, ref, job)
+            prepared.append((analysis, drafts[id(analysis)]))
+    except BaseException:
+        for _, draft in prepared:
+            draft.parts.inputs.discard()
+        raise
     return prepared
 
 

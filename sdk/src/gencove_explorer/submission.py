@@ -12,7 +12,7 @@ from typing import Any
 from explorer_runner import payload
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import PythonMismatch
+from explorer_runner.errors import AlreadyExists, PythonMismatch
 from explorer_runner.keys import (
     closed_prefix,
     inputs_key,
@@ -32,6 +32,9 @@ from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
 from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import IndexRecord, RoundRecord
+
+_OTHERS_SECONDS = 2.0
+"""How long another process may take between the payload and the record of a round."""
 
 
 @dataclass(kw_only=True)
@@ -177,18 +180,30 @@ def describe(
     )
 
 
-def write_round(store: Store, spec: Spec, parts: Parts, executor: str) -> RoundRecord:
-    """Write payload, large inputs and round record, in this order; returns the record."""
+def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: str) -> RoundRecord:
+    """Write large inputs, payload and round record, in this order; returns the record.
+
+    ``place`` is where exactly the executor is. Raises AlreadyExists if the round was written before.
+    """
     packed = payload.pack(parts.members(spec))
     if isinstance(store, FolderStore):
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
     if parts.inputs.path is not None:
         store.keep(inputs_key(spec.id), parts.inputs.path, move=True)
-    store.create(payload_key(spec.id, spec.round), packed)
+    try:
+        store.create(payload_key(spec.id, spec.round), packed)
+    except AlreadyExists:
+        # Another process is at it, or was killed between payload and round. Of two that replace a
+        # payload, one writes the round; the other is refused there.
+        if _appears(store, round_key(spec.id, spec.round)):
+            raise
+        store.delete(payload_key(spec.id, spec.round))
+        store.create(payload_key(spec.id, spec.round), packed)
     record = RoundRecord(
         id=spec.id,
         round=spec.round,
         executor=executor,
+        place=place,
         indices=spec.indices,
         jobs=spec.jobs if spec.indices is None else len(spec.indices),
         payload=payload.digest(packed),
@@ -201,6 +216,15 @@ def write_round(store: Store, spec: Spec, parts: Parts, executor: str) -> RoundR
     )
     store.create(round_key(spec.id, spec.round), record.to_json())
     return record
+
+
+def _appears(store: Store, key: str) -> bool:
+    deadline = time.monotonic() + _OTHERS_SECONDS
+    while not store.exists(key):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def index_record(spec: Spec, record: RoundRecord, labels: Mapping[str, str]) -> IndexRecord:

@@ -10,7 +10,7 @@ from pathlib import Path
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
 from explorer_runner.folders import claim_private
-from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
+from explorer_runner.keys import FAILED, Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, SubmissionError
@@ -18,11 +18,14 @@ from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
-from gencove_explorer.records import IndexRecord, RoundRecord
+from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed
 from gencove_explorer.settings import Settings
 from gencove_explorer.stores import job_credentials
 
 _START_SECONDS = 20.0
+_INTERRUPTED_SECONDS = 60.0
+"""After so long without an entry in the queue, nobody is about to write one."""
+INTERRUPTED = "never submitted: the process that was running it again was ended just then; retry_failed()"
 
 
 class LocalExecutor:
@@ -32,6 +35,7 @@ class LocalExecutor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.place = place_of(settings.home)
         self.queue = Queue(settings.home)
 
     # -- the protocol (gencove_explorer.executors) --------------------------------------------------
@@ -105,6 +109,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(store, last, unclaimed, states)
+            states.update(self._close_interrupted(store, last, unclaimed))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -204,6 +209,26 @@ class LocalExecutor:
             new = unseen[f"{record.id}.{record.round}"]
             states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
 
+    def _close_interrupted(
+        self, store: Store, last: Mapping[int, RoundRecord], unclaimed: Sequence[int]
+    ) -> dict[int, str]:
+        """Close retries whose process was killed between the round's record and the queue's entry."""
+        found: dict[int, str] = {}
+        for record in {last[index].round: last[index] for index in unclaimed}.values():
+            old = time.time() - record.submitted > _INTERRUPTED_SECONDS
+            if not (record.round and old and record.place == self.place):
+                continue
+            if self.queue.knows(f"{record.id}.{record.round}"):
+                continue
+            # Without an entry nothing more happens: what the store says from here on is the last word.
+            progress = load_progress(store, record.id, 1 + max(last))
+            ended = progress.succeeded | progress.failed if progress else set()
+            lost = [index for index in unclaimed if last[index] is record and index not in ended]
+            if lost:
+                write_closed(store, record.id, record.round, Closed.of({INTERRUPTED: lost}))
+            found.update(dict.fromkeys(lost, FAILED))
+        return found
+
     def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()
         if not state.get("running"):
@@ -224,6 +249,11 @@ def last_claimed(
     while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
         number += 1
     return Attempt(index, round, number) if number else None
+
+
+def place_of(home: Path) -> str:
+    """The executor of a home folder of this machine, as rounds record it."""
+    return f"{os.uname().nodename}:{home}"
 
 
 def claimed_states(

@@ -1,10 +1,10 @@
 """The scheduler's view of the stores: how far analyses are, where logs lie, what was closed."""
 
+import os
 from collections.abc import Mapping
 
 from explorer_runner.errors import StoreError
-from explorer_runner.folders import remove_tree
-from explorer_runner.keys import Attempt
+from explorer_runner.keys import Attempt, parse_log_name
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
@@ -34,8 +34,15 @@ class Ledger:
 
     def forget_claims(self, round: ActiveRound) -> None:
         """Remove the claims of a round that has ended, unless they lie in the store as its logs."""
-        if not isinstance(self.store_of(round.entry), FolderStore):
-            remove_tree(self.claims_of(round))
+        if isinstance(self.store_of(round.entry), FolderStore):
+            return
+        folder = self.claims_of(round)
+        for name in os.listdir(folder):
+            attempt = parse_log_name(f"{name.rpartition('.')[0]}.txt")
+            if attempt is not None and attempt.round == round.record.round:
+                os.unlink(f"{folder}/{name}")
+        if not os.listdir(folder):
+            os.rmdir(folder)
 
     def attempt_of(self, round: ActiveRound, position: int, attempt: int) -> Attempt:
         return Attempt(round.record.index_of(position), round.record.round, attempt)

@@ -113,6 +113,10 @@ class Queue:
         """Whether the round ``key`` waits to be seen by the scheduler."""
         return any(self.new.glob(f"*-{key}.json"))
 
+    def knows(self, key: str) -> bool:
+        """Whether the round ``key`` has not ended, or was not looked at since."""
+        return self.holds(key) or any(self.accepted.glob(f"*-{key}.json"))
+
     def open_rounds(self) -> list[Entry]:
         """The entries of all rounds that have not ended."""
         entries = []

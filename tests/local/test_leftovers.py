@@ -1,0 +1,190 @@
+"""What was found to go wrong at the edges: each stays mended."""
+
+import dataclasses
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from support import eventually
+
+from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
+from gencove_explorer.backend import Backend
+from gencove_explorer.errors import JobFailed, PackageError, SubmissionError
+from gencove_explorer.retries import _parts
+from gencove_explorer.submission import describe, write_round
+
+SMALL = JobDefinition(cpu=1, memory_mb=300)
+
+
+def test_a_file_of_the_users_own_is_copied_never_taken_away(home: Path, tmp_path: Path):
+    (tmp_path / "precious.txt").write_text("mine")
+
+    def work(ac):
+        ac.output.file("copy.txt", path_local=ac.input)
+        with open("made.txt", "w") as file:
+            file.write("the job's")
+        ac.output.file("made.txt", path_local="made.txt")
+
+    an = Analysis(function=work, input=str(tmp_path / "precious.txt"), job_definition=SMALL)
+    an.run()
+    an.run_local()
+    an.wait_done(timeout=30)
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+    assert an.get_output().file("copy.txt").as_local().read_text() == "mine"
+    assert an.get_output().file("made.txt").as_local().read_text() == "the job's"
+
+
+def test_a_retry_beside_a_running_job_leaves_that_alone(home: Path, bucket: str, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("EXPLORER_STORE", f"s3://{bucket}/store")
+
+    def work(ac):
+        import pathlib
+        import time
+
+        folder = pathlib.Path(ac.global_config.folder)
+        if ac.input == 0 and not (folder / "mended").exists():
+            raise ValueError("not yet")
+        while ac.input == 1 and not (folder / "end").exists():
+            time.sleep(0.02)
+        ac.output.value("x", ac.input)
+
+    an = Analysis(
+        function=work, input=[0, 1], global_config=GlobalConfig(folder=str(tmp_path)), job_definition=SMALL
+    )
+    an.run()
+    eventually(lambda: an.status(0)["status"] == "FAILED" and an.status(1)["status"] == "RUNNING")
+    (tmp_path / "mended").touch()
+    assert an.retry_failed() == 1
+    eventually(lambda: an.status(0)["status"] == "SUCCEEDED")
+    time.sleep(1)  # for the scheduler to forget the retry
+    assert an.status(1)["status"] == "RUNNING"
+    (tmp_path / "end").touch()
+    an.wait_done(timeout=60)
+    assert an.values("x") == [0, 1]
+
+
+@pytest.fixture
+def failed(home: Path) -> Analysis:
+    an = Analysis(function=lambda ac: 1 / ac.input, input=[0, 1], job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=30)
+    return an
+
+
+def half_a_retry(an: Analysis, *, age: float) -> None:
+    """What a retry leaves that is killed before it is in the queue."""
+    stored, backend = an._submitted(), Backend()
+    loaded = stored.payload(0)
+    spec = describe(
+        id=stored.id,
+        name=stored.record.name,
+        parts=(parts := _parts(stored, backend, stored.rounds[0], loaded, [0])),
+        jobs=2,
+        array=True,
+        definition=SMALL,
+        depends_on=[],
+        pip_packages=[],
+        round=1,
+        indices=[0],
+    )
+    record = write_round(stored.store, spec, parts, "local", backend.executor.place)
+    path = stored.store.path(f"analyses/{an.id}/rounds/1.json")
+    assert path is not None
+    aged = dataclasses.replace(record, submitted=record.submitted - age)
+    path.write_bytes(aged.to_json())
+    an._submitted()._rounds.clear()
+
+
+def test_a_retry_that_was_killed_before_it_was_queued_ends_and_can_be_repeated(failed: Analysis):
+    half_a_retry(failed, age=0)
+    assert failed.status(0)["status"] == "RUNNABLE"  # it may be under way
+    path = failed._submitted().store.path(f"analyses/{failed.id}/rounds/1.json")
+    assert path is not None
+    data = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**data, "submitted": data["submitted"] - 100}))
+    failed._submitted()._rounds.clear()
+    assert failed.status(0)["status"] == "FAILED"
+    assert "never submitted" in failed.status(0)["reason"]
+    assert failed.retry_failed(function=lambda ac: ac.output.value("x", 1)) == 1
+    failed.wait_done(timeout=30)
+    assert failed.status()["jobs"] == {"SUCCEEDED": 2}
+
+
+def test_a_retry_that_was_killed_after_its_payload_is_in_nobodys_way(failed: Analysis):
+    half_a_retry(failed, age=0)
+    path = failed._submitted().store.path(f"analyses/{failed.id}/rounds/1.json")
+    assert path is not None
+    path.unlink()
+    failed._submitted()._rounds.clear()
+    assert failed.retry_failed(function=lambda ac: ac.output.value("x", 1)) == 1
+    failed.wait_done(timeout=30)
+    assert failed.status()["jobs"] == {"SUCCEEDED": 2}
+
+
+def test_run_local_of_jobs_that_may_be_retried_keeps_their_reason(home: Path):
+    def work(ac):
+        raise ValueError("no good")
+
+    an = Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=300, retries=2))
+    with pytest.raises(JobFailed, match="ValueError: no good"):
+        an.run_local()
+    assert "ValueError: no good" in an.status()["reason"]
+
+
+def test_a_crash_in_run_local_tells_the_line(home: Path):
+    def work(ac):
+        import ctypes
+
+        ctypes.string_at(0)
+
+    an = Analysis(function=work, job_definition=SMALL)
+    with pytest.raises(JobFailed, match=r"SIGSEGV.*\(line 4, in work\)|SIGSEGV.*line \d+, in work"):
+        an.run_local()
+
+
+def test_a_work_function_ends_with_its_killed_runner(home: Path, tmp_path: Path):
+    def work(ac):
+        import os
+        import time
+
+        ac.output.value("x", 1)
+        with open(ac.input, "w") as file:
+            file.write(f"{os.getpid()} {os.getppid()}")
+        time.sleep(100)
+
+    note = tmp_path / "note"
+    an = Analysis(function=work, input=str(note), job_definition=SMALL)
+    import threading
+
+    def kill() -> None:
+        eventually(lambda: note.exists() and len(note.read_text().split()) == 2)
+        os.kill(int(note.read_text().split()[1]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(JobFailed, match="Host lost"):
+        an.run_local()
+    killer.join()
+    eventually(lambda: not psutil.pid_exists(int(note.read_text().split()[0])))
+
+
+def test_a_refused_submission_leaves_no_inputs_behind(home: Path):
+    large = [bytes(1 << 20), bytes(1 << 20)]
+    first = Analysis(function=lambda ac: None, input=large, name="first", job_definition=SMALL)
+    bad = Analysis(function=lambda ac: None, input=[], name="bad", depends_on=[first], job_definition=SMALL)
+    with pytest.raises(SubmissionError):
+        bad.run()
+    wrong = Analysis(function=lambda ac: None, input=large, labels={"a": 1}, job_definition=SMALL)  # type: ignore[dict-item]
+    with pytest.raises(SubmissionError, match="labels"):
+        wrong.run()
+    assert not list(home.glob("tmp/*"))
+
+
+@pytest.mark.parametrize("requirement", ["./mylib", "/x", "~/x", "git+https://h/x", "a @ file:///x", "x.whl"])
+def test_packages_that_this_version_does_not_take_are_refused(home: Path, requirement: str):
+    with pytest.raises(PackageError, match="names with versions"):
+        Analysis(function=lambda ac: None, pip_packages=[requirement]).run()
