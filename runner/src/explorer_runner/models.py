@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.errors import StoreError
+from explorer_runner.folders import make_private
 
 CACHE, CACHE_MB = "EXPLORER_CACHE", "EXPLORER_CACHE_MB"
 """Environment variables: the folder of the host's file cache, and how many MiB it may hold."""
@@ -63,7 +64,7 @@ class File:
 
         home = os.environ.get("EXPLORER_HOME") or os.path.expanduser("~/.explorer")
         folder = os.environ.get(CACHE) or f"{home}/cache"
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         limit = int(os.environ.get(CACHE_MB) or 0) << 20 or shutil.disk_usage(folder).total // 5
         uris = [self.uri, *(f"{self.uri}{suffix}" for suffix in self.secondary_files)]
         answer, lock = _ask({"uris": uris, "cache": folder, "limit": limit})

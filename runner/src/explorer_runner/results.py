@@ -8,6 +8,7 @@ from typing import Any
 
 from explorer_runner import values
 from explorer_runner.errors import CorruptPayload, NoSuchOutput, NotFinished
+from explorer_runner.folders import make_private
 from explorer_runner.keys import (
     SUCCEEDED,
     Attempt,
@@ -77,6 +78,8 @@ class JobOutput:
         if "kind" not in entry:
             return values.decode_inline(key, entry)
         outcome = self.outcome
+        if entry["kind"] not in values.KINDS:
+            raise CorruptPayload(f"the value {key!r} is of an unknown kind, {entry['kind']!r}")
         data = self._store.read(value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"]))
         return values.decode_beside(key, entry, data)
 
@@ -96,7 +99,7 @@ class JobOutput:
         for entry in self._below(file.key):
             self._fetch(entry)
         path = self._store.path(self._key(file.key)) or self._download_path(file.key)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(str(path))
         return path
 
     def _fetch(self, entry: dict[str, Any]) -> Path:
@@ -108,7 +111,7 @@ class JobOutput:
             return path
         path = self._download_path(entry["key"])
         if not (path.exists() and path.stat().st_size == entry["size"]):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(str(path.parent))
             part = path.with_name(f".{os.getpid()}.part")
             self._store.fetch(key, part)
             part.rename(path)

@@ -17,7 +17,7 @@ from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
 INLINE_BYTES = 64 << 10
 """Values of up to this many bytes travel inside the outcome, larger ones beside it."""
 
-JSON, PICKLE = "json", "pkl"
+JSON, PICKLE = KINDS = ("json", "pkl")
 
 
 def encode(key: str, value: Any) -> tuple[str, bytes]:

@@ -135,7 +135,8 @@ class Analysis:
     def status(self, job_index: int | None = None) -> dict[str, Any]:
         """``{'status': 'SUCCEEDED'}``; of an array also ``'jobs'``, counts by state; ``'reason'`` if any.
 
-        The states are AWS Batch's seven, on every executor.
+        The states are AWS Batch's seven, on every executor; and NOT_RUN, of a job that ``run_local`` of
+        one job of an array left out.
         """
         return self._submitted().status(job_index)
 

@@ -2,12 +2,12 @@
 
 import hashlib
 import io
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from explorer_runner.folders import make_private
 from explorer_runner.payload import INLINE_BYTES, InputEntry
 from gencove_explorer.capture import Capture, Pickler
 from gencove_explorer.errors import CaptureError, SubmissionError
@@ -52,7 +52,7 @@ class PickledInputs:
         self._index += InputEntry(self.size, len(raw), hashlib.sha256(raw).digest()).pack()
         self.size += len(raw)
         if self._file is None and self.size > INLINE_BYTES:
-            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            make_private(str(self._folder))
             self._file = tempfile.NamedTemporaryFile(dir=self._folder, prefix="inputs-", delete=False)
             self._file.write(self._small.getvalue())
             self._small = io.BytesIO()
