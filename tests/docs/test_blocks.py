@@ -1,4 +1,4 @@
-"""Every Python block of the documentation runs as it stands, in a plain script."""
+"""Every block of the description runs as it stands: in a plain script, with ! or % in IPython."""
 
 import re
 import subprocess
@@ -11,7 +11,8 @@ from gencove_explorer.job_manager import JobManager
 
 REPOSITORY = Path(__file__).parents[2]
 DESCRIPTION = REPOSITORY / "docs" / "running-analyses.md"
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```i?python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_MAGIC = re.compile(r"^\s*[!%]", re.MULTILINE)
 
 
 def blocks(page: Path) -> list[str]:
@@ -19,11 +20,13 @@ def blocks(page: Path) -> list[str]:
 
 
 def run(folder: Path, code: str, *, timeout: float = 240) -> str:
-    script = folder / "script.py"
-    script.write_text(code)
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, cwd=folder, timeout=timeout
-    )
+    command: list[str | Path] = [sys.executable, folder / "script.py"]
+    if _MAGIC.search(code):
+        ipython = Path(sys.executable).with_name("ipython")
+        (folder / "ipython").mkdir(exist_ok=True)
+        command = [ipython, "--colors=nocolor", f"--ipython-dir={folder / 'ipython'}", folder / "script.ipy"]
+    Path(command[-1]).write_text(code)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=timeout)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -43,17 +46,19 @@ def test_a_block_of_the_description(home: Path, tmp_path: Path, code: str):
 
 
 def test_the_description_has_all_its_blocks():
-    assert len(blocks(DESCRIPTION)) == 14
+    assert len(blocks(DESCRIPTION)) == 16
 
 
 def test_what_blocks_print(home: Path, tmp_path: Path):
-    found = {
-        code: run(tmp_path, code)
-        for code in blocks(DESCRIPTION)
-        if "local_path" in code or "live=True" in code
-    }
-    outputs = sorted(found.values())
-    assert outputs == ["123\nabc\n", "Hello World\n", "baz\n"]
+    spoken = ("local_path", "live=True", "where =", "{two}")
+    found = [run(tmp_path, code) for code in blocks(DESCRIPTION) if any(word in code for word in spoken)]
+    assert found == [
+        "Hello World from shell\nHello World from Python\n",
+        "dos\n{two}\n1 {two} 3\n-> dos <-\n-> {two} <-\n",
+        "baz\n",
+        "123\nabc\n",
+        "Hello World\n",
+    ]
 
 
 def test_a_dependency_blocks_last_job_sees_the_first_ones_file(home: Path, tmp_path: Path):
