@@ -1,8 +1,4 @@
-"""Write docs/reference.md from docstrings and signatures; ``--check`` only says whether it is current.
-
-Signatures, fields and defaults are read from the source's syntax tree and never from ``repr``, so that the
-page comes out the same on every machine and with every Python.
-"""
+"""Write docs/reference.md from docstrings and the source's syntax tree; ``--check`` only compares."""
 
 import argparse
 import ast
@@ -17,12 +13,11 @@ from typing import Any
 
 import click
 
+from explorer_runner import outcome, outputs, results
 from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.outcome import Failure, Outcome
-from explorer_runner.outputs import Output, OutputFile
-from explorer_runner.results import JobOutput, StoredFile
-from gencove_explorer import analysis, errors, models
+from gencove_explorer import errors, models
+from gencove_explorer.analysis import Analysis, each
 from gencove_explorer.cli import explorer
 from gencove_explorer.job_manager import JobList, JobManager
 from gencove_explorer.settings import BatchSettings, Settings
@@ -34,52 +29,47 @@ HEAD = """# Reference
 Written by `make docs` from the docstrings: change those, not this page. The description is
 [Running analyses](running-analyses.md), a way in the [tutorial](tutorial.md).
 """
-CHAPTERS: list[tuple[str, str, list[Any]]] = [
-    ("Analyses", "gencove_explorer.analysis", [analysis.Analysis, analysis.each]),
-    ("What jobs are given", "gencove_explorer.analysis", [JobDefinition, GlobalConfig]),
-    ("Inside a work function", "", [AnalysisContext, Output, OutputFile, Dependency]),
-    ("What jobs leave behind", "", [JobOutput, StoredFile, Failures, FailureGroup, Outcome, Failure]),
-    ("Finding analyses", "gencove_explorer.job_manager", [JobManager, JobList]),
-    ("Models", "gencove_explorer.models", [getattr(models, name) for name in models.__all__]),
-]
-MADE_BY_USERS = (analysis.Analysis, GlobalConfig, JobManager)
-"""Classes whose constructor is shown; those of dataclasses are their fields, all others are handed out."""
+ORIGIN = "Import from `gencove_explorer.{}`."
+HANDED = "Handed to you: there is nothing to import, but `AnalysisContext` to annotate with."
+CHAPTERS: dict[str, tuple[str, list[Any]]] = {
+    "Analyses": (ORIGIN.format("analysis"), [Analysis, each, JobDefinition, GlobalConfig]),
+    "Inside a work function": (HANDED, [AnalysisContext, outputs.Output, outputs.OutputFile, Dependency]),
+    "Outputs": ("Handed to you.", [results.JobOutput, results.StoredFile]),
+    "Failed jobs": ("Handed to you.", [Failures, FailureGroup, outcome.Outcome, outcome.Failure]),
+    "Finding analyses": (ORIGIN.format("job_manager"), [JobManager, JobList]),
+    "Models": (ORIGIN.format("models"), [getattr(models, name) for name in models.__all__]),
+}
+MADE_BY_USERS = (Analysis, GlobalConfig, JobManager)  # their constructors are shown
 INTERNAL = ("collect", "from_json", "to_json")
-WORKED_OUT = {
+DEFAULTS = {  # what is said of those that are worked out
     "home": "`~/.explorer`",
     "executor": "`batch` where `batch.queue` is set, else `local`",
     "store": "the folder `store` in `home`",
+    "cache": "the folder `cache` in `home`",
     "cpus": "the machine's",
     "memory_mb": "the machine's, or its container's",
     "field(default_factory=dict)": "`{}`",
+    "field(default_factory=list)": "`[]`",
 }
-"""Defaults that have no literal in the source."""
 
 
 def page() -> str:
-    made = [chapter(*each) for each in CHAPTERS]
-    made += [settings_chapter(), errors_chapter(), "## Commands\n\n" + "\n".join(commands(explorer))]
-    titles = [each.partition("\n")[0].removeprefix("## ") for each in made]
-    contents = "".join(f"- [{each}](#{each.lower().replace(' ', '-')})\n" for each in titles)
-    return "\n".join([HEAD, contents, *made])
-
-
-def chapter(title: str, module: str, members: list[Any]) -> str:
-    origin = f"Import from `{module}`." if module else "These are handed to you; there is nothing to import."
-    return "\n".join([f"## {title}\n\n{origin}\n", *map(section, members)])
+    made = {title: "\n".join([f"{told}\n", *map(section, item)]) for title, (told, item) in CHAPTERS.items()}
+    made |= {"Settings": settings_table(), "Errors": error_tree(), "Commands": "\n".join(commands(explorer))}
+    contents = "".join(f"- [{title}](#{title.lower().replace(' ', '-')})\n" for title in made)
+    return "\n".join([HEAD, contents, *(f"## {title}\n\n{chapter}" for title, chapter in made.items())])
 
 
 def section(member: Any) -> str:
-    """A class with its public members, or a function."""
     lines = [f"### {member.__name__}\n"]
     if not inspect.isclass(member) or member in MADE_BY_USERS:
-        lines.append(block(signature(member, member.__name__)))
+        lines.append(signature(member, member.__name__))
     lines.append(text(member))
     if inspect.isclass(member):
         lines += fields(member) if hasattr(member, "__dataclass_fields__") else attributes(member)
         for name, own in public(member):
             lines.append(f"#### {member.__name__}.{name}\n")
-            lines += [] if isinstance(own, property) else [block(signature(own, name))]
+            lines += [] if isinstance(own, property) else [signature(own, name)]
             lines.append(text(own))
     return "\n".join(lines)
 
@@ -87,153 +77,121 @@ def section(member: Any) -> str:
 def public(owner: type) -> Iterator[tuple[str, Any]]:
     """Public methods and properties that have a docstring, in the order of the source."""
     for name, own in vars(owner).items():
-        shown = inspect.isfunction(own) or isinstance(own, property)
-        if shown and own.__doc__ and not name.startswith("_") and name not in INTERNAL:
-            yield name, own
-
-
-def parsed(member: Any) -> Any:
-    """The node of a class or a function."""
-    return ast.parse(textwrap.dedent(inspect.getsource(member))).body[0]
+        plain = getattr(own, "__func__", own)
+        shown = inspect.isfunction(plain) or isinstance(plain, property)
+        if shown and plain.__doc__ and not name.startswith("_") and name not in INTERNAL:
+            yield name, plain
 
 
 def signature(member: Any, name: str) -> str:
     """``name(arguments) -> type`` as the source has it, on one line where that fits."""
     function = parsed(member.__init__ if inspect.isclass(member) else member)
-    function.args.args = [each for each in function.args.args if each.arg != "self"]
-    given = re.sub(r"(?<=[^ ])=(?=[^ ])", " = ", unquoted(function.args))
-    returns = "" if inspect.isclass(member) else f" -> {unquoted(function.returns)}"
-    line = f"{name}({given}){returns}"
-    if len(line) <= 100:
-        return line
-    return "\n".join(
-        [f"{name}(", *(f"    {each}," for each in re.split(r", (?=\w+: |\*)", given)), f"){returns}"]
-    )
+    function.args.args = [item for item in function.args.args if item.arg not in ("self", "cls")]
+    given = re.sub(r"(?<=[^ ])=(?=[^ ])", " = ", source(function.args))
+    returns = f" -> {source(function.returns)}" if inspect.isfunction(member) else ""
+    if len(name + given + returns) > 98:
+        given = "\n    " + re.sub(r", (?=\w+: |\*)", ",\n    ", given) + ",\n"
+    return f"```python\n{name}({given}){returns}\n```\n"
 
 
 def documented(body: list[ast.stmt]) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and text (the string below) of the fields, or attributes, set in ``body``."""
+    """Name, type, default and text (the string below) of each public field or attribute."""
     for node, after in pairwise([*body, ast.Pass()]):
-        if not isinstance(node, ast.Assign | ast.AnnAssign):
-            continue
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-        name = ast.unparse(target).removeprefix("self.")
-        below = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-        told = squeeze(after.value.value) if below else ""  # type: ignore[attr-defined]
-        kind = unquoted(node.annotation) if isinstance(node, ast.AnnAssign) else ""
-        if not name.startswith("_"):
-            yield name, kind, unparsed(node.value) if node.value else "", told
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            name = ast.unparse(node).split(":")[0].split(" =")[0].removeprefix("self.")
+            value = after.value if isinstance(after, ast.Expr) else None
+            told = squeeze(str(value.value)) if isinstance(value, ast.Constant) else ""
+            if not name.startswith("_"):
+                yield name, source(getattr(node, "annotation", None)), source(node.value), told
 
 
 def fields(owner: type) -> Iterator[str]:
-    """All fields of a dataclass, as a table."""
     yield "| field | type | default | |\n| --- | --- | --- | --- |"
     for name, kind, default, told in documented(parsed(owner).body):
-        yield f"| `{name}` | {code(kind)} | {WORKED_OUT.get(default) or code(default)} | {told} |"
+        yield f"| `{name}` | {code(kind)} | {DEFAULTS.get(default) or code(default)} | {told} |"
     yield ""
 
 
-def attributes(owner: type) -> list[str]:
-    """Those attributes of ``__init__`` that have a docstring."""
-    init = next((node for node in parsed(owner).body if getattr(node, "name", "") == "__init__"), None)
-    rows = [row for row in documented(init.body) if row[3]] if init else []
-    lines = [f"- `.{name}`{f' ({code(kind)})' if kind else ''}: {told}" for name, kind, _, told in rows]
-    return [*lines, ""] if lines else []
+def attributes(owner: Any) -> list[str]:
+    """Those attributes set in ``__init__`` that have a docstring."""
+    body = parsed(owner.__init__).body if "__init__" in vars(owner) else []
+    rows = [(f".{name}{kind and f': {kind}'}", told) for name, kind, _, told in documented(body) if told]
+    return [*(f"- {code(name)}: {told}" for name, told in rows), ""] if rows else []
 
 
-def settings_chapter() -> str:
-    told = "From the environment, else from the nearest `explorer.toml`, else the user's, else a default."
-    lines = [
-        f"## Settings\n\n{told}\n",
-        "| environment | `explorer.toml` | default | |",
-        "| --- | --- | --- | --- |",
-    ]
-    for owner, table in ((Settings, ""), (BatchSettings, "batch.")):
+def settings_table() -> str:
+    told = "From the environment, else from the nearest `explorer.toml`, else the user's, else a default.\n"
+    lines = [told, "| environment | `explorer.toml` | default | |", "| --- | --- | --- | --- |"]
+    for owner, key in ((Settings, ""), (BatchSettings, "batch.")):
         for name, _, default, what in documented(parsed(owner).body):
             if name not in ("batch", "sources"):
-                variable = f"EXPLORER_{table.replace('.', '__')}{name}".upper()
-                shown = WORKED_OUT.get(name) or ("" if default == "None" else code(default))
-                lines.append(f"| `{variable}` | `{table}{name}` | {shown} | {what} |")
+                literal = default and name not in DEFAULTS
+                shown = code(default.removeprefix("None")) if literal else DEFAULTS[name]
+                variable = f"EXPLORER_{key.replace('.', '__')}{name}".upper()
+                lines.append(f"| `{variable}` | `{key}{name}` | {shown} | {what} |")
     return "\n".join(lines) + "\n"
 
 
-def errors_chapter() -> str:
-    """The tree of errors, then what some of them carry."""
+def error_tree() -> str:
     every = [getattr(errors, name) for name in errors.__all__]
-    carried = [(error, line) for error in every for line in attributes(error) if line]
-    notes = [line.replace("`.", f"`{error.__name__}.", 1) for error, line in carried]
-    tree = "\n".join(
-        ["## Errors\n\nImport from `gencove_explorer.errors`.\n\n```text", *branch(errors.ExplorerError)]
-    )
-    return "\n".join([f"{tree}\n```\n", *notes, ""])
+    notes = [line.replace("`.", f"`{item.__name__}.") for item in every for line in attributes(item) if line]
+    tree = "\n".join(branch(errors.ExplorerError, every))
+    return "\n".join(["Import from `gencove_explorer.errors`.\n", f"```text\n{tree}\n```\n", *notes, ""])
 
 
-def branch(error: type, indent: str = "", mark: str = "") -> Iterator[str]:
+def branch(error: type, every: list[type], indent: str = "", mark: str = "") -> Iterator[str]:
     """An error and, below it, those that are kinds of it."""
-    others = [each.__name__ for each in error.__mro__[1:] if each.__module__ == "builtins"][:-3]
+    others = [item.__name__ for item in error.__mro__[1:-3] if item.__module__ == "builtins"]
     told = squeeze(error.__doc__).replace("`", "") + (f" Also a {others[0]}." if others else "")
     yield f"{indent + mark + error.__name__:<25} {told}"
-    every = (getattr(errors, name) for name in errors.__all__)
-    kinds = [each for each in every if next(parents(each), None) is error]
+    kinds = [item for item in every if next((base for base in item.__mro__[1:] if base in every), 0) is error]
     below = indent + {"": "", "├── ": "│   ", "└── ": "    "}[mark]
     for kind in kinds:
-        yield from branch(kind, below, "└── " if kind is kinds[-1] else "├── ")
+        yield from branch(kind, every, below, "└── " if kind is kinds[-1] else "├── ")
 
 
-def parents(error: type) -> Iterator[type]:
-    return (each for each in error.__mro__[1:] if each.__name__ in errors.__all__)
-
-
-def commands(
-    command: click.Command, name: str = "explorer", above: click.Context | None = None
-) -> Iterator[str]:
+def commands(command: click.Command, name: str = "explorer", above: Any = None) -> Iterator[str]:
     """The help of each command, as a terminal of 80 columns shows it."""
-    width = {"terminal_width": 80, "max_content_width": 80}
-    context = click.Context(command, above, name, **{**command.context_settings, **width})  # type: ignore[arg-type]
+    wide: Any = {"terminal_width": 80, "max_content_width": 80}
+    context = click.Context(command, above, name, **{**command.context_settings, **wide})
     yield f"### {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
-    if isinstance(command, click.Group):
-        for each, found in sorted(command.commands.items()):
-            yield from commands(found, each, context)
+    for item, found in sorted(getattr(command, "commands", {}).items()):
+        yield from commands(found, item, context)
 
 
-def unquoted(node: ast.AST) -> str:
+def parsed(member: Any) -> Any:
+    return ast.parse(textwrap.dedent(inspect.getsource(member))).body[0]
+
+
+def source(node: ast.AST | None) -> str:
     """Source as the formatter writes it, names of types that stand in quotes without them."""
-    return re.sub(r"'([^'\"]*)'", r'"\1"', re.sub(r"'(\w* ?\|? ?[A-Z]\w*)'", r"\1", ast.unparse(node)))
-
-
-def block(source: str) -> str:
-    return f"```python\n{source}\n```\n"
+    types = re.sub(r"'([\w |]*[A-Z][\w |]*)'", r"\1", ast.unparse(node)) if node else ""
+    return re.sub(r"'([^'\"]*)'", r'"\1"', types)
 
 
 def text(member: Any) -> str:
     """A docstring as Markdown: names of parameters as a list, code as code."""
-    told = re.sub(r"``(.*?)``", r"`\1`", inspect.getdoc(member) or "")
-    return re.sub(r"^(\w+): ", r"- `\1`: ", told, flags=re.M) + "\n"
+    listed = re.sub(r"^(\w+): ", r"- `\1`: ", inspect.getdoc(member) or "", flags=re.M)
+    return re.sub(r"``(.*?)``", r"`\1`", listed) + "\n"
 
 
 def squeeze(told: str | None) -> str:
     return re.sub(r"``(.*?)``", r"`\1`", " ".join((told or "").split())).replace("|", "\\|")
 
 
-def code(source: str) -> str:
-    return f"`{source}`".replace("|", "\\|") if source else ""
+def code(text: str) -> str:
+    return f"`{text}`".replace("|", "\\|") if text else ""
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description="Write docs/reference.md.")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit code 1 if it is not current"
-    )
+    parser.add_argument("--check", action="store_true", help="only say whether it is current")
     made = page()
     if not parser.parse_args().check:
         PAGE.write_text(made, encoding="utf-8")
     elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != made:
-        print(
-            f"docs/{PAGE.name} is not what the docstrings say: run make docs and commit it", file=sys.stderr
-        )
-        return 1
-    return 0
+        sys.exit("docs/reference.md is not what the docstrings say: run make docs")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

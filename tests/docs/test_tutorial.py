@@ -18,27 +18,27 @@ _CHANGING = {
     r"\d{4}-\d\d-\d\dT\d{6}_([\w-]+)_[0-9a-f]{32}": r"<id of \1>",
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}": "<time>",
     r":(\w+):\d+ - ": r":\1:<line> - ",  # lines of ours, in a log line
-    r"\d+[smh] ago": "<time> ago",
+    r"\d+[smh] ago +": "<time> ago ",
     r'File "[^"]*"': 'File "<file>"',
-    r" +[~^]+ *\n": "",  # not every Python marks the same part of a line
-    r"(?<=\S) {2,}": "  ",  # a table's columns are as wide as the ids and names in them
-    r"(<id of \w+>  \w+)  \S+": r"\1  <user>",
+    r"^ +[~^]+\n": "",  # not every Python marks the same part of a line
+    r" +$": "",
 }
 _CELLS = f"""
-import json, pathlib, subprocess, sys
+import json, pathlib, re, subprocess, sys
 
 for _number, (_kind, _code) in enumerate(json.loads(pathlib.Path(sys.argv[1]).read_text())):
     if _kind == "console":
-        subprocess.run(_code, shell=True)
-    elif _code.startswith("# look.py\\n"):
-        pathlib.Path("look.py").write_text(_code)
+        subprocess.run(_code, shell=True, check=True)
     else:
-        _cell = pathlib.Path(f"cell{{_number}}.py").absolute()
-        _cell.write_text(_code)
-        exec(compile(_code, _cell, "exec"))
+        _file = re.match(r"# (\\w+[.]py)\\n", _code)
+        _path = pathlib.Path(_file[1] if _file else f"cell{{_number}}.py").absolute()
+        _path.write_text(_code)
+        if not _file:
+            exec(compile(_code, _path, "exec"))
     print({_MARK!r}, end="", flush=True)
 """
-"""Runs blocks as a notebook does its cells: each in the same process, its lines counted from one."""
+"""Runs blocks as a notebook does its cells: all in one process, the lines of each counted from one. A block
+that begins with the name of a file is that file."""
 
 
 class Step(NamedTuple):
@@ -50,12 +50,13 @@ class Step(NamedTuple):
 
 
 def steps(page: str) -> list[Step]:
+    """The blocks of a page; a text block is what the Python block before it prints."""
     found: list[Step] = []
     for kind, text in _FENCE.findall(page):
         if kind == "python":
             found.append(Step(kind, text, ""))
         elif kind == "text":
-            assert found[-1].kind == "python", "a text block shows what the Python block before it prints"
+            assert found[-1].kind == "python", text
             found[-1] = found[-1]._replace(shown=text)
         else:
             assert kind == "console", kind
@@ -72,7 +73,7 @@ def run(every: list[Step], folder: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, "cells.py", "cells.json"],
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PATH": path, "LOGNAME": "ada", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -106,3 +107,24 @@ def test_the_tutorial(home: Path, tmp_path: Path):
     assert differences(every, run(every, tmp_path)) == []
 
 
+def test_a_page_that_shows_something_else_is_noticed(tmp_path: Path):
+    console = "```console\n$ echo one\none\n$ echo two\n```\n"
+    page = f"```python\nx = 6\nprint(x * 7)\n```\n\n```text\n41\n```\n\n{console}"
+    every = steps(page)
+    found = differences(every, run(every, tmp_path))
+    assert found == [("x = 6\nprint(x * 7)\n", "41\n", "42\n"), ("echo two", "", "two\n")]
+
+
+@pytest.mark.parametrize("block", ["```python\n1 / 0\n```\n", "```console\n$ false\n```\n"])
+def test_a_block_that_fails_is_noticed(tmp_path: Path, block: str):
+    with pytest.raises(AssertionError, match=r"ZeroDivisionError|non-zero exit status"):
+        run(steps(block), tmp_path)
+
+
+def test_what_changes_from_run_to_run_is_not_compared():
+    line = "2023-06-23 15:45:06.929 | INFO | gencove_explorer.analysis:run:844 - Analysis ID: {}\n"
+    text = line.format("2023-05-08T000000_example_fn_17eb494f3d5349c88959bace7a6b7873")
+    shown = "<time> | INFO | gencove_explorer.analysis:run:<line> - Analysis ID: <id of example_fn>\n"
+    assert compared(text, with_log=True) == shown
+    assert compared(text, with_log=False) == ""
+    assert compared("3s ago     12  FAILED  \n", with_log=False) == "<time> ago 12  FAILED\n"
