@@ -106,9 +106,9 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     explorer("outputs", "last", "0", "--to", "copied")
     assert Path("copied/0/deep/file.txt").read_text() == "text"
     assert "1 SUCCEEDED, 1 FAILED" in explorer("list")
-    assert "1 jobs run again" in explorer("retry", "last", "--memory-mb", "400")
+    assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "400")
     explorer("wait", "last", code=1)
-    assert "round 1: 1 failed jobs run again" in explorer("status", "last")
+    assert "round 1: 1 failed job run again" in explorer("status", "last")
     assert "--yes" in explorer("delete", "--help")
     assert "Aborted" in explorer("delete", "last", code=1, input="n\n")
     explorer("delete", "last", "--yes")

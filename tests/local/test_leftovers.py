@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -14,7 +15,9 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import JobFailed, PackageError, SubmissionError
+from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.retries import _parts
+from gencove_explorer.settings import Settings
 from gencove_explorer.submission import describe, write_round
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
@@ -188,3 +191,21 @@ def test_a_refused_submission_leaves_no_inputs_behind(home: Path):
 def test_packages_that_this_version_does_not_take_are_refused(home: Path, requirement: str):
     with pytest.raises(PackageError, match="names with versions"):
         Analysis(function=lambda ac: None, pip_packages=[requirement]).run()
+
+
+def test_a_scheduler_whose_home_was_removed_ends_and_the_next_one_is_not_disturbed(home: Path):
+    def run() -> list[int]:
+        an = Analysis(function=lambda ac: ac.output.value("x", 1), input=[1, 2, 3], job_definition=SMALL)
+        an.run()
+        an.wait_done(timeout=30)
+        return an.values("x")
+
+    assert run() == [1, 1, 1]
+    queue = LocalExecutor(Settings.load()).queue
+    first = queue.read_state()["pid"]
+    shutil.rmtree(home / "executor")
+    shutil.rmtree(home / "store")
+    shutil.rmtree(home / "scratch")
+    assert run() == [1, 1, 1]
+    assert queue.read_state()["pid"] != first
+    eventually(lambda: not psutil.pid_exists(first))

@@ -109,3 +109,11 @@ def test_the_project_is_named_after_the_git_remote_else_the_folder(
     subprocess.run(["git", "remote", "add", "origin", "git@example.org:team/analyses.git"], check=True)
     assert load(repository).project_name == "analyses"
     assert load(repository, EXPLORER_PROJECT="given").project_name == "given"
+
+
+def test_folders_in_a_file_are_meant_from_that_file(tmp_path: Path):
+    (tmp_path / "explorer.toml").write_text('home = "h"\nstore = "s3://bucket/x"\n')
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    assert load(deep).home == load(tmp_path).home == tmp_path / "h"
+    assert load(deep).store == "s3://bucket/x"

@@ -53,22 +53,28 @@ class Dependency:
     """
 
     def __init__(self, ref: DependencyRef, results: Results, job_index: int | None) -> None:
-        self.id = ref.id
-        self.name = ref.name
+        self.id: str = ref.id
+        """Id of the analysis."""
+        self.name: str = ref.name
+        """Its name."""
         self._own = job_index if ref.each else None
         self._results = results
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
-        """The outputs of one of its jobs."""
+        """The outputs of one of its jobs. Raises IndexError."""
         return self._results.get_output(self._own if job_index is None else job_index)
 
     def get_outputs(self) -> list[JobOutput]:
         """The outputs of all its jobs, in its inputs' order."""
         return self._results.get_outputs()
 
-    def values(self, key: str) -> list[Any]:
-        """One value of all its jobs, in its inputs' order."""
-        return self._results.values(key)
+    def values(self, key: str, **missing: Any) -> list[Any]:
+        """One value of all its jobs, in its inputs' order.
+
+        ``missing=None`` (or any value) stands in for jobs that kept no such value; without it they
+        raise NoSuchOutput.
+        """
+        return self._results.values(key, **missing)
 
     def __repr__(self) -> str:
         return f"Dependency({self.name!r}, {self.id!r})"
@@ -96,7 +102,7 @@ class AnalysisContext:
         self.job_index: int = index
         """Which job of the analysis this is, from zero."""
         self.attempt: int = attempt
-        """The how-manieth try at this job, from one."""
+        """Which try at this job this is, from one."""
         self.input: Any = input
         """The job's own input."""
         self.global_config: GlobalConfig = global_config

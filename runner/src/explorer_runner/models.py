@@ -48,7 +48,7 @@ class File:
         return _held[self][0]
 
     def url(self, seconds: float = 3600) -> str:
-        """An address to read it at without credentials, for tools that read a part: valid that long."""
+        """An address to read it at without credentials, for tools that read a part: valid for ``seconds``."""
         if _is_path(self.uri):
             return Path(self.uri.removeprefix("file://")).absolute().as_uri()
         return _ask({"sign": self.uri, "seconds": seconds})[0]["url"]
@@ -76,8 +76,11 @@ class Sample:
     """One sample of a study."""
 
     id: str
+    """Name of the sample in this study."""
     client_id: str = ""
+    """Its name where it came from."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else is known of it."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Name of a file -> its address."""
 

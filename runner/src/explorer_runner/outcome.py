@@ -47,7 +47,7 @@ class Outcome:
     peak_memory_mb: float = 0.0
     """Largest resident size of the work function's process, in MiB."""
     values: dict[str, Any] = field(default_factory=dict)
-    """Key -> a small value itself, or kind, size and sha256 of a larger one (see values.py)."""
+    """Key -> a small value itself, or kind, size and sha256 of a larger one."""
     files: list[dict[str, Any]] = field(default_factory=list)
     """key, size and sha256 of each output file."""
     folders: list[str] = field(default_factory=list)

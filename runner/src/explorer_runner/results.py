@@ -31,7 +31,8 @@ class StoredFile:
 
     def __init__(self, output: "JobOutput", key: str, size: int, sha256: str | None) -> None:
         self._output = output
-        self.key = key
+        self.key: str = key
+        """As the job named it."""
         self.size = size
         """Bytes; of a folder, of all its files."""
         self.sha256 = sha256
@@ -51,8 +52,10 @@ class JobOutput:
     def __init__(self, store: Store, outcome: Outcome, downloads: str) -> None:
         self._store = store
         self._downloads = downloads
-        self.outcome = outcome
-        self.index = outcome.index
+        self.outcome: Outcome = outcome
+        """All that is known of the attempt that made them."""
+        self.index: int = outcome.index
+        """Which job of the analysis it is, from zero."""
         self._files = {each["key"]: each for each in outcome.files}
 
     def file(self, key: str) -> StoredFile:

@@ -139,6 +139,7 @@ class Settings:
 
 
 _NOT_PLAIN = ("batch", "sources")
+_PATHS = {"home", "store", "cache"}
 
 
 def _repository_name(folder: Path) -> str:
@@ -171,6 +172,11 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
             near = difflib.get_close_matches(name, _CONVERTERS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_CONVERTERS)}"
             raise ConfigError(f"{path}: {name} is not a setting; {hint}")
+    for name in _PATHS & named.keys():
+        value = named[name]
+        if isinstance(value, str) and value and "://" not in value:
+            # As the file says it, whatever folder it is read from.
+            named[name] = os.path.join(path.parent, os.path.expanduser(value))
     return {name: (value, str(path)) for name, value in named.items()}
 
 

@@ -73,7 +73,8 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     if "reason" in found:
         click.echo(found["reason"])
     for record in stored.rounds[1:]:
-        click.echo(f"round {record.round}: {record.jobs:,} failed jobs run again by {record.user}")
+        jobs = "1 failed job" if record.jobs == 1 else f"{record.jobs:,} failed jobs"
+        click.echo(f"round {record.round}: {jobs} run again by {record.user}")
 
 
 @click.command()
@@ -249,7 +250,9 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
         print_json({"id": analysis.id, "jobs": count})
     else:
         click.echo(
-            f"{analysis.id}: {count:,} jobs run again" if count else f"{analysis.id}: no job has failed"
+            f"{analysis.id}: running {count:,} failed job{'s' if count > 1 else ''} again"
+            if count
+            else f"{analysis.id}: no job has failed"
         )
 
 

@@ -177,6 +177,13 @@ class Queue:
         """The scheduler's end of the bell. It is kept open for writing too, so that it never ends."""
         return os.open(self._bell, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
+    def is_bell(self, descriptor: int) -> bool:
+        """Whether this is still the bell that callers ring: not if the home folder was removed."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._bell))
+        except FileNotFoundError:
+            return False
+
     def lock(self) -> int | None:
         """Become the scheduler: the lock's descriptor, or None if there is another."""
         descriptor = os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -127,6 +127,10 @@ class Scheduler:
     # -- the queue's folder -----------------------------------------------------------------------
 
     def look_around(self) -> None:
+        if not self.queue.is_bell(self.bell):
+            # The home folder was removed. What is there now, by the same name, is another scheduler's.
+            self.stopping = True
+            return
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
