@@ -9,6 +9,7 @@ ExplorerError
 ├── NoSuchAnalysis       no analysis of that id in the store (also a KeyError)
 ├── JobFailed            a job failed; carries its outcome
 ├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
+├── SheetError           a sheet of samples that cannot be read
 ├── InUse                an analysis that cannot be deleted yet
 └── ExecutorError        the local executor could not be started, or does not answer
 """
@@ -58,6 +59,7 @@ __all__ = [
     "PackageError",
     "PayloadError",
     "PythonMismatch",
+    "SheetError",
     "StoreError",
     "SubmissionError",
     "UnsupportedFormat",
@@ -79,6 +81,10 @@ class CaptureError(SubmissionError):
 
 class DependencyError(SubmissionError):
     """The dependencies cannot be honoured."""
+
+
+class SheetError(ExplorerError, ValueError):
+    """A sheet of samples cannot be read."""
 
 
 class NotSubmitted(ExplorerError):

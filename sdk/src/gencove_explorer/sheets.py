@@ -1,0 +1,133 @@
+"""Sheets of samples: CSV (or TSV) and JSON Lines files, one sample a line."""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.models import Sample
+from gencove_explorer.errors import SheetError
+
+MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "."))
+"""Cells of a CSV file that hold nothing: None in the metadata."""
+FILES = "files."
+"""Columns of this prefix hold addresses: ``files.bam`` is the sample's file ``bam``."""
+
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+
+
+def read_samples(path: str | Path) -> list[Sample]:
+    """The samples of a sheet: ``.csv``, ``.tsv`` or ``.jsonl``, UTF-8, one sample a line.
+
+    Column ``id`` is required, ``client_id`` is known, ``files.<name>`` holds a file's address, and
+    every other column is metadata. A CSV column is of whole numbers, numbers or truth values if all its
+    cells are (missing ones apart), else it is text; ids are always text. Raises SheetError with the line.
+    """
+    path = Path(path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise SheetError(f"{path}: a sheet's name ends in {', '.join(_READERS)}")
+    try:
+        rows = list(read(path))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SheetError(f"{path} cannot be read: {error}") from error
+    samples: list[Sample] = []
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        sample = _sample(path, line, row)
+        if sample.id in lines:
+            raise SheetError(
+                f"{path}, line {line}: sample {sample.id!r} stands on line {lines[sample.id]} too"
+            )
+        lines[sample.id] = line
+        samples.append(sample)
+    return samples
+
+
+def _sample(path: Path, line: int, row: dict[str, Any]) -> Sample:
+    name = row.get("id")
+    if not isinstance(name, str) or not name:
+        raise SheetError(f"{path}, line {line}: the sample has no id (column 'id', text)")
+    files = {key[len(FILES) :]: value for key, value in row.items() if key.startswith(FILES) and value}
+    wrong = next((key for key, value in files.items() if not isinstance(value, str)), None)
+    if wrong is not None:
+        raise SheetError(f"{path}, line {line}: the file {wrong!r} of sample {name} is no address")
+    rest = {
+        key: value
+        for key, value in row.items()
+        if key not in ("id", "client_id") and not key.startswith(FILES)
+    }
+    return Sample(id=name, client_id=row.get("client_id") or "", metadata=rest, files=files)
+
+
+def _csv(delimiter: str) -> Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]:
+    def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            heads = next(reader, [])
+            if "id" not in heads or len(set(heads)) < len(heads):
+                raise SheetError(f"{path}, line 1: use one heading a column, one of them 'id'; found {heads}")
+            rows = []
+            for cells in reader:
+                if len(cells) != len(heads) and cells:
+                    raise SheetError(
+                        f"{path}, line {reader.line_num}: {len(cells)} cells, the headings are {len(heads)}"
+                    )
+                if cells:
+                    rows.append((reader.line_num, cells))
+        kinds = [_kind(head, [cells[place] for _, cells in rows]) for place, head in enumerate(heads)]
+        for line, cells in rows:
+            yield line, {head: kind(cell) for head, kind, cell in zip(heads, kinds, cells, strict=True)}
+
+    return read
+
+
+def _kind(head: str, cells: list[str]) -> Callable[[str], Any]:
+    """How a column's cells are read."""
+    if head in ("id", "client_id"):
+        return str
+    if not head.startswith(FILES):
+        there = [cell for cell in set(cells) if cell not in MISSING]
+        for convert in (_TRUTH.__getitem__, _whole, _number):
+            try:
+                for cell in there:
+                    convert(cell)
+            except (KeyError, ValueError):
+                continue
+            return lambda cell: None if cell in MISSING else convert(cell)
+    return lambda cell: None if cell in MISSING else cell
+
+
+def _whole(cell: str) -> int:
+    if str(int(cell)) != cell:  # 007 is a name, and so is 1_000
+        raise ValueError(cell)
+    return int(cell)
+
+
+def _number(cell: str) -> float:
+    padded = cell != cell.strip() or (cell.lstrip("-").startswith("0") and cell.isdigit())
+    if padded or "_" in cell or not math.isfinite(float(cell)):
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with open(path, encoding="utf-8-sig") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise SheetError(f'{path}, line {line}: use an object, {{"id": ...}}')
+            files = row.pop("files", {})
+            if not isinstance(files, dict):
+                raise SheetError(f"{path}, line {line}: files is an object of names and addresses")
+            yield line, {**row, **{f"{FILES}{name}": uri for name, uri in files.items()}}
+
+
+_READERS = {".csv": _csv(","), ".tsv": _csv("\t"), ".jsonl": _json_lines}
