@@ -14,7 +14,7 @@ from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.backend import Backend
-from gencove_explorer.errors import JobFailed, PackageError, SubmissionError
+from gencove_explorer.errors import CaptureError, JobFailed, NotFinished, PackageError, SubmissionError
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.retries import _parts
 from gencove_explorer.settings import Settings
@@ -209,3 +209,93 @@ def test_a_scheduler_whose_home_was_removed_ends_and_the_next_one_is_not_disturb
     assert run() == [1, 1, 1]
     assert queue.read_state()["pid"] != first
     eventually(lambda: not psutil.pid_exists(first))
+
+
+async def asynchronous(ac):
+    ac.output.value("x", 1)
+
+
+def yields(ac):
+    yield ac.output.value("x", 1)
+
+
+class Callable:
+    async def __call__(self, ac):
+        ac.output.value("x", 1)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (asynchronous, "is an async function"),
+        (Callable(), "is an async function"),
+        (yields, "yields, so calling it runs nothing"),
+        (lambda: 1, "cannot be called with the context alone"),
+        (lambda a, b: 1, "cannot be called with the context alone"),
+        ("text", "cannot be called"),
+    ],
+)
+def test_what_jobs_could_not_call_is_refused(failed: Analysis, function, message: str):
+    with pytest.raises(SubmissionError, match=message):
+        Analysis(function=function, name="x").run()
+    with pytest.raises(SubmissionError, match=message):
+        failed.retry_failed(function=function)
+    with pytest.raises(SubmissionError, match="use JobDefinition"):
+        failed.retry_failed(job_definition={"cpu": 1})  # type: ignore[arg-type]
+
+
+def test_a_generator_that_comes_back_fails_the_job(home: Path):
+    an = Analysis(function=lambda ac: (each for each in [ac.output]), job_definition=SMALL)
+    with pytest.raises(JobFailed, match="of which nothing has run"):
+        an.run_local()
+
+
+def test_jobs_that_are_terminated_as_they_begin_end_at_once(home: Path):
+    def work(ac):
+        import time
+
+        time.sleep(100)
+
+    for delay in (0.0, 0.002, 0.004, 0.006, 0.01):
+        an = Analysis(function=work, input=[1, 2, 3], job_definition=SMALL)
+        an.run()
+        time.sleep(delay)
+        an.terminate_all()
+        an.wait_done(timeout=15)  # and not only after the 20 seconds that a job has to clean up
+        assert an.status()["jobs"] == {"FAILED": 3}
+
+
+def test_pip_in_a_job_does_not_change_this_machine(home: Path):
+    def work(ac):
+        import os
+        import subprocess
+        import sys
+
+        base = os.path.realpath(sys.executable)
+        asked = [base, "-m", "pip", "install", "--no-index", "--dry-run", "anything"]
+        done = subprocess.run(asked, capture_output=True, text=True)
+        ac.output.value("said", done.stdout + done.stderr)
+
+    an = Analysis(function=work, job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=60)
+    assert "virtualenv" in an.get_output().value("said")
+
+
+def test_an_open_file_is_refused(home: Path, tmp_path: Path):
+    (tmp_path / "x").write_text("secret")
+    with open(tmp_path / "x") as file:
+        with pytest.raises(CaptureError, match="it is an open file"):
+            Analysis(function=lambda ac: None, input={"file": file}).run()
+        with pytest.raises(CaptureError, match="uses 'file': it is an open file"):
+            Analysis(function=lambda ac: file.read()).run()
+
+
+def test_outputs_of_a_deleted_dependency_say_so(home: Path):
+    first = Analysis(function=lambda ac: None, name="first", job_definition=SMALL)
+    second = Analysis(function=lambda ac: None, name="second", depends_on=[first], job_definition=SMALL)
+    second.run()
+    second.wait_done(timeout=30)
+    first.delete()
+    with pytest.raises(NotFinished, match="it was deleted"):
+        second.dependency("first").get_output()

@@ -365,7 +365,7 @@ def test_imports_that_jobs_cannot_have(home: Path, monkeypatch: pytest.MonkeyPat
         Analysis(function=installed_here),
     )
     refused(home, CaptureError, r"imports 'rich.table' \(line 3\)", Analysis(function=nested))
-    refused(home, CaptureError, r"pip_packages=\[\"nosuchpackage\"\]", Analysis(function=nowhere))
+    refused(home, CaptureError, "add the package that brings it", Analysis(function=nowhere))
     refused(home, CaptureError, "a module of your own", Analysis(function=own))
 
 

@@ -190,7 +190,7 @@ def test_an_interrupt_ends_the_jobs_and_is_written_down(home: Path):
     an = JobManager().list_jobs()[0]
     assert an.status()["jobs"] == {"FAILED": 2}
     assert "never started" in an.status(1)["reason"]
-    assert "the process that started it ended" in an.status(0)["reason"]
+    assert "ended with its run_local" in an.status(0)["reason"]
 
 
 def test_a_killed_notebook_takes_its_foreground_jobs_along(home: Path):

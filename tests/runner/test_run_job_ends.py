@@ -110,7 +110,7 @@ def test_in_the_foreground_closing_standard_input_ends_the_job(submit, tmp_path:
         pid = int(written(tmp_path / "note"))
         runner.communicate(timeout=SECONDS)
     assert runner.returncode == 143
-    assert job.outcome().reason == "the process that started it ended"
+    assert job.outcome().reason == "ended with its run_local: that was interrupted, or its process is gone"
     assert not alive(pid)
     assert job.left() == []
 

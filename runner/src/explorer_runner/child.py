@@ -29,6 +29,7 @@ from explorer_runner.stores import Store
 OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
 _HASHED_BYTES = 64 << 10
+_NEVER_RAN = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 
 class Job:
@@ -185,7 +186,12 @@ def _unpickle(raw: bytes, what: str) -> Any:
 
 def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
     try:
-        function(context)
+        returned = function(context)
+        if type(returned) in _NEVER_RAN:
+            raise ExplorerError(
+                f"the work function returned a {type(returned).__name__}, of which nothing has run: use a "
+                "plain function that does its work itself"
+            )
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise

@@ -89,7 +89,7 @@ class Drain:
                 elif descriptor == 0:
                     if not os.read(0, _CHUNK):
                         watched.remove(0)
-                        self._end("the process that started it ended")
+                        self._end("ended with its run_local: that was interrupted, or its process is gone")
                 elif not self._copy(descriptor, readers[descriptor]):
                     watched.remove(descriptor)
             if self._kill_at and time.monotonic() >= self._kill_at:

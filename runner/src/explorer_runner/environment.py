@@ -64,6 +64,8 @@ def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[
         if name in _PASSED_ON
         or (name.startswith(_PASSED_ON_PREFIXES) and not name.startswith(_NOT_PASSED_ON))
     }
+    # pip in a !command would be the user's own, and change what is installed on this machine.
+    variables["PIP_REQUIRE_VIRTUALENV"] = "1"
     # Libraries that count the machine's processors would start more threads than the job asked for.
     variables["OMP_NUM_THREADS"] = str(definition.cpu)
     variables.update(definition.environment)

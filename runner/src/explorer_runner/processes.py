@@ -101,7 +101,9 @@ def end_group(pid: int, number: signal.Signals) -> None:
     """Send a signal to the process group that ``pid`` leads; gone already is fine."""
     try:
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
+    except ProcessLookupError:
+        _kill(pid, number)  # it is so young that it leads no group yet
+    except PermissionError:
         pass
 
 

@@ -18,6 +18,7 @@ from explorer_runner.keys import (
     outcome_key,
     outcomes_prefix,
     parse_outcome_name,
+    rounds_prefix,
     value_key,
 )
 from explorer_runner.outcome import Outcome
@@ -201,6 +202,8 @@ class Results:
         """Why these jobs have no outputs, and what to do."""
         shown = ", ".join(map(str, indices[:10])) + (", ..." if len(indices) > 10 else "")
         which = f"{len(indices)} of {self.jobs} jobs ({shown})" if self.array else "its job"
+        if not self.store.names(rounds_prefix(self.analysis)):
+            return f"{self.analysis} is not in the store {self.store.uri}: it was deleted"
         return f"{self.analysis}: {which} did not succeed, so there is no output"
 
     def _index(self, job_index: int | None) -> int:

@@ -39,6 +39,8 @@ def each(analysis: "Analysis") -> "Each":
     """
     from gencove_explorer.drafts import Each
 
+    if not isinstance(analysis, Analysis):
+        raise TypeError(f"each({analysis!r}): use each(analysis)")
     return Each(analysis)
 
 

@@ -45,6 +45,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         # Called for whatever is neither a plain value nor a plain container.
         if is_get_ipython(obj):
             return getattr, (shell, shell.get_ipython.__name__)
+        if isinstance(obj, io.IOBase) and not isinstance(obj, io.StringIO | io.BytesIO):
+            raise CaptureError("it is an open file: hand over its path, and open it in the job")
         if isinstance(obj, types.ModuleType):
             self._check(obj.__name__, f"the module {obj.__name__}")
         elif isinstance(obj, _DEFINED):
@@ -186,7 +188,9 @@ def source_of(function: Callable[..., Any]) -> tuple[str, dict[str, Any]]:
 
 def explain(error: BaseException) -> str:
     """The message of an error, without the name of our own exceptions."""
-    return str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, CaptureError):
+        return str(error)
+    return f"{type(error).__name__}: {error}; make it inside the work function, or pass what it is made from"
 
 
 def _name(function: Callable[..., Any]) -> str:

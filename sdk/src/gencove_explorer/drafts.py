@@ -17,6 +17,7 @@ from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.capture import keeps_outputs
 from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
+from gencove_explorer.functions import check_function
 from gencove_explorer.log import get_logger
 from gencove_explorer.packages import check_requirements, lock
 from gencove_explorer.submission import check_python, pickle_parts, stored_parts
@@ -95,7 +96,7 @@ def prepare(
     depends_on = _refs(analysis, refs, jobs, array)
     indices = None if only is None else [check_index(only, jobs, name)]
     wanted = indices or range(jobs)
-    definition = executor.fit(_definition(analysis))
+    definition = executor.fit(check_definition(analysis.job_definition))
     labels = _labels(analysis.labels)
     folder = backend.settings.home / "tmp"
     if analysis.function is None and analysis._stored is not None:
@@ -110,12 +111,8 @@ def prepare(
         check_python(parts)
         requirements = stored.record.pip_packages
     else:
-        if not callable(analysis.function):
-            raise SubmissionError(
-                f"{name} has no function to run: Analysis(function=work, ...)"
-                if analysis.function is None
-                else f"function={analysis.function!r} cannot be called"
-            )
+        check_function(analysis.function, name)
+        assert analysis.function is not None
         if array and not keeps_outputs(analysis.function):
             _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
         requirements = check_requirements(analysis.pip_packages)
@@ -189,8 +186,8 @@ def _jobs(jobs: int, array: bool) -> str:
     return f"an array of {jobs}" if array else "a single job"
 
 
-def _definition(analysis: "Analysis") -> JobDefinition | None:
-    definition = analysis.job_definition
+def check_definition(definition: object) -> JobDefinition | None:
+    """Return a job definition, or None, or raise SubmissionError."""
     if definition is not None and not isinstance(definition, JobDefinition):
         raise SubmissionError(f"job_definition={definition!r}: use JobDefinition(cpu=1, memory_mb=4000)")
     return definition

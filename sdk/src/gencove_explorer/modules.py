@@ -14,6 +14,26 @@ from pathlib import Path
 from gencove_explorer.errors import CaptureError
 
 _RUNNER = frozenset(("explorer_runner", "cloudpickle", "obstore"))
+_KNOWN = {
+    "Bio": "biopython",
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pysam": "pysam",
+    "scipy": "scipy",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "statsmodels": "statsmodels",
+    "torch": "torch",
+    "yaml": "pyyaml",
+}
+"""Packages by what is imported, of those that science uses most: most of the others are called alike, and
+guessing at a typing error would send people to whatever somebody registered under it."""
 _BY_VALUE = frozenset(("__main__", "__mp_main__"))
 
 
@@ -97,7 +117,12 @@ class Modules:
                 "that is a module of your own, which jobs do not have: define what it needs inside the work "
                 "function, or in the same file as the work function"
             )
-        wanted = _requirement(distributions[0]) if distributions else top
+        wanted = _requirement(distributions[0]) if distributions else _KNOWN.get(top)
+        if wanted is None:
+            raise CaptureError(
+                "the job will not have it: add the package that brings it to pip_packages (its name may be "
+                "another)"
+            )
         raise CaptureError(f'the job will not have it: add pip_packages=["{wanted}"]')
 
     @cached_property

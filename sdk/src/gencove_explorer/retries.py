@@ -9,6 +9,8 @@ from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.drafts import check_definition
+from gencove_explorer.functions import check_function
 from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
@@ -23,6 +25,9 @@ def retry_failed(
     stored: StoredAnalysis, definition: JobDefinition | None, function: Callable[[Any], Any] | None
 ) -> int:
     """Submit the failed jobs again, those of dependencies first; returns how many of its own."""
+    check_definition(definition)
+    if function is not None:
+        check_function(function, stored.record.name)
     backend = Backend()
     for ref in stored.record.depends_on:
         retry_failed(backend.find(ref.id), None, None)

@@ -61,7 +61,7 @@ class FailureGroup:
 
 
 class Failures(list[FailureGroup]):
-    """Groups of failed jobs, the largest first; prints as text, in a notebook with tracebacks folded."""
+    """Groups of failed jobs, exceptions and large ones first; in a notebook with tracebacks folded."""
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self)) if self else "no job has failed"
@@ -195,7 +195,8 @@ class StoredAnalysis:
             )
         failed = observed.indices(FAILED)
         if failed:
-            raise self.job_failed(observed, failed[0], others=len(failed) - 1)
+            tried = [index for index in failed if index in observed.outcomes] or failed
+            raise self.job_failed(observed, tried[0], others=len(tried) - 1)
 
     def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
         """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
@@ -227,7 +228,10 @@ class StoredAnalysis:
                     traceback=failure.traceback if failure else None,
                     show=self._show_log(index),
                 )
-        return Failures(sorted(groups.values(), key=lambda group: (-group.count, group.indices[0])))
+        # Exceptions first: what was never tried, for their sake, says less.
+        return Failures(
+            sorted(groups.values(), key=lambda each: (each.exception is None, -each.count, each.indices[0]))
+        )
 
     # -- what it is made of -------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
     Polls begin close together, so that a short job is seen at once, and grow rarer by the length of
     the wait and the cost of a look. Raises WaitTimeout; an interrupt only ends the waiting.
     """
+    if timeout is not None and (isinstance(timeout, bool | str) or timeout < 0):
+        raise ValueError(f"timeout={timeout!r}: use a number of seconds, from 0")
     begin = time.monotonic()
     with _show(stored) as show:
         while True:

@@ -111,8 +111,10 @@ class FolderStore:
     def make_folders(self, *prefixes: str) -> None:
         """Create folders ahead of time, so that jobs need not."""
         for prefix in prefixes:
-            with self._errors(prefix):
+            try:
                 make_private(f"{self.root}/{prefix}")
+            except OSError as error:
+                raise StoreError(f"the store {self.uri} cannot be written: {error}") from error
 
     def _write(self, data: bytes) -> str:
         """Write ``data`` to a fresh file on the store's own file system; returns its path."""

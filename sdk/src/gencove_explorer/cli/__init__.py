@@ -64,6 +64,9 @@ def main() -> None:
     except ExplorerError as error:
         click.echo(f"explorer: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"explorer: {error}", err=True)
+        sys.exit(1)
     except (ValueError, IndexError, TypeError) as error:
         if not _is_about_arguments(error):
             raise

@@ -21,6 +21,7 @@ from gencove_explorer.cli.common import (
 )
 from gencove_explorer.display import analyses_as_text
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.settings import Settings
 
 _SHOWN_VALUE = 60
 
@@ -45,6 +46,8 @@ def list_(
     if as_json:
         print_json([{**each.record.to_data(), "status": each.status()} for each in shown])
         return
+    if not shown:
+        click.echo(f"looked in {Settings.load().store}", err=True)
     click.echo(analyses_as_text(shown))
     if len(found) > limit:
         click.echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
@@ -133,7 +136,8 @@ def _failed_logs(
     if as_json:
         print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
     elif not found:
-        click.echo(f"no line of a failed job{' matches' if grep else ''}", err=True)
+        failed_jobs = "FAILED" in analysis._submitted().observe().counts
+        click.echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)
 
 
 @click.command()
@@ -313,5 +317,7 @@ def _as_json(output: JobOutput) -> dict[str, Any]:
 def _copy(output: JobOutput, folder: Path) -> None:
     for key, file in output.files().items():
         target = folder / key
+        if target.exists():
+            raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.as_local(), target)

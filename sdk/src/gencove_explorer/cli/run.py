@@ -1,5 +1,6 @@
 """``explorer run FILE:FUNCTION``."""
 
+import contextlib
 import json
 import sys
 import traceback
@@ -54,6 +55,8 @@ def run(
 ) -> None:
     """Run a function of a file.
 
+    The file is executed to find it: what submits analyses there belongs under if __name__ == "__main__".
+
     \b
     explorer run analysis.py:work --input '["foo", "bar"]' --wait
     explorer run analysis.py:work --local --pip pendulum
@@ -61,10 +64,11 @@ def run(
     if input_json is not None and input_file is not None:
         raise click.UsageError("give --input or --input-file, not both")
     text = input_file.read_text() if input_file else input_json
+    source = f"--input-file {input_file}" if input_file else "--input"
     given = {key: value for key, value in resources.items() if value is not None}
     analysis = Analysis(
         function=load_function(target),
-        input=_parse(text, "--input") if text is not None else None,
+        input=_parse(text, source) if text is not None else None,
         name=name,
         job_definition=JobDefinition(**given) if given else None,
         global_config=GlobalConfig(**_object(global_config)) if global_config else None,
@@ -79,7 +83,11 @@ def run(
     else:
         analysis.run()
         if wait:
-            analysis.wait_done()
+            try:
+                analysis.wait_done()
+            except KeyboardInterrupt:
+                click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+                context.exit(130)
     status = analysis.status()
     if as_json:
         print_json({"id": analysis.id, **status})
@@ -108,7 +116,8 @@ def load_function(target: str) -> Callable[..., Any]:
         namespace["get_ipython"] = get_ipython
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        exec(code, namespace)  # noqa: S102  the user's own file, at the user's word
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(code, namespace)  # noqa: S102  the user's own file, at the user's word
     except Exception as error:
         trace = error.__traceback__.tb_next if error.__traceback__ else None
         text = "".join(traceback.format_exception(type(error), error, trace))
