@@ -202,7 +202,7 @@ class Results:
         """Why these jobs have no outputs, and what to do."""
         shown = ", ".join(map(str, indices[:10])) + (", ..." if len(indices) > 10 else "")
         which = f"{len(indices)} of {self.jobs} jobs ({shown})" if self.array else "its job"
-        if not self.store.names(rounds_prefix(self.analysis)):
+        if not any(self.store.names(prefix(self.analysis)) for prefix in (rounds_prefix, outcomes_prefix)):
             return f"{self.analysis} is not in the store {self.store.uri}: it was deleted"
         return f"{self.analysis}: {which} did not succeed, so there is no output"
 
