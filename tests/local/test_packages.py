@@ -52,24 +52,6 @@ def test_a_package_that_does_not_exist_is_refused_at_submission(home: Path):
         Analysis(function=lambda ac: None, pip_packages=["not a requirement!!"]).run()
 
 
-def test_a_package_that_vanished_fails_the_job_with_what_uv_says(home: Path, monkeypatch: pytest.MonkeyPatch):
-    from gencove_explorer import packages
-
-    requirements = ["iniconfig==2.1.0"]
-    lock = packages.lock(requirements, home)
-    assert lock is not None
-    wrong = lock.replace(b'sha256 = "', b'sha256 = "00')
-    wrong = wrong.replace(b'"00', b'"', 0)
-    kept = next((home / "locks").glob("*.toml"))
-    kept.write_bytes(lock.replace(b".whl", b".gone.whl").replace(b".tar.gz", b".gone.tar.gz"))
-    monkeypatch.setenv("UV_NO_CACHE", "1")
-    an = Analysis(function=lambda ac: None, pip_packages=requirements)
-    an.run()
-    an.wait_done(timeout=120)
-    assert an.status()["status"] == "FAILED"
-    assert "the packages of this analysis could not be installed" in an.status()["reason"]
-
-
 def test_the_users_pin_of_a_runner_library_wins(home: Path):
     def work(ac):
         import cloudpickle
@@ -105,9 +87,10 @@ def test_a_lock_is_used_again_within_a_day(home: Path):
     from gencove_explorer import packages
 
     first = packages.lock(["iniconfig"], home)
+    assert first is not None
     kept = next((home / "locks").glob("*.toml"))
-    kept.write_bytes(b"# kept\n")
-    assert packages.lock(["iniconfig"], home) == b"# kept\n"
+    kept.write_bytes(first + b"# kept\n")
+    assert packages.lock(["iniconfig"], home) == first + b"# kept\n"
     day_ago = time.time() - 25 * 3600
     os.utime(kept, (day_ago, day_ago))
     assert packages.lock(["iniconfig"], home) == first

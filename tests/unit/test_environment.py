@@ -1,17 +1,19 @@
 """The environment of a job: what of the caller's variables it has, and its packages, built once on a host."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support import eventually
 
 from explorer_runner import environment
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import environment_name, job_variables
+from explorer_runner.environment import environment_name, find_uv, job_variables
 from explorer_runner.errors import PackageError
-from explorer_runner.job import find_uv
+from explorer_runner.stores import Store, open_store
 
 LOCK = b'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
@@ -19,10 +21,16 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
 PASSED_ON = """HOME USER LOGNAME SHELL PATH LANG LANGUAGE TZ TERM LC_ALL LC_CTYPE SSL_CERT_FILE SSL_CERT_DIR
 REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy
 AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
-UV_INDEX_URL PIP_INDEX_URL PIP_CERT XDG_CACHE_HOME XDG_CONFIG_HOME"""
+XDG_CACHE_HOME XDG_CONFIG_HOME"""
 KEPT_BACK = """PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUNBUFFERED VIRTUAL_ENV CONDA_PREFIX LD_LIBRARY_PATH
 LD_PRELOAD TMPDIR MY_TOKEN DATABASE_URL PS1 PWD OLDPWD EXPLORER_HOME EXPLORER_STORE EXPLORER_DIGEST
-AWS_BATCH_JOB_ID AWS_BATCH_JOB_ARRAY_INDEX JPY_PARENT_PID OMP_NUM_THREADS_X LCX AWSX UVX PATHX Path"""
+AWS_BATCH_JOB_ID AWS_BATCH_JOB_ARRAY_INDEX JPY_PARENT_PID OMP_NUM_THREADS_X LCX AWSX UV_INDEX_URL PIP_INDEX_URL
+PATHX Path"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
 
 
 def test_what_makes_a_machine_work_is_passed_on_and_nothing_else():
@@ -96,28 +104,48 @@ def test_the_name_of_an_environment_changes_with_the_interpreter(tmp_path: Path)
     assert name(tmp_path / "another") != environment_name(b"")
 
 
-def test_an_environment_is_built_once(tmp_path: Path):
-    folder = environment.ensure(tmp_path / "environments", LOCK, find_uv())
+def test_an_environment_is_built_once(tmp_path: Path, store: Store):
+    folder = environment.ensure(tmp_path / "environments", LOCK, store, find_uv())
     assert folder.name == environment_name(LOCK)
     assert (folder / "bin" / "python").exists()
     (folder / "kept").touch()
-    assert environment.ensure(tmp_path / "environments", LOCK, "/no/such/uv") == folder
+    assert environment.ensure(tmp_path / "environments", LOCK, store, "/no/such/uv") == folder
     assert (folder / "kept").exists()
 
 
-def test_an_environment_that_was_left_unfinished_is_built_afresh(tmp_path: Path):
+def test_an_environment_that_was_left_unfinished_is_built_afresh(tmp_path: Path, store: Store):
     half = tmp_path / environment_name(LOCK)
     half.mkdir()
     (half / "half").touch()
-    folder = environment.ensure(tmp_path, LOCK, find_uv())
+    folder = environment.ensure(tmp_path, LOCK, store, find_uv())
     assert folder == half
     assert not (folder / "half").exists()
     assert (folder / "bin" / "python").exists()
 
 
-def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path):
+def test_a_builder_that_is_killed_leaves_nothing_that_harms(tmp_path: Path, store: Store):
+    begun = tmp_path / "begun"
+    stuck = tmp_path / "uv"
+    stuck.write_text(f'#!/bin/sh\n[ $1 = venv ] && exec {find_uv()} "$@"\ntouch {begun}\nexec sleep 600\n')
+    stuck.chmod(0o700)
     code = "import sys; from pathlib import Path; from explorer_runner.environment import ensure\n"
-    code += "folder = ensure(Path(sys.argv[1]), sys.argv[2].encode(), sys.argv[3])\n"
+    code += "from explorer_runner.stores import open_store\n"
+    code += "ensure(Path(sys.argv[1]), sys.argv[2].encode(), open_store('.'), sys.argv[3])\n"
+    command = [sys.executable, "-c", code, str(tmp_path / "e"), LOCK.decode()]
+    builder = subprocess.Popen([*command, str(stuck)], start_new_session=True)
+    eventually(begun.exists)
+    waiting = subprocess.Popen([*command, find_uv()])
+    os.killpg(builder.pid, signal.SIGKILL)
+    builder.wait()
+    assert waiting.wait(60) == 0
+    folder = environment.ensure(tmp_path / "e", LOCK, store, "/no/such/uv")
+    assert sorted(os.listdir(tmp_path / "e")) == [folder.name, f"{folder.name}.lock"]
+
+
+def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path, store: Store):
+    code = "import sys; from pathlib import Path; from explorer_runner.environment import ensure\n"
+    code += "from explorer_runner.stores import open_store\n"
+    code += "folder = ensure(Path(sys.argv[1]), sys.argv[2].encode(), open_store('.'), sys.argv[3])\n"
     code += "print((folder / 'bin' / 'python').lstat().st_ino)"
     command = [sys.executable, "-c", code, str(tmp_path), LOCK.decode(), find_uv()]
     asking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -129,7 +157,7 @@ def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path):
 @pytest.mark.parametrize(
     ("lock", "said"),
     [
-        (b"no lock at all", "uv pip ended with"),
+        (b"no lock at all", "the lock of this analysis cannot be read"),
         (
             LOCK.replace(
                 b"[]",
@@ -140,15 +168,17 @@ def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path):
     ],
     ids=["garbage", "wheel that is not there"],
 )
-def test_packages_that_cannot_be_installed_say_what_uv_said(tmp_path: Path, lock: bytes, said: str):
-    with pytest.raises(PackageError, match="the packages of this analysis could not be installed") as failed:
-        environment.ensure(tmp_path, lock, find_uv())
+def test_packages_that_cannot_be_installed_say_what_uv_said(
+    tmp_path: Path, store: Store, lock: bytes, said: str
+):
+    with pytest.raises(PackageError, match="of this analysis c") as failed:
+        environment.ensure(tmp_path, lock, store, find_uv())
     assert said in str(failed.value)
     assert not (tmp_path / environment_name(lock) / ".complete").exists()
 
 
-def test_an_environment_goes_before_the_runners_own_libraries(tmp_path: Path):
-    folder = environment.ensure(tmp_path, LOCK, find_uv())
+def test_an_environment_goes_before_the_runners_own_libraries(tmp_path: Path, store: Store):
+    folder = environment.ensure(tmp_path, LOCK, store, find_uv())
     packages = next(folder.glob("lib/python*/site-packages"))
     (packages / "cloudpickle").mkdir()
     (packages / "cloudpickle" / "__init__.py").write_text("mine = True\n")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import PackageError
-from explorer_runner.folders import remove_tree
+from explorer_runner.folders import make_private, remove_tree
+from explorer_runner.stores import Store
 
 _COMPLETE = ".complete"
 
@@ -34,7 +35,6 @@ _PASSED_ON = frozenset(
         "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE",
         "CURL_CA_BUNDLE",
-        "PIP_CERT",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "NO_PROXY",
@@ -45,7 +45,7 @@ _PASSED_ON = frozenset(
         "XDG_CONFIG_HOME",
     ]
 )
-_PASSED_ON_PREFIXES = ("LC_", "AWS_", "UV_", "PIP_")
+_PASSED_ON_PREFIXES = ("LC_", "AWS_")
 _NOT_PASSED_ON = ("AWS_BATCH_",)
 
 _RUNNER_LIBRARIES = ("cloudpickle", "obstore")
@@ -54,8 +54,8 @@ _RUNNER_LIBRARIES = ("cloudpickle", "obstore")
 def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[str, str]:
     """The environment variables of a local job.
 
-    Of the caller's own only what makes a machine work travels (paths, locale, certificates, AWS and
-    package index configuration): a job must not depend on what happened to be set in a notebook.
+    Of the caller's own only what makes a machine work travels (paths, locale, certificates, AWS
+    configuration): a job must not depend on what happened to be set in a notebook.
     Raises KeyError with the name of a secret that the caller has not set.
     """
     variables = {
@@ -85,40 +85,71 @@ def use_folders(scratch: str, private: str) -> None:
     os.environ["IPYTHONDIR"] = f"{private}/ipython"
 
 
-def ensure(root: Path, lock: bytes, uv: str) -> Path:
-    """The environment of ``lock`` below ``root``, built first if this host has none.
+def find_uv() -> str:
+    """Path of the uv executable: beside this interpreter, else on the PATH; empty if there is none."""
+    import shutil  # not at the top: every fork would pay for it
+
+    beside = Path(sys.executable).with_name("uv")
+    return os.fspath(beside) if beside.exists() else shutil.which("uv") or ""
+
+
+def ensure(root: Path, lock: bytes, store: Store, uv: str) -> Path:
+    """The environment of ``lock`` below ``root``, built from the store's wheels if this host has none.
 
     Safe when many jobs ask at once (one builds, the others wait) and when the builder is killed (the
-    next one starts afresh). Raises PackageError with what uv said.
+    next one starts afresh). Raises PackageError with what uv said, StoreError.
     """
     folder = root / environment_name(lock)
     if (folder / _COMPLETE).exists():
         return folder
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(os.fspath(root))
     with open(root / f"{folder.name}.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not (folder / _COMPLETE).exists():
-            remove_tree(os.fspath(folder))
-            _build(folder, lock, uv)
+            source = root / f"{folder.name}.from"
+            for left in (folder, source):
+                remove_tree(os.fspath(left))
+            source.mkdir(mode=0o700)
+            _build(folder, lock, store, source, uv, handle.fileno())
+            remove_tree(os.fspath(source))
             (folder / _COMPLETE).touch()
     return folder
 
 
-def _build(folder: Path, lock: bytes, uv: str) -> None:
-    _uv(uv, "venv", "--quiet", "--python", sys.executable, os.fspath(folder))
-    pylock = folder / "pylock.toml"
-    pylock.write_bytes(lock)
+def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held: int) -> None:
+    """``held`` is the lock: uv holds it too, lest it outlive a killed builder and meet the next one."""
+    from explorer_runner.locked import lay_out  # likewise
+
+    if not uv:
+        raise PackageError("uv is not installed here, and the analysis has pip_packages: pip install uv")
+    pylock = lay_out(lock, store, source)
     _uv(
         uv,
-        *("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps"),
-        *("--python", os.fspath(folder), "--requirements", os.fspath(pylock)),
+        held,
+        "venv",
+        "--quiet",
+        "--no-project",
+        "--no-config",
+        "--no-cache",
+        "--python",
+        sys.executable,
+        os.fspath(folder),
+    )
+    _uv(
+        uv,
+        held,
+        *("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config"),
+        *("--python", os.fspath(folder), "--cache-dir", os.fspath(source / "cache")),
+        *("--requirements", os.fspath(pylock)),
     )
 
 
-def _uv(uv: str, *arguments: str) -> None:
-    import subprocess  # not at the top: every fork would pay for it
+def _uv(uv: str, held: int, *arguments: str) -> None:
+    import subprocess  # likewise
 
-    done = subprocess.run([uv, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        [uv, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=[held]
+    )
     if done.returncode != 0:
         raise PackageError(
             f"the packages of this analysis could not be installed: uv {arguments[0]} ended with "

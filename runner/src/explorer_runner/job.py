@@ -214,8 +214,8 @@ class _Parent:
         raw = self.loaded.read_input(self.store, self.order.position)
         folder = None
         if self.loaded.lock is not None:
-            uv = self.order.uv or find_uv()
-            folder = environment.ensure(Path(self.order.environments), self.loaded.lock, uv)
+            uv = self.order.uv or environment.find_uv()
+            folder = environment.ensure(Path(self.order.environments), self.loaded.lock, self.store, uv)
         os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
@@ -252,14 +252,3 @@ class _Parent:
                 self.store.keep(key, Path(log))
             except StoreError as error:  # a lost log is no reason to lose the outputs
                 print(f"explorer: the log could not be stored: {error}", file=sys.stderr)
-
-
-def find_uv() -> str:
-    """Path of the uv executable: beside this interpreter, else on the PATH."""
-    import shutil
-
-    beside = Path(sys.executable).with_name("uv")
-    found = os.fspath(beside) if beside.exists() else shutil.which("uv")
-    if found is None:
-        raise ExplorerError("uv is not installed here, and the analysis has pip_packages: pip install uv")
-    return found

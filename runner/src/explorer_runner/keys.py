@@ -9,6 +9,7 @@
     analyses/<id>/files/<index>/<round>-<attempt>/<key>          output files
     analyses/<id>/values/<index>/<round>-<attempt>/<key>.<kind>  output values too large for an outcome
     analyses/<id>/logs/<index>.<round>-<attempt>.txt             log, with .marks beside it (logs.py)
+    packages/<sha256>/<wheel>                                    packages of all analyses, by content
 
 Nothing is updated in place: what changes is a numbered record, created only if it is not there.
 """
@@ -25,6 +26,9 @@ KEY_BYTES = 700
 
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
+
+PACKAGES = "packages"
+"""Prefix of the wheels."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -85,6 +89,10 @@ class OutcomeName(NamedTuple):
     round: int
     attempt: int
     status: str
+
+
+def wheel_key(sha256: str, filename: str) -> str:
+    return f"{PACKAGES}/{sha256}/{filename}"
 
 
 def index_key(date: str, analysis_id: str) -> str:

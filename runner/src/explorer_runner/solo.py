@@ -65,7 +65,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     def set_up() -> None:
         nonlocal packages
         if job.payload.lock is not None:
-            packages = environment.ensure(Path(place.environments), job.payload.lock, place.uv)
+            packages = environment.ensure(Path(place.environments), job.payload.lock, job.store, place.uv)
             environment.activate(packages)
 
     def on_call() -> None:

@@ -98,7 +98,7 @@ class Backend:
             indices=draft.indices,
         )
         try:
-            record = write_round(store, spec, draft.parts, executor.name, executor.place)
+            record = write_round(store, spec, draft.parts, executor.name, executor.place, self.settings.home)
             index = index_record(spec, record, draft.labels)
             executor.submit(store, record, index)
         except ExplorerError:

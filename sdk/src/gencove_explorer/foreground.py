@@ -14,6 +14,7 @@ from typing import IO
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
+from explorer_runner.environment import find_uv
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private, remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, outcome_key, round_key
@@ -22,7 +23,7 @@ from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
 from gencove_explorer.local.processes import owner_of
-from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
+from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import RUNNABLE, Observed, settle
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed
 from gencove_explorer.settings import Settings

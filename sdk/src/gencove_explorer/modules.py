@@ -1,16 +1,15 @@
 """Which modules a job will have: the standard library, the runner, and what pip_packages bring."""
 
-import re
 import site
 import sys
 import sysconfig
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
+from explorer_runner.locked import locked_modules
 from gencove_explorer.errors import CaptureError
 
 _RUNNER = frozenset(("explorer_runner", "cloudpickle", "obstore"))
@@ -41,7 +40,8 @@ class Modules:
     """The modules of one analysis's jobs."""
 
     def __init__(self, lock: bytes | None) -> None:
-        self._locked = _locked_names(lock)
+        self._brought = locked_modules(lock)
+        """What the packages bring, top level; None if the lock does not tell, and so may be anything."""
         self._travelling: set[str] = set()
 
     def travels(self, module: str | None) -> bool:
@@ -63,14 +63,13 @@ class Modules:
         if module in _BY_VALUE or top in sys.stdlib_module_names or top in _RUNNER:
             return False
         file = getattr(sys.modules.get(module), "__file__", None)
-        return file is not None and not any(
-            Path(file).is_relative_to(folder) for folder in _installed_folders()
-        )
+        return file is not None and not _is_installed(file)
 
     def has(self, module: str) -> bool:
-        """Whether every job has a module, or needs none for it."""
+        """Whether jobs have a module, or need none for it."""
         top = module.split(".")[0]
-        return top in sys.stdlib_module_names or top in _RUNNER or self.travels(module)
+        brought = self._brought is None or top in self._brought
+        return top in sys.stdlib_module_names or top in _RUNNER or brought or self.travels(module)
 
     def check(self, module: str, what: str) -> None:
         """Raise CaptureError unless the job will have ``module``; ``what`` refers to it."""
@@ -85,45 +84,39 @@ class Modules:
         if self.is_own(module):
             file = getattr(sys.modules.get(module), "__file__", "?")
             raise CaptureError(
-                f"{what} is of a module of your own ({file}), which jobs do not have: define what it needs "
-                "inside the work function, or in the same file as the work function"
+                f"{what} is of a module of your own ({file}), which jobs do not have: {_advice(file)}"
             )
-        distributions = self._distributions.get(top, [top])
-        if not any(_normal(name) in self._locked for name in distributions):
-            raise CaptureError(
-                f"{what} is of the package {top!r}, which the job will not have: add "
-                f'pip_packages=["{_requirement(distributions[0])}"], and import it inside the work function'
-            )
+        raise CaptureError(
+            f"{what} is of the package {top!r}, which the job will not have: add "
+            f'pip_packages=["{self._requirement(top) or top}"], and import it inside the work function'
+        )
 
     def check_import(self, module: str) -> None:
-        """Raise CaptureError if a job that imports ``module`` is sure to fail.
-
-        Which modules a package brings is known of what is installed here. So a module is let pass
-        while a locked package is not installed here: it may be that one's.
-        """
+        """Raise CaptureError if a job that imports ``module`` is sure to fail."""
         top = module.split(".")[0]
-        if top in sys.stdlib_module_names or top in _RUNNER or _normal(top) in self._locked:
+        if top in sys.stdlib_module_names or top in _RUNNER or self._brought is None or top in self._brought:
             return
         if top == "gencove_explorer":
             raise CaptureError(
                 "that is the SDK, which jobs do not have: what a job needs comes with its context"
             )
-        distributions = self._distributions.get(top, [])
-        installed = {_normal(name) for names in self._distributions.values() for name in names}
-        if any(_normal(name) in self._locked for name in distributions) or self._locked - installed:
-            return
-        if not distributions and _is_own_file(top):
+        wanted = self._requirement(top)
+        file = _own_file(top)
+        if file is not None:
             raise CaptureError(
-                "that is a module of your own, which jobs do not have: define what it needs inside the work "
-                "function, or in the same file as the work function"
+                f"that is a module of your own ({file}), which jobs do not have: {_advice(file)}"
             )
-        wanted = _requirement(distributions[0]) if distributions else _KNOWN.get(top)
         if wanted is None:
             raise CaptureError(
                 "the job will not have it: add the package that brings it to pip_packages (its name may be "
                 "another)"
             )
         raise CaptureError(f'the job will not have it: add pip_packages=["{wanted}"]')
+
+    def _requirement(self, top: str) -> str | None:
+        """The installed distribution that brings a module, with its version; else a known one."""
+        distributions = self._distributions.get(top)
+        return _requirement(distributions[0]) if distributions else _KNOWN.get(top)
 
     @cached_property
     def _distributions(self) -> Mapping[str, list[str]]:
@@ -132,22 +125,25 @@ class Modules:
         return packages_distributions()
 
 
-def _is_own_file(module: str) -> bool:
+def _own_file(module: str) -> str | None:
+    """The file of a module of the user's own: found, but not where packages are installed."""
     try:
         spec = find_spec(module)
     except (ImportError, ValueError):
-        return False
-    return spec is not None and spec.origin not in (None, "built-in", "frozen")
+        return None
+    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
+    for place in places:
+        if place not in (None, "built-in", "frozen", "namespace") and not _is_installed(place):
+            return place
+    return None
 
 
-def _locked_names(lock: bytes | None) -> set[str]:
-    if lock is None:
-        return set()
-    return {_normal(each["name"]) for each in tomllib.loads(lock.decode()).get("packages", [])}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _advice(file: str) -> str:
+    """How jobs get a module of the user's own."""
+    for folder in Path(file).absolute().parents:
+        if (folder / "pyproject.toml").exists() or (folder / "setup.py").exists():
+            return f'add its project, pip_packages=["{folder}"], or define what it needs inside the function'
+    return "define what it needs inside the work function, or in the same file as the work function"
 
 
 def _requirement(distribution: str) -> str:
@@ -159,12 +155,7 @@ def _requirement(distribution: str) -> str:
         return distribution
 
 
-def _installed_folders() -> list[str]:
+def _is_installed(file: str) -> bool:
     paths = sysconfig.get_paths()
-    return [
-        paths["purelib"],
-        paths["platlib"],
-        paths["stdlib"],
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-    ]
+    folders = [paths["purelib"], paths["platlib"], paths["stdlib"], *site.getsitepackages()]
+    return any(Path(file).is_relative_to(each) for each in [*folders, site.getusersitepackages()])

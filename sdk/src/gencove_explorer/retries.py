@@ -62,7 +62,7 @@ def retry_failed(
             indices=indices,
         )
         try:
-            new = write_round(stored.store, spec, parts, executor.name, executor.place)
+            new = write_round(stored.store, spec, parts, executor.name, executor.place, backend.settings.home)
         except AlreadyExists:
             _log.warning("%s: somebody else is running its failed jobs again just now", stored.id)
             return 0

@@ -31,6 +31,7 @@ from gencove_explorer.imports import check_imports
 from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
 from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
+from gencove_explorer.packages import publish
 from gencove_explorer.records import IndexRecord, RoundRecord
 
 _OTHERS_SECONDS = 2.0
@@ -180,11 +181,13 @@ def describe(
     )
 
 
-def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: str) -> RoundRecord:
-    """Write large inputs, payload and round record, in this order; returns the record.
+def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: str, home: Path) -> RoundRecord:
+    """Write missing packages, large inputs, payload and round record, in this order; returns the record.
 
-    ``place`` is where exactly the executor is. Raises AlreadyExists if the round was written before.
+    ``place`` is where exactly the executor is; the packages are below ``home``. Raises AlreadyExists if
+    the round was written before.
     """
+    publish(parts.lock, home, store)
     packed = payload.pack(parts.members(spec))
     if isinstance(store, FolderStore):
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
+from explorer_runner.environment import find_uv
 from explorer_runner.folders import claim_private
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
@@ -16,7 +17,7 @@ from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, SubmissionError
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
-from gencove_explorer.local.runtime import find_runtime, find_uv, variables_of
+from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed
 from gencove_explorer.settings import Settings

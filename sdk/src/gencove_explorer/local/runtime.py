@@ -54,14 +54,6 @@ def variables_of(record: RoundRecord, settings: Settings) -> dict[str, str]:
     return variables
 
 
-def find_uv() -> str:
-    """Path of the uv executable that came with the runner, else the one on the PATH; empty if none."""
-    beside = Path(sys.executable).with_name("uv")
-    if beside.exists():
-        return str(beside)
-    return shutil.which("uv") or ""
-
-
 def _source(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:

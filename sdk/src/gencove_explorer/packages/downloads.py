@@ -1,0 +1,88 @@
+"""Downloading one file of a package index: checked by its SHA-256, with the user's credentials."""
+
+import base64
+import hashlib
+import netrc
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from explorer_runner.errors import PackageError
+from gencove_explorer.packages.indexes import Indexes
+
+_TRIES = 4
+_TIMEOUT_SECONDS = 60.0
+_CHUNK_BYTES = 1 << 20
+
+
+def download(
+    url: str, target: Path, sha256: str | None, indexes: Indexes, advance: Callable[[int], None]
+) -> str:
+    """Fetch ``url`` into ``target``; returns its SHA-256. Raises PackageError.
+
+    ``advance`` is told the bytes that came. Redirects to another host do not get the credentials.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise PackageError(f"{url} cannot be downloaded: use an http or https address")
+    request = urllib.request.Request(url, headers={"User-Agent": "explorer"})  # noqa: S310  checked above
+    found = _credentials(url, indexes)
+    if found is not None:
+        word = base64.b64encode(":".join(found).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {word}")
+    context = ssl.create_default_context(
+        cafile=indexes.environment.get("SSL_CERT_FILE", indexes.certificates)
+    )
+    for attempt in range(1, _TRIES + 1):
+        try:
+            digest = _fetch(request, context, target, advance)
+            break
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403):
+                raise PackageError(
+                    f"{url} is refused ({error.code}): put user and password of that host into ~/"
+                    ".netrc, or into the index's address in your uv or pip configuration"
+                ) from None
+            if error.code < 500 or attempt == _TRIES:
+                raise PackageError(f"{url} cannot be downloaded: {error}") from error
+        except OSError as error:
+            if attempt == _TRIES:
+                raise PackageError(f"{url} cannot be downloaded: {error}") from error
+        time.sleep(2 ** (attempt - 2))
+    if sha256 is not None and digest != sha256:
+        raise PackageError(f"{url} is not what the index promised: its SHA-256 is {digest}, not {sha256}")
+    return digest
+
+
+def _fetch(
+    request: urllib.request.Request, context: ssl.SSLContext, target: Path, advance: Callable[[int], None]
+) -> str:
+    digest = hashlib.sha256()
+    size = 0
+    with (
+        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context) as answer,  # noqa: S310
+        target.open("wb") as file,
+    ):
+        promised = answer.headers.get("Content-Length")
+        while chunk := answer.read(_CHUNK_BYTES):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+            advance(len(chunk))
+    if promised is not None and size != int(promised):
+        raise ConnectionError(f"the connection ended after {size:,} of {int(promised):,} bytes")
+    return digest.hexdigest()
+
+
+def _credentials(url: str, indexes: Indexes) -> tuple[str, str] | None:
+    found = indexes.password(url)
+    if found is not None:
+        return found
+    try:
+        entry = netrc.netrc(indexes.environment.get("NETRC")).authenticators(urlsplit(url).hostname or "")
+    except (OSError, netrc.NetrcParseError):
+        return None
+    return (entry[0], entry[2] or "") if entry else None

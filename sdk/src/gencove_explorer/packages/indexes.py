@@ -1,0 +1,162 @@
+"""Where packages come from: the user's own configuration of uv, or else of pip.
+
+uv reads its own. Where that names no index, what pip is configured to use is handed to it, with pip's
+meaning: the best version of all indexes (https://pip.pypa.io/en/stable/topics/configuration/).
+"""
+
+import configparser
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_UV_VARIABLES = (
+    *("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    *("UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX"),
+)
+_UV_KEYS = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+_PIP_OPTIONS = {"extra-index-url": "--extra-index-url", "find-links": "--find-links"}
+
+
+class Indexes:
+    """The package indexes of a user, for one resolution."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self.environment = environment
+        self.folder = folder
+        """uv's configuration is looked for here and above."""
+
+    @cached_property
+    def arguments(self) -> list[str]:
+        """What uv has to be told beyond what it reads itself."""
+        if self._uv_names_any or not self._pip:
+            return []
+        found: list[str] = []
+        if index := self._pip.get("index-url"):
+            found += ["--default-index", index]
+        for key, option in _PIP_OPTIONS.items():
+            for each in self._pip.get(key, "").split():
+                found += [option, each]
+        if self._pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
+            found.append("--no-index")
+        if found:
+            found += ["--index-strategy", "unsafe-best-match"]
+        for each in self._pip.get("trusted-host", "").split():
+            found += ["--allow-insecure-host", each]
+        return found
+
+    @property
+    def constraints(self) -> list[str]:
+        """The constraint files of pip's configuration; uv knows those of its own."""
+        return [] if self.environment.get("UV_CONSTRAINT") else self._pip.get("constraint", "").split()
+
+    @property
+    def certificates(self) -> str | None:
+        """The file of certificates that pip is configured to trust."""
+        return self._pip.get("cert")
+
+    def password(self, url: str) -> tuple[str, str] | None:
+        """``(user, password)`` for a file of an index, from the addresses of indexes or their variables."""
+        wanted = urlsplit(url)
+        for name, address in self._addresses():
+            parts = urlsplit(address)
+            if (parts.scheme, parts.hostname, parts.port) != (wanted.scheme, wanted.hostname, wanted.port):
+                continue
+            prefix = f"UV_INDEX_{''.join(c if c.isalnum() else '_' for c in name).upper()}_"
+            user = self.environment.get(f"{prefix}USERNAME") or parts.username
+            password = self.environment.get(f"{prefix}PASSWORD") or parts.password
+            if user or password:
+                return user or "", password or ""
+        return None
+
+    def _addresses(self) -> Iterator[tuple[str, str]]:
+        for variable in _UV_VARIABLES[:4]:
+            for each in self.environment.get(variable, "").split():
+                name, separator, address = each.partition("=")
+                yield (name, address) if separator and "/" not in name else ("", each)
+        for table in self._uv_tables:
+            for index in table.get("index", ()):
+                yield str(index.get("name", "")), str(index.get("url", ""))
+            extra = table.get("extra-index-url", ())
+            for each in (table.get("index-url"), *([extra] if isinstance(extra, str) else extra)):
+                if each:
+                    yield "", str(each)
+        for key in ("index-url", "extra-index-url"):
+            for each in self._pip.get(key, "").split():
+                yield "", each
+
+    @cached_property
+    def _uv_names_any(self) -> bool:
+        named = any(self.environment.get(each) for each in _UV_VARIABLES)
+        return named or any(key in table for table in self._uv_tables for key in _UV_KEYS)
+
+    @cached_property
+    def _uv_tables(self) -> list[dict[str, Any]]:
+        """The parsed tables of uv's configuration, the nearest first."""
+        named = self.environment.get("UV_CONFIG_FILE")
+        if named:
+            files = [Path(named)]
+        else:
+            home = Path(self.environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+            near = next(
+                (p for up in (self.folder, *self.folder.parents) if (p := _project_file(up)) is not None),
+                None,
+            )
+            files = [*([near] if near else []), home / "uv" / "uv.toml", Path("/etc/uv/uv.toml")]
+        tables = []
+        for file in files:
+            table = _read_toml(file)
+            if file.name == "pyproject.toml":
+                table = table.get("tool", {}).get("uv", {})
+            tables += [table, table.get("pip", {})]
+        return tables
+
+    @cached_property
+    def _pip(self) -> dict[str, str]:
+        """Pip's options by their long names, the last configuration's value first heard."""
+        found: dict[str, str] = {}
+        parser = configparser.RawConfigParser()
+        for file in self._pip_files():
+            try:
+                parser.read(file, encoding="utf-8")
+            except (configparser.Error, OSError, UnicodeDecodeError):
+                continue  # pip's own affair, which says so when it is used
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                found.update(parser.items(section))
+        for name, value in self.environment.items():
+            if name.startswith("PIP_") and value:
+                found[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+        return found
+
+    def _pip_files(self) -> list[Path]:
+        home = Path.home()
+        config = Path(self.environment.get("XDG_CONFIG_HOME") or home / ".config")
+        files = [
+            Path("/etc/pip.conf"),
+            Path("/etc/xdg/pip/pip.conf"),
+            home / ".pip" / "pip.conf",
+            *([home / "Library/Application Support/pip/pip.conf"] if sys.platform == "darwin" else []),
+            config / "pip" / "pip.conf",
+            Path(sys.prefix) / "pip.conf",
+        ]
+        own = self.environment.get("PIP_CONFIG_FILE")
+        if own == os.devnull:
+            return []
+        return [*files, Path(own)] if own else files
+
+
+def _project_file(folder: Path) -> Path | None:
+    """What uv takes as a folder's configuration: uv.toml, else pyproject.toml."""
+    return next((folder / name for name in ("uv.toml", "pyproject.toml") if (folder / name).exists()), None)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}  # not there; or not to be read, which uv says when it is used

@@ -1,0 +1,142 @@
+"""The lock of an analysis: exact wheels by content (PEP 751).
+
+It travels in the payload, its wheels in the store; see ``explorer_runner.locked``.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from packaging.utils import parse_wheel_filename
+
+from explorer_runner.environment import find_uv
+from explorer_runner.errors import AlreadyExists, PackageError
+from explorer_runner.folders import make_private
+from explorer_runner.keys import wheel_key
+from explorer_runner.locked import LockedWheel, locked_wheels
+from explorer_runner.stores import Store
+from gencove_explorer.packages.indexes import Indexes
+from gencove_explorer.packages.requirements import folder_of, names_files
+from gencove_explorer.packages.resolve import Resolved, Uv, resolve
+from gencove_explorer.packages.wheels import Wheel, Wheels
+from gencove_explorer.progress import progress
+
+FRESH_SECONDS = 24 * 3600.0
+"""For how long a resolution is used again: within a day the same requirements give the same lock."""
+_AT_ONCE = 8
+
+
+def lock(requirements: Sequence[str], home: Path) -> bytes | None:
+    """The lock (pylock.toml, PEP 751) of requirements, for this interpreter; None for none.
+
+    Its wheels are on this machine afterwards, below ``home``. A lock that was made within the last
+    day is used again, so that runs of one afternoon share an environment and cost no request;
+    requirements that name folders, files or git are always looked at. Raises PackageError.
+    """
+    if not requirements:
+        return None
+    indexes = Indexes(os.environ, Path.cwd())
+    uv = Uv(find_uv(), indexes)
+    wheels = Wheels(home, uv)
+    wanted = [_with_wheel(each, wheels) for each in requirements]
+    if any(names_files(each) for each in wanted):
+        return _make(wanted, uv, wheels)
+    facts = [sys.version, os.path.realpath(sys.executable), *indexes.arguments, *indexes.constraints]
+    key = hashlib.sha256("\n".join([*facts, *sorted(wanted)]).encode()).hexdigest()[:32]
+    kept = home / "locks" / f"{key}.toml"
+    found = _fresh(kept, wheels)
+    if found is None:
+        found = _make(wanted, uv, wheels)
+        make_private(os.fspath(kept.parent))
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_bytes(found)
+        part.rename(kept)
+    return found
+
+
+def publish(lock: bytes | None, home: Path, store: Store) -> None:
+    """Put those wheels of a lock into the store that it does not have. Raises PackageError, StoreError."""
+    if lock is None:
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        wheels = locked_wheels(lock)
+        present = pool.map(lambda each: store.exists(each.key), wheels)
+        missing = [each for each, there in zip(wheels, present, strict=True) if not there]
+        if not missing:
+            return
+        for each in missing:
+            if not (home / "wheels" / each.sha256 / each.filename).exists():
+                raise PackageError(
+                    f"{each.filename} is in the analysis's lock, but neither in the store nor here: "
+                    "submit the function anew, which resolves its packages again"
+                )
+        with progress("Storing packages", sum(each.size for each in missing)) as advance:
+
+            def put(each: LockedWheel) -> None:
+                _put(home / "wheels" / each.sha256 / each.filename, each.key, store)
+                advance(each.size)
+
+            list(pool.map(put, missing))
+
+
+def _put(path: Path, key: str, store: Store) -> None:
+    # A further name of the file, which the store may take: on one disk nothing is copied.
+    name = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    os.link(path, name)
+    try:
+        store.keep(key, name, move=True)
+    except AlreadyExists:
+        pass  # somebody else's submission was faster with the same bytes
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _with_wheel(requirement: str, wheels: Wheels) -> str:
+    """A requirement as uv gets it: a folder as the wheel that is built of it."""
+    folder = folder_of(requirement)
+    if folder is None:
+        return requirement
+    wheel = wheels.of_folder(folder.path)
+    project = wheel.filename.partition("-")[0]
+    return f"{project}{folder.extras} @ {wheel.path.as_uri()} {folder.marker}".strip()
+
+
+def _fresh(kept: Path, wheels: Wheels) -> bytes | None:
+    """A lock of the last day whose wheels are still here."""
+    if not kept.exists() or not 0 <= time.time() - kept.stat().st_mtime < FRESH_SECONDS:
+        return None
+    found = kept.read_bytes()
+    here = all((wheels.folder / each.sha256 / each.filename).exists() for each in locked_wheels(found))
+    return found if here else None
+
+
+def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels) -> bytes:
+    resolved = resolve(requirements, uv)
+    missing = [each for each in resolved if wheels.known(each.source) is None]
+    total = sum(_size(each) for each in missing)
+    with progress("Fetching packages", total) as wheels.advance, ThreadPoolExecutor(_AT_ONCE) as pool:
+        obtained = list(pool.map(wheels.obtain, resolved))
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    head = f'lock-version = "1.0"\ncreated-by = "explorer"\nrequires-python = "=={minor}.*"\n'
+    return "\n".join([head, *(_table(each) for each in sorted(obtained, key=lambda w: w.filename))]).encode()
+
+
+def _size(resolved: Resolved) -> int:
+    return getattr(resolved.source, "size", None) or 0
+
+
+def _table(wheel: Wheel) -> str:
+    """A package in the lock. Quoted as JSON, which TOML's strings include."""
+    name, version = parse_wheel_filename(wheel.filename)[:2]
+    size = wheel.path.stat().st_size
+    path, sha256 = json.dumps(wheel_key(wheel.sha256, wheel.filename)), json.dumps(wheel.sha256)
+    return (
+        f"[[packages]]\nname = {json.dumps(name)}\nversion = {json.dumps(str(version))}\n"
+        f"wheels = [{{ path = {path}, size = {size}, hashes = {{ sha256 = {sha256} }} }}]\n"
+        f"[packages.tool.explorer]\nmodules = {json.dumps(wheel.modules())}\n"
+    )
