@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import arrays, data, starts
+from benchmarks import arrays, data, environments, starts
 
 BENCHMARKS = {
     "array": arrays.array,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "import": starts.import_,
     "first-result": starts.first_result,
     "warm-packages": starts.warm_packages,
+    "environment": environments.environment,
     "files": data.files,
     "inputs": data.inputs,
 }

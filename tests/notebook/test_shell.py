@@ -1,6 +1,7 @@
 """Shell commands and magics in work functions, as the description has them, in a real kernel."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -165,3 +166,25 @@ def test_an_ipy_file_runs_in_ipython_and_by_the_command(home: Path, tmp_path: Pa
     found = JobManager().list_jobs(name="work")[0]
     assert found.values("shouted") == ["BAZ"]
     assert "!echo {ac.input}" in found.source
+
+
+def test_the_users_pins_win_over_the_runners_libraries(cells):
+    work = """
+        def work(ac):
+            import boto3, cloudpickle, pydantic
+            from importlib.metadata import version
+            !echo shell {version("ipython")}
+            ac.output.value("versions", [boto3.__version__, cloudpickle.__version__, pydantic.VERSION])
+            ac.output.value("pair", (1, 2))
+            import IPython
+            print(IPython.__version__, len(boto3.session.Session().get_available_services()) > 100)
+        show(work, pip_packages=["pydantic<2", "boto3<1.38", "cloudpickle==3.0.0", "ipython==8.20.0"])
+    """
+    read = "print(JobManager().list_jobs()[0].get_output().values())"
+    _, shown, values = cells(
+        SETUP, textwrap.dedent(work), f"from gencove_explorer.job_manager import JobManager\n{read}"
+    )
+    assert shown == "shell 8.20.0\n8.20.0 True\n-- run\nshell 8.20.0\n8.20.0 True\n"
+    assert re.fullmatch(
+        r"\{'versions': \['1\.37\.\d+', '3\.0\.0', '1\.10\.\d+'\], 'pair': \(1, 2\)\}\n", values
+    )

@@ -1,5 +1,6 @@
 """Which modules a job will have: the standard library, the runner, and what pip_packages bring."""
 
+import os
 import site
 import sys
 import sysconfig
@@ -131,11 +132,10 @@ def _own_file(module: str) -> str | None:
         spec = find_spec(module)
     except (ImportError, ValueError):
         return None
-    places = [] if spec is None else [spec.origin, *(spec.submodule_search_locations or ())]
-    for place in places:
-        if place not in (None, "built-in", "frozen", "namespace") and not _is_installed(place):
-            return place
-    return None
+    if spec is None:
+        return None
+    places = [each for each in (spec.origin, *(spec.submodule_search_locations or ())) if each is not None]
+    return next((each for each in places if os.path.isabs(each) and not _is_installed(each)), None)
 
 
 def _advice(file: str) -> str:
