@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -103,45 +104,119 @@ def serve_moto(folder: Path) -> Iterator[str]:
         server.wait(SECONDS)
 
 
+@contextmanager
+def serve_seaweedfs(folder: Path) -> Iterator[str]:
+    """SeaweedFS as a process, which checks signatures and names as AWS does; yields its address."""
+    (folder / "s3.json").write_text(
+        '{"identities": [{"name": "test", "actions": ["Admin", "Read", "Write", "List"],'
+        ' "credentials": [{"accessKey": "test", "secretKey": "test"}]}]}'
+    )
+    ports = iter(_free_ports(8))
+    command = [
+        os.path.join(os.path.dirname(sys.executable), "weed"),
+        "server",
+        f"-dir={folder}",
+        "-filer",
+        "-s3",
+    ]
+    command += [
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        f"-s3.config={folder}/s3.json",
+        "-master.telemetry=false",
+    ]
+    command += [f"-{part}.port.grpc={next(ports)}" for part in ("master", "volume", "filer", "s3")]
+    command += [f"-{part}.port={next(ports)}" for part in ("master", "volume", "filer")]
+    port = next(ports)
+    command += [
+        f"-s3.port={port}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-volume.max=2000",
+        "-master.volumeSizeLimitMB=64",
+    ]
+    with open(folder / "weed.log", "wb") as log:
+        # A bucket gets one file of data, instead of seven: tests make many buckets.
+        variables = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=variables)
+    try:
+        eventually(lambda: _listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait(SECONDS)
+
+
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an S3 server."""
+    """The address of an S3 server: moto's."""
     with serve_moto(tmp_path_factory.mktemp("moto")) as address:
         yield address
 
 
-@pytest.fixture
-def aws(moto: str, environment: object, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An environment that points at the S3 server; returns its address."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    return moto
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server that is nothing but that."""
+    with serve_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as address:
+        yield address
 
 
 @pytest.fixture
-def bucket(aws: str) -> Iterator[str]:
-    """The name of an empty bucket."""
+def make_bucket(
+    request: pytest.FixtureRequest, environment: object, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """A function that points the environment at a server, and returns the name of an empty bucket on it."""
     import boto3
 
-    name = f"explorer-{os.getpid()}-{time.monotonic_ns()}"
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=name)
-    yield name
-    client.close()
+    def make(server: str) -> str:
+        for name, value in {
+            "AWS_ENDPOINT_URL": request.getfixturevalue(server),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        name = f"explorer-{os.getpid()}-{time.monotonic_ns()}"
+        with closing(boto3.client("s3")) as client:
+            eventually(lambda: _made(client, name))
+        return name
+
+    return make
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["moto", "seaweedfs"])
+def bucket(request: pytest.FixtureRequest, make_bucket: Callable[[str], str]) -> str:
+    """The name of an empty bucket, on each server."""
+    return make_bucket(request.param)
+
+
+def _made(client: Any, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key="probe", Body=b"")
+        client.delete_object(Bucket=bucket, Key="probe")
+        return True
+    except ClientError as error:
+        # A server that has just started cannot place objects for some seconds.
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 500, 503), error
+        return False
+
+
+@pytest.fixture(params=["folder", "moto", "seaweedfs"])
 def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A store of each kind."""
     if request.param == "folder":
         return str(tmp_path / "store")
-    return f"s3://{request.getfixturevalue('bucket')}/some/prefix"
+    return f"s3://{request.getfixturevalue('make_bucket')(request.param)}/some/prefix"
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in free]
 
 
 def _listens(port: int) -> bool:

@@ -141,7 +141,9 @@ def test_a_tree_is_deleted_and_its_neighbours_stay(store: Store):
         "q",
     ]
     store.delete_tree("p")
-    assert store.folders("p") == []
+    assert [
+        each for each in store.folders("p") if store.names(f"p/{each}")
+    ] == []  # SeaweedFS keeps empty ones
     store.create("p/a", b"again")
     assert store.read("p/a") == b"again"
 

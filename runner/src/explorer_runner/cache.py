@@ -34,15 +34,23 @@ class Cache:
         """
         make_private(self.folder)
         lock = self._lock(key, fcntl.LOCK_SH)
+        while not os.path.isdir(self.path(key)):
+            os.close(lock)
+            # Between the locks the entry may be evicted again: then it is filled again.
+            self._fill_unless_there(key, size, fill)
+            lock = self._lock(key, fcntl.LOCK_SH)
         try:
-            while not os.path.isdir(self.path(key)):
-                os.close(lock)
-                lock = self._lock(key, fcntl.LOCK_EX)
-                if not os.path.isdir(self.path(key)):
-                    self._fill(key, size, fill)
-                fcntl.flock(lock, fcntl.LOCK_SH)  # for a moment it is nobody's: hence the loop
             os.utime(lock)
             yield self.path(key)
+        finally:
+            os.close(lock)
+
+    def _fill_unless_there(self, key: str, size: int, fill: Callable[[str], None]) -> None:
+        lock = self._lock(key, fcntl.LOCK_EX)
+        try:
+            if not os.path.isdir(self.path(key)):
+                self._fill(key, size, fill)
+                os.utime(lock)
         finally:
             os.close(lock)
 
