@@ -5,7 +5,7 @@ import hashlib
 import http.server
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -146,3 +146,45 @@ def test_twenty_jobs_share_one_download(home: Path, bucket: str, cache: Path):
     assert len(set(an.values("inode"))) == 1
     assert set(an.values("size")) == {len(data)}
     assert entries(cache) == ["reference.bin"]
+
+
+def test_a_gigabyte_is_uploaded_in_parts_and_downloaded_once(
+    home: Path, make_bucket: Callable[[str], str], cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bucket = make_bucket("seaweedfs")
+    monkeypatch.setenv("EXPLORER_STORE", f"s3://{bucket}/team")
+
+    def write(ac):
+        block = bytes(range(256)) * 4096
+        with open(ac.output.file("large.bin").as_local(), "wb") as file:
+            for number in range(1024):
+                file.write(number.to_bytes(8, "big") + block[8:])
+
+    def read(ac):
+        path = ac.input["file"].as_local()
+        with open(path, "rb") as file:
+            file.seek(ac.input["n"] << 20)
+            ac.output.value("number", int.from_bytes(file.read(8), "big"))
+        ac.output.value("inode", path.stat().st_ino)
+
+    # Less memory than the file has, for the job and for the parent that uploads.
+    an = Analysis(function=write, job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=240)
+    assert an.status() == {"status": "SUCCEEDED"}, an.failures()
+    client = boto3.client("s3")
+    [key] = [
+        each["Key"]
+        for each in client.list_objects_v2(Bucket=bucket, Prefix="team/analyses")["Contents"]
+        if each["Key"].endswith("large.bin")
+    ]
+    client.close()
+    shared = File(f"s3://{bucket}/{key}")
+    readers = Analysis(
+        function=read, input=[{"file": shared, "n": 50 * n} for n in range(20)], job_definition=SMALL
+    )
+    readers.run()
+    readers.wait_done(timeout=240)
+    assert readers.values("number") == [50 * n for n in range(20)]
+    assert len(set(readers.values("inode"))) == 1
+    assert entries(cache) == ["large.bin"]
