@@ -188,3 +188,35 @@ def test_a_gigabyte_is_uploaded_in_parts_and_downloaded_once(
     assert readers.values("number") == [50 * n for n in range(20)]
     assert len(set(readers.values("inode"))) == 1
     assert entries(cache) == ["large.bin"]
+
+
+def test_a_profile_is_enough_and_a_job_has_packages_of_its_own(
+    home: Path,
+    make_bucket: Callable[[str], str],
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    uri = put(make_bucket("seaweedfs"), "x.txt", b"with a profile")  # this server checks signatures
+    (tmp_path / "credentials").write_text("[lab]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "aws").write_text("[profile lab]\nregion = us-east-1\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config" / "aws"))
+    monkeypatch.setenv("AWS_PROFILE", "lab")
+
+    def read(ac):
+        ac.output.value("text", ac.input.as_local().read_text())
+
+    an = Analysis(function=read, input=File(uri), pip_packages=["iniconfig"], job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=60)
+    assert an.get_output().value("text") == "with a profile", an.failures()
+    assert File(uri).as_local().read_text() == "with a profile"
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    an = Analysis(function=read, input=File(uri), job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=60)
+    assert "no AWS credentials: The config profile (absent)" in an.status()["reason"]

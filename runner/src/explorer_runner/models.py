@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from explorer_runner.errors import StoreError
 from explorer_runner.folders import make_private
+from explorer_runner.processes import OWN_PYTHON
 
 CACHE, CACHE_MB = "EXPLORER_CACHE", "EXPLORER_CACHE_MB"
 """Environment variables: the folder of the host's file cache, and how many MiB it may hold."""
@@ -101,7 +101,7 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
     """Have a process of its own do what needs obstore; returns its answer and the lock it handed over."""
     import subprocess  # not at the top: a job may have a File among its inputs and never read it
 
-    command = [sys.executable, "-P", "-s", "-m", "explorer_runner.fetch", json.dumps(request)]
+    command = [OWN_PYTHON, "-P", "-s", "-m", "explorer_runner.fetch", json.dumps(request)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

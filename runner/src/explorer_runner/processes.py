@@ -16,6 +16,9 @@ GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent
 needs the rest to write the outcome."""
 
+OWN_PYTHON = sys.executable
+"""The Python that has the runner: in a job with packages sys.executable is that of the packages."""
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from explorer_runner.stores import Store, open_store
 
-_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
 
 def open_configured_store(uri: str, variables: Mapping[str, str] | None = None) -> Store:
     """Open a store; ``variables`` stand in for the environment where AWS is concerned."""
@@ -27,22 +25,3 @@ def _provider() -> Any:
 
     session = Session()
     return Boto3CredentialProvider(session) if session.get_credentials() else None
-
-
-def job_credentials(uri: str) -> dict[str, str]:
-    """Variables with which a local job, which has no boto3, reaches the store."""
-    if not uri.startswith("s3://") or os.environ.get("AWS_ACCESS_KEY_ID"):
-        return {}
-    from boto3.session import Session
-
-    session = Session()
-    found = session.get_credentials()
-    if found is None:
-        return {}
-    frozen = found.get_frozen_credentials()
-    variables = dict(
-        zip(_CREDENTIALS, (frozen.access_key, frozen.secret_key, frozen.token or ""), strict=True)
-    )
-    if session.region_name:
-        variables["AWS_REGION"] = session.region_name
-    return {name: value for name, value in variables.items() if value}

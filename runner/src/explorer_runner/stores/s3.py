@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
+from explorer_runner.stores.credentials import find_helper
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as Backend
@@ -139,5 +140,5 @@ def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | 
                 "base": 2,
             },
         },
-        credential_provider=credentials,
+        credential_provider=credentials or find_helper(),
     )

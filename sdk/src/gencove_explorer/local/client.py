@@ -21,7 +21,6 @@ from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed
 from gencove_explorer.settings import Settings
-from gencove_explorer.stores import job_credentials
 
 _START_SECONDS = 20.0
 _INTERRUPTED_SECONDS = 60.0
@@ -72,15 +71,13 @@ class LocalExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Commit to running a round whose payload is in the store, and wake the scheduler."""
         claim_private(str(self.settings.home))
-        variables = variables_of(record, self.settings)
-        variables.update(job_credentials(store.uri))
         entry = Entry(
             store=store.uri,
             record=record,
             index=index,
             runtime=find_runtime(self.settings.home),
             uv=find_uv(),
-            variables=variables,
+            variables=variables_of(record, self.settings),
             cpus=self.settings.cpus,
             memory_mb=self.settings.memory_mb,
         )

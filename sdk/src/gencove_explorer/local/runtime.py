@@ -16,6 +16,7 @@ from explorer_runner.environment import job_variables
 from explorer_runner.folders import make_private
 from explorer_runner.models import CACHE, CACHE_MB
 from explorer_runner.shell import LIBRARIES
+from explorer_runner.stores.credentials import HELPER
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.local.places import appearing
 from gencove_explorer.records import RoundRecord
@@ -45,6 +46,7 @@ def variables_of(record: RoundRecord, settings: Settings) -> dict[str, str]:
     """
     variables = job_variables(record.job_definition, os.environ)
     variables[CACHE] = str(settings.cache)
+    variables[HELPER] = sys.executable
     if settings.cache_mb is not None:
         variables[CACHE_MB] = str(settings.cache_mb)
     if record.shell:
