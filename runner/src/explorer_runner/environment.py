@@ -118,30 +118,18 @@ def ensure(root: Path, lock: bytes, store: Store, uv: str) -> Path:
 
 def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held: int) -> None:
     """``held`` is the lock: uv holds it too, lest it outlive a killed builder and meet the next one."""
-    from explorer_runner.locked import lay_out  # likewise
+    from explorer_runner import progress  # likewise
+    from explorer_runner.locked import lay_out
 
     if not uv:
         raise PackageError("uv is not installed here, and the analysis has pip_packages: pip install uv")
-    pylock = lay_out(lock, store, source)
-    _uv(
-        uv,
-        held,
-        "venv",
-        "--quiet",
-        "--no-project",
-        "--no-config",
-        "--no-cache",
-        "--python",
-        sys.executable,
-        os.fspath(folder),
-    )
-    _uv(
-        uv,
-        held,
-        *("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config"),
-        *("--python", os.fspath(folder), "--cache-dir", os.fspath(source / "cache")),
-        *("--requirements", os.fspath(pylock)),
-    )
+    with progress.waiting("installing packages, once on this host"):
+        pylock = lay_out(lock, store, source)
+        venv = ("venv", "--quiet", "--no-project", "--no-config", "--no-cache")
+        _uv(uv, held, *venv, "--python", sys.executable, os.fspath(folder))
+        install = ("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config")
+        cache = ("--cache-dir", os.fspath(source / "cache"))
+        _uv(uv, held, *install, *cache, "--python", os.fspath(folder), "--requirements", os.fspath(pylock))
 
 
 def _uv(uv: str, held: int, *arguments: str) -> None:

@@ -9,16 +9,20 @@ import hashlib
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from explorer_runner import progress
 from explorer_runner.cache import Cache
 from explorer_runner.errors import NotFound, StoreError
+from explorer_runner.stores.s3 import fetch_parts
 
-_PART_BYTES = 16 << 20
-_AT_ONCE = 8
+_TELL_SECONDS = 0.2
 
 
 class Remote(NamedTuple):
@@ -44,6 +48,7 @@ def main() -> int:
         if "sign" in request:
             _answer({"url": sign(request["sign"], request["seconds"])})
         else:
+            progress.report = _tell
             fetch(request["uris"], Cache(request["cache"], request["limit"]))
     except (StoreError, OSError) as error:
         _answer({"error": str(error)})
@@ -86,10 +91,9 @@ def download(remote: Remote, target: str) -> None:
     try:
         with open(target, "wb") as file:
             if remote.uri.startswith("s3://"):
-                _in_parts(remote, file.fileno())
+                fetch_parts(remote.backend, remote.path, remote.size, remote.etag, file.fileno())
             else:  # not every web server answers a request for a range
-                for chunk in _get(remote, {}).stream():
-                    file.write(chunk)
+                _in_one(remote, file)
     except OSError as error:
         raise StoreError(f"{remote.uri} cannot be kept as {target}: {error}") from error
     except StoreError:
@@ -99,26 +103,14 @@ def download(remote: Remote, target: str) -> None:
     os.chmod(target, 0o400)
 
 
-def _in_parts(remote: Remote, descriptor: int) -> None:
-    def part(start: int) -> None:
-        end = min(start + _PART_BYTES, remote.size)
-        view = memoryview(_get(remote, {"range": (start, end)}).bytes())
-        while view:
-            written = os.pwrite(descriptor, view, start)
-            view, start = view[written:], start + written
-
-    os.ftruncate(descriptor, remote.size)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(part, range(0, remote.size, _PART_BYTES)):
-            pass
-
-
-def _get(remote: Remote, options: Any) -> Any:
+def _in_one(remote: Remote, file: IO[bytes]) -> None:
     import obstore
 
-    if remote.etag:
-        options["if_match"] = remote.etag  # one file out of parts of one version
-    return obstore.get(remote.backend, remote.path, options=options)
+    options: Any = {"if_match": remote.etag} if remote.etag else {}
+    with progress.report(f"fetching {remote.name}", remote.size) as advance:
+        for chunk in obstore.get(remote.backend, remote.path, options=options).stream():
+            file.write(chunk)
+            advance(len(chunk))
 
 
 def sign(uri: str, seconds: float) -> str:
@@ -146,7 +138,24 @@ def _open(uri: str) -> tuple[Any, str]:
     return HTTPStore.from_url(f"{parts.scheme}://{parts.netloc}", client_options=options), path
 
 
-def _answer(facts: dict[str, str]) -> None:
+@contextmanager
+def _tell(what: str, total: int) -> Iterator[progress.Advance]:
+    """Progress for whoever asked, who shows it."""
+    lock = threading.Lock()
+    done, due = 0, 0.0
+
+    def advance(size: int) -> None:
+        nonlocal done, due
+        with lock:
+            done += size
+            if time.monotonic() >= due:
+                due = time.monotonic() + _TELL_SECONDS
+                _answer({"fetching": what, "done": done, "total": total})
+
+    yield advance
+
+
+def _answer(facts: dict[str, Any]) -> None:
     sys.stdout.write(f"{json.dumps(facts)}\n")
     sys.stdout.flush()
 

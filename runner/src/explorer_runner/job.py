@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from explorer_runner import claim, environment, frames, logs, payload, processes
+from explorer_runner import claim, environment, frames, logs, payload, processes, progress
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain
 from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
@@ -192,6 +192,7 @@ class _Parent:
         nothing = Collected([], [], {})
         with open(log, "ab", buffering=0) as file:
             self.drain.log_to(file, log)
+            progress.log = open(log, "a")
             try:
                 self._send_order()
             except ExplorerError as error:

@@ -4,10 +4,12 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from explorer_runner import progress
 from explorer_runner.errors import StoreError
 from explorer_runner.folders import make_private
 from explorer_runner.processes import OWN_PYTHON
@@ -104,8 +106,7 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
     command = [OWN_PYTHON, "-P", "-s", "-m", "explorer_runner.fetch", json.dumps(request)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        answer = json.loads(line) if line else {"error": f"fetching ended with exit code {process.wait()}"}
+        answer = _follow(process.stdout) or {"error": f"fetching ended with exit code {process.wait()}"}
         lock = -1
         if "lock" in answer:
             lock = os.open(answer["lock"], os.O_RDONLY | os.O_CLOEXEC)
@@ -113,3 +114,20 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
     if "error" in answer:
         raise StoreError(answer["error"])
     return answer, lock
+
+
+def _follow(said: IO[bytes]) -> dict[str, str]:
+    """What a fetching process answers at last, its progress shown until then; nothing if it died."""
+    with ExitStack() as shown:
+        advance, name, done = None, "", 0
+        for line in said:
+            answer: dict[str, Any] = json.loads(line)
+            if "fetching" not in answer:
+                return answer
+            if advance is None or answer["fetching"] != name:
+                shown.close()
+                name, done = answer["fetching"], 0
+                advance = shown.enter_context(progress.report(name, answer["total"]))
+            advance(answer["done"] - done)
+            done = answer["done"]
+    return {}

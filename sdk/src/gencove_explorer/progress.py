@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
+from explorer_runner import progress as transfers
 from gencove_explorer.log import get_logger
 
 _SHOW_AFTER_SECONDS = 0.5
@@ -59,3 +60,7 @@ def _lines(what: str, total: int) -> Generator[None, int, None]:
         if time.monotonic() >= due:
             due = time.monotonic() + _LOG_SECONDS
             _log.info("%s: %s of %s MB", what, f"{done / 1e6:,.0f}", f"{total / 1e6:,.0f}" if total else "?")
+
+
+# Downloads and uploads of the store, and of File, show themselves likewise in this process.
+transfers.report = progress

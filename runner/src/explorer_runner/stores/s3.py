@@ -6,13 +6,15 @@ obstore must not fork (the child hangs), and the forker lives by forking.
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from explorer_runner import progress
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
 from explorer_runner.stores.credentials import find_helper
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Store as Backend
 
 _PART_BYTES = 16 << 20
-"""Size of an upload's part: S3 takes 10,000 parts, so objects of up to 160 GB."""
+"""Size of a part: S3 takes 10,000 of an upload, so objects of up to 160 GB."""
+_AT_ONCE = 8
 
 
 class S3Store:
@@ -64,13 +67,19 @@ class S3Store:
                 raise
 
     def keep(self, key: str, path: Path, *, move: bool = False) -> None:
-        with self._errors(key):
-            self._obstore.put(self._backend, key, path, chunk_size=_PART_BYTES, max_concurrency=4)
+        with self._errors(key), open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size <= _PART_BYTES:
+                self._obstore.put(self._backend, key, file.read(), use_multipart=False)
+                return
+            with progress.report(f"storing {key}", size) as advance:
+                parts = _read_parts(file, advance)
+                self._obstore.put(self._backend, key, parts, chunk_size=_PART_BYTES, max_concurrency=4)
 
     def fetch(self, key: str, path: Path) -> None:
         with self._errors(key), open(path, "wb") as file:
-            for chunk in self._obstore.get(self._backend, key).stream():
-                file.write(chunk)
+            meta = self._obstore.head(self._backend, key)
+            fetch_parts(self._backend, key, meta["size"], meta["e_tag"], file.fileno())
 
     def exists(self, key: str) -> bool:
         try:
@@ -119,6 +128,32 @@ class S3Store:
         except (self._obstore.exceptions.BaseError, OSError) as error:
             message = str(error).partition("\n\nDebug source")[0]  # obstore adds its own innards
             raise StoreError(f"{key} in the store {self.uri}: {message}") from error
+
+
+def _read_parts(file: IO[bytes], advance: progress.Advance) -> Iterator[bytes]:
+    while part := file.read(_PART_BYTES):
+        yield part
+        advance(len(part))
+
+
+def fetch_parts(backend: "Backend", key: str, size: int, etag: str | None, descriptor: int) -> None:
+    """Write an object into a file by ranges, several at once, all of one version of it."""
+    import obstore
+
+    def fetch(start: int) -> None:
+        options: Any = {"range": (start, min(start + _PART_BYTES, size))}
+        if etag:
+            options["if_match"] = etag
+        view = memoryview(obstore.get(backend, key, options=options).bytes())
+        advance(len(view))
+        while view:
+            written = os.pwrite(descriptor, view, start)
+            view, start = view[written:], start + written
+
+    os.ftruncate(descriptor, size)
+    with progress.report(f"fetching {key}", size) as advance, ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(fetch, range(0, size, _PART_BYTES)):
+            pass
 
 
 def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | None = None) -> "Backend":
