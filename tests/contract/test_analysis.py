@@ -326,7 +326,15 @@ def test_retry_failed_runs_the_failed_jobs_again_under_the_same_id(home: Path):
     assert an.retry_failed(function=mended) == 2
     an.wait_done()
     assert an.id == identifier
-    assert an.status()["jobs"] == {"SUCCEEDED": 4}
+    assert an.status() == {
+        "status": "SUCCEEDED",
+        "jobs": {"SUCCEEDED": 4},
+        "rounds": [
+            {"round": 0, "jobs": 4, "changed": []},
+            {"round": 1, "jobs": 2, "changed": ["memory_mb 300 -> 400"]},
+            {"round": 2, "jobs": 2, "changed": ["another function"]},
+        ],
+    }
     assert an.values("made_with") == [300, 400, 300, 400]
     rounds = {out.index: out.outcome.round for out in an.get_outputs()}
     assert rounds == {0: 0, 1: 2, 2: 0, 3: 2}
@@ -356,7 +364,7 @@ def test_retry_failed_begins_with_dependencies(home: Path, tmp_path: Path):
     assert a2.retry_failed() == 1
     a2.wait_done()
     assert a2.get_output().value("y") == 2
-    assert a1.status() == {"status": "SUCCEEDED"}
+    assert a1.status()["status"] == "SUCCEEDED"
 
 
 def slow(ac: AnalysisContext):

@@ -376,7 +376,10 @@ def test_a_job_does_not_see_the_notebooks_packages_or_variables(home: Path, monk
     out = an.get_output(0)
     assert out.value("there") == ["json", "explorer_runner", "cloudpickle"]
     assert "MY_NOTEBOOK_SECRET" not in out.value("variables")
-    assert [name for name in out.value("variables") if name.startswith("EXPLORER_")] == ["EXPLORER_CACHE"]
+    assert [name for name in out.value("variables") if name.startswith("EXPLORER_")] == [
+        "EXPLORER_CACHE",
+        "EXPLORER_CREDENTIALS",
+    ]
     assert out.value("python") is True
     assert out.value("main") is None
 

@@ -33,7 +33,9 @@ def test_it_lists_three_analyses(kept: Path):
 
 def test_states_values_files_and_logs(kept: Path, capsys: pytest.CaptureFixture[str]):
     an = found("measure")
-    assert an.status() == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 3}}
+    status = an.status()
+    assert (status["status"], status["jobs"]) == ("SUCCEEDED", {"SUCCEEDED": 3})
+    assert [each["jobs"] for each in status["rounds"]] == [3, 1]
     assert an.values("length") == [3, 5, -1]
     out = an.get_output(1)
     assert out.value("pair") == ("three", 2)

@@ -18,17 +18,17 @@ log: TextIO | None = None
 
 
 @contextmanager
-def lines(what: str, total: int) -> Iterator[Advance]:
+def lines(what: str, total: int, *, every: float = EVERY_SECONDS) -> Iterator[Advance]:
     """Lines about a transfer of ``total`` bytes."""
     lock = threading.Lock()
-    done, due = 0, time.monotonic() + EVERY_SECONDS
+    done, due = 0, time.monotonic() + every
 
     def advance(size: int) -> None:
         nonlocal done, due
         with lock:
             done += size
             if time.monotonic() >= due:
-                due = time.monotonic() + EVERY_SECONDS
+                due = time.monotonic() + every
                 _say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
     yield advance
@@ -39,13 +39,13 @@ report: Callable[[str, int], AbstractContextManager[Advance]] = lines
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
+def waiting(what: str, *, every: float = EVERY_SECONDS) -> Iterator[None]:
     """Lines about something that is waited for and tells nothing of itself."""
     begin = time.monotonic()
     over = threading.Event()
 
     def tell() -> None:
-        while not over.wait(EVERY_SECONDS):
+        while not over.wait(every):
             _say(f"{what}: {time.monotonic() - begin:.0f} s so far")
 
     teller = threading.Thread(target=tell, daemon=True)

@@ -138,7 +138,8 @@ class Analysis:
         """``{'status': 'SUCCEEDED'}``; of an array also ``'jobs'``, counts by state; ``'reason'`` if any.
 
         The states are AWS Batch's seven, on every executor; and NOT_RUN, of a job that ``run_local`` of
-        one job of an array left out.
+        one job of an array left out. After ``retry_failed`` there is also ``'rounds'``: how many jobs
+        each submission ran, and what it changed.
         """
         return self._submitted().status(job_index)
 

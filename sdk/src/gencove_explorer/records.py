@@ -103,6 +103,16 @@ class RoundRecord(_Described):
     """Where exactly it was submitted to: host and home folder of a local executor."""
     shell: bool = False
     """Whether its work function uses ! or %, for which jobs need IPython."""
+    source: str = ""
+    """SHA-256 of the work function's text; empty where it is not known."""
+
+    def changes_from(self, before: "RoundRecord") -> list[str]:
+        """What a retry changed, in words: ``memory_mb 4000 -> 8000``, ``another function``."""
+        old, new = before.job_definition.to_json(), self.job_definition.to_json()
+        changes = [f"{name} {old.get(name)} -> {new[name]}" for name in new if new[name] != old.get(name)]
+        if self.source and before.source and self.source != before.source:
+            changes.append("another function")
+        return changes
 
     def index_of(self, position: int) -> int:
         return position if self.indices is None else self.indices[position]

@@ -4,7 +4,7 @@ import html
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -121,11 +121,20 @@ class StoredAnalysis:
         """What ``Analysis.status`` returns."""
         observed = self.observe()
         if job_index is None:
-            return as_status(observed, self.record.array, self._reason(observed))
+            found = as_status(observed, self.record.array, self._reason(observed))
+            return {**found, "rounds": self._history()} if len(self.rounds) > 1 else found
         index = check_index(job_index, self.record.jobs, self.record.name)
         status: dict[str, Any] = {"status": observed.states[index]}
         reason = self.reason_of(observed, index)
         return {**status, "reason": reason} if reason else status
+
+    def _history(self) -> list[dict[str, Any]]:
+        """Each round: its number, how many jobs it ran, and what it changed."""
+        before = [None, *self.rounds]
+        return [
+            {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
+            for last, each in zip(before, self.rounds, strict=False)
+        ]
 
     def reason_of(self, observed: Observed, index: int) -> str | None:
         """Why a job failed, or why it waits."""
@@ -248,10 +257,18 @@ class StoredAnalysis:
         if not observed.finished:
             raise InUse(f"{self.id} is {observed.state}: terminate_all() and wait_done() first")
         for record in unfinished():
-            if any(ref.id == self.id for ref in record.depends_on):
+            if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
                 raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
         self.store.delete(index_key(parse_id(self.id).date, self.id))
         self.store.delete_tree(analysis_prefix(self.id))
+
+    def _has_ended(self, record: RoundRecord) -> bool:
+        """Whether another analysis has finished, though its executor may not have noticed yet."""
+        try:
+            other = replace(self, record=find(self.store, record.id), _rounds={})
+        except NoSuchAnalysis:
+            return False  # its submission is still under way
+        return other.observe().finished
 
     def _job(self, index: int) -> str:
         return f"job {index} of {self.id}" if self.record.array else self.id

@@ -1,6 +1,7 @@
 """Submission: from what a person asked for to a round in the store, checked before anything is written."""
 
 import getpass
+import hashlib
 import os
 import platform
 import time
@@ -214,6 +215,7 @@ def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: st
         user=user_name(),
         python=spec.python,
         shell=uses_shell(parts.function),
+        source=hashlib.sha256(parts.source.encode()).hexdigest(),
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )

@@ -160,6 +160,7 @@ def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | 
     """Obstore's store of a bucket, as AWS's own variables say; a failing request is tried again."""
     from obstore.store import S3Store as Backend
 
+    provider: Any = credentials or find_helper()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     return Backend(
         bucket,
@@ -175,5 +176,5 @@ def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | 
                 "base": 2,
             },
         },
-        credential_provider=credentials or find_helper(),
+        credential_provider=provider,
     )

@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,11 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
         click.echo(f"  {count:>6,} {state}")
     if "reason" in found:
         click.echo(found["reason"])
-    for record in stored.rounds[1:]:
+    for before, record in pairwise(stored.rounds):
         jobs = "1 failed job" if record.jobs == 1 else f"{record.jobs:,} failed jobs"
-        click.echo(f"round {record.round}: {jobs} run again by {record.user}")
+        changes = record.changes_from(before)
+        click.echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
+        click.echo(f", with {', '.join(changes)}" if changes else "")
 
 
 @click.command()
