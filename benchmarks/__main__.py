@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import arrays, data, environments, starts
+from benchmarks import arrays, data, downloads, environments, starts
 
 BENCHMARKS = {
     "array": arrays.array,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "first-result": starts.first_result,
     "warm-packages": starts.warm_packages,
     "environment": environments.environment,
+    "download": downloads.download,
     "files": data.files,
     "inputs": data.inputs,
 }

@@ -1,18 +1,15 @@
 """Fixtures: a home folder of one's own with an executor in it, and an S3 server."""
 
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 
 from gencove_explorer.local.client import LocalExecutor
@@ -86,67 +83,6 @@ def kill_tree(pid: int) -> None:
         pass
 
 
-@contextmanager
-def serve_moto(folder: Path) -> Iterator[str]:
-    """moto's server as a process; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with open(folder / "moto.log", "wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-        )
-    try:
-        eventually(lambda: _listens(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(SECONDS)
-
-
-@contextmanager
-def serve_seaweedfs(folder: Path) -> Iterator[str]:
-    """SeaweedFS as a process, which checks signatures and names as AWS does; yields its address."""
-    (folder / "s3.json").write_text(
-        '{"identities": [{"name": "test", "actions": ["Admin", "Read", "Write", "List"],'
-        ' "credentials": [{"accessKey": "test", "secretKey": "test"}]}]}'
-    )
-    ports = iter(_free_ports(8))
-    command = [
-        os.path.join(os.path.dirname(sys.executable), "weed"),
-        "server",
-        f"-dir={folder}",
-        "-filer",
-        "-s3",
-    ]
-    command += [
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
-        f"-s3.config={folder}/s3.json",
-        "-master.telemetry=false",
-    ]
-    command += [f"-{part}.port.grpc={next(ports)}" for part in ("master", "volume", "filer", "s3")]
-    command += [f"-{part}.port={next(ports)}" for part in ("master", "volume", "filer")]
-    port = next(ports)
-    command += [
-        f"-s3.port={port}",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-volume.max=2000",
-        "-master.volumeSizeLimitMB=64",
-    ]
-    with open(folder / "weed.log", "wb") as log:
-        # A bucket gets one file of data, instead of seven: tests make many buckets.
-        variables = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=variables)
-    try:
-        eventually(lambda: _listens(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait(SECONDS)
-
-
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 server: moto's."""
@@ -212,14 +148,3 @@ def store_uri(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "folder":
         return str(tmp_path / "store")
     return f"s3://{request.getfixturevalue('make_bucket')(request.param)}/some/prefix"
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in free]
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
