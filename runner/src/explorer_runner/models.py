@@ -37,6 +37,10 @@ class File:
             )
         object.__setattr__(self, "secondary_files", tuple(self.secondary_files))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A relative path means a file of whoever writes it down, not one of the job's own folder.
+        return File, (_absolute(self.uri), self.secondary_files)
+
     def as_local(self) -> Path:
         """A path to read it at, its secondary files beside it. Do not write to it.
 
@@ -86,6 +90,10 @@ class Sample:
     files: Mapping[str, str] = field(default_factory=dict)
     """Name of a file -> its address."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        files = {name: _absolute(uri) for name, uri in self.files.items()}
+        return Sample, (self.id, self.client_id, self.metadata, files)
+
     def file(self, name: str, secondary_files: Sequence[str] = ()) -> File:
         """The file of that name. Raises KeyError, naming those that there are."""
         if name not in self.files:
@@ -93,6 +101,10 @@ class Sample:
                 f"sample {self.id} has no file {name!r}; it has: {', '.join(self.files) or 'none'}"
             )
         return File(self.files[name], secondary_files)
+
+
+def _absolute(uri: str) -> str:
+    return os.path.abspath(os.path.expanduser(uri)) if "://" not in uri else uri
 
 
 def _is_path(uri: str) -> bool:
