@@ -1,5 +1,8 @@
 """What an analysis does on an executor: the contract that every executor keeps."""
 
+import os
+import signal
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -489,3 +492,38 @@ def test_the_warning_about_job_zero_is_a_warning_in_jobs_too(home: Path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert a2.get_output().value("x") == 10
+
+
+def test_an_interrupt_ends_the_waiting_and_says_how_to_come_back(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    an = Analysis(function=slow, input=1, job_definition=SMALL)
+    an.run()
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        an.wait_done()
+    said = capsys.readouterr().err
+    assert f"the jobs go on. To come back, from anywhere: JobManager().get_analysis(job_id='{an.id}')" in said
+    an.wait_done(timeout=60)
+    assert an.status()["status"] == "SUCCEEDED"
+
+
+def test_what_is_shown_in_a_notebook_is_escaped(home: Path):
+    def work(ac):
+        ac.output.value("text", "<b>" * 100)
+        ac.output.value("pair", (1, 2))
+        ac.output.file("<i>").as_local().write_text("abc")
+        if ac.input:
+            raise ValueError("<script>")
+
+    an = Analysis(function=work, input=[0, 1], job_definition=SMALL)
+    an.run()
+    an.wait_done()
+    output = an.get_output(0)._repr_html_()
+    assert "&lt;b&gt;" in output
+    assert "(a Python object)" in output
+    assert "3 bytes" in output
+    status = an.status()._repr_html_()
+    assert "<td style='text-align:left'>SUCCEEDED</td><td style='text-align:left'>1</td>" in status
+    assert "ValueError: &lt;script&gt;" in status
+    assert "<script>" not in f"{status}{an._repr_html_()}{an.failures()._repr_html_()}"

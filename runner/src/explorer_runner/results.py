@@ -25,6 +25,8 @@ from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
 
 _MISSING: Any = object()
+_SHOWN = 200
+"""How many characters of a value a notebook shows."""
 
 
 class StoredFile:
@@ -93,6 +95,26 @@ class JobOutput:
 
     def __repr__(self) -> str:
         return f"JobOutput(index={self.index}, values={list(self.outcome.values)}, files={list(self._files)})"
+
+    def _repr_html_(self) -> str:
+        from html import escape  # for notebooks alone
+
+        rows = [(key, "value", self.glance(key)) for key in self.outcome.values]
+        rows += [(key, "file", f"{each['size']:,} bytes") for key, each in self._files.items()]
+        if not rows:
+            return f"job {self.index} kept no output"
+        cells = ["".join(f"<td style='text-align:left'>{escape(each)}</td>" for each in row) for row in rows]
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+    def glance(self, key: str) -> str:
+        """A value as a line for people, of what the outcome holds: nothing is unpickled or fetched for it."""
+        entry = self.outcome.values[key]
+        if "kind" in entry:
+            return f"{entry['size']:,} bytes of {entry['kind']}"
+        if values.JSON not in entry:
+            return "(a Python object)"
+        text = repr(entry[values.JSON])
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def _below(self, folder: str) -> list[dict[str, Any]]:
         return [each for key, each in self._files.items() if key.startswith(f"{folder}/")]

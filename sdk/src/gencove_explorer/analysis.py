@@ -188,15 +188,19 @@ class Analysis:
 
     def wait_running_or_done(self, timeout: float | None = None) -> None:
         """Block until a job runs or all have ended. Raises WaitTimeout after ``timeout`` seconds."""
-        from gencove_explorer.waiting import has_begun, wait
+        from gencove_explorer.waiting import has_begun, leaving_jobs_alone, wait
 
-        wait(self._submitted(), has_begun, timeout)
+        stored = self._submitted()
+        with leaving_jobs_alone(stored):
+            wait(stored, has_begun, timeout)
 
     def wait_done(self, timeout: float | None = None) -> None:
         """Block until all jobs have ended, well or not. Raises WaitTimeout after ``timeout`` seconds."""
-        from gencove_explorer.waiting import wait
+        from gencove_explorer.waiting import leaving_jobs_alone, wait
 
-        wait(self._submitted(), lambda observed: observed.finished, timeout)
+        stored = self._submitted()
+        with leaving_jobs_alone(stored):
+            wait(stored, lambda observed: observed.finished, timeout)
 
     def terminate(self, job_index: int | None = None) -> None:
         """End one job; jobs that depend on it fail. It may take up to a minute."""

@@ -60,6 +60,21 @@ class FailureGroup:
         return f"{text}    {self.show}"
 
 
+class Status(dict[str, Any]):
+    """What ``Analysis.status`` returns: a dictionary; in a notebook it is shown as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [("status", self["status"]), *self.get("jobs", {}).items()]
+        rows += [("reason", self["reason"])] if "reason" in self else []
+        for each in self.get("rounds", ())[1:]:
+            rows.append(
+                (f"round {each['round']}", ", ".join([f"{each['jobs']:,} run again", *each["changed"]]))
+            )
+        cells = (f"<td style='text-align:left'>{html.escape(str(cell))}</td>" for row in rows for cell in row)
+        lines = (f"<tr>{name}{value}</tr>" for name, value in zip(cells, cells, strict=True))
+        return f"<table>{''.join(lines)}</table>"
+
+
 class Failures(list[FailureGroup]):
     """Groups of failed jobs, exceptions and large ones first; in a notebook with tracebacks folded."""
 
@@ -122,11 +137,13 @@ class StoredAnalysis:
         observed = self.observe()
         if job_index is None:
             found = as_status(observed, self.record.array, self._reason(observed))
-            return {**found, "rounds": self._history()} if len(self.rounds) > 1 else found
+            if len(self.rounds) > 1:
+                found["rounds"] = self._history()
+            return Status(found)
         index = check_index(job_index, self.record.jobs, self.record.name)
-        status: dict[str, Any] = {"status": observed.states[index]}
+        status = Status(status=observed.states[index])
         reason = self.reason_of(observed, index)
-        return {**status, "reason": reason} if reason else status
+        return Status(status, reason=reason) if reason else status
 
     def _history(self) -> list[dict[str, Any]]:
         """Each round: its number, how many jobs it ran, and what it changed."""

@@ -48,6 +48,20 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
             time.sleep(min(pause, _LAST_SECONDS, max(0.0, left)))
 
 
+@contextmanager
+def leaving_jobs_alone(stored: StoredAnalysis) -> Iterator[None]:
+    """An interrupt ends the waiting, not the jobs; this says so, and how to come back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _log.warning(
+            "no longer waiting; the jobs go on. To come back, from anywhere: "
+            "JobManager().get_analysis(job_id=%r).wait_done()",
+            stored.id,
+        )
+        raise
+
+
 def has_begun(observed: Observed) -> bool:
     """Whether a job runs, or all have ended."""
     return observed.finished or RUNNING in observed.counts or any(s in observed.counts for s in FINISHED)

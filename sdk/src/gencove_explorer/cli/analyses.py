@@ -11,6 +11,7 @@ import click
 
 from explorer_runner.errors import NotFinished
 from explorer_runner.results import JobOutput
+from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import (
     find,
@@ -23,8 +24,6 @@ from gencove_explorer.cli.common import (
 from gencove_explorer.display import analyses_as_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
-
-_SHOWN_VALUE = 60
 
 
 @click.command("list")
@@ -167,7 +166,7 @@ def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool)
         return
     rows: list[tuple[object, ...]] = []
     for output in found:
-        rows += [(output.index, key, "value", _shown(output, key)) for key in output.outcome.values]
+        rows += [(output.index, key, "value", output.glance(key)) for key in output.outcome.values]
         rows += [(output.index, key, "file", f"{file.size:,} bytes") for key, file in output.files().items()]
     print_table(("Job", "Key", "Kind", ""), rows)
 
@@ -201,7 +200,7 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     """
     analysis = find(analysis_id)
     try:
-        analysis.wait_done(timeout)
+        waiting.wait(analysis._submitted(), lambda observed: observed.finished, timeout)
     except KeyboardInterrupt:
         click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
         context.exit(130)
@@ -295,16 +294,6 @@ def _all_outputs(analysis: Any) -> list[JobOutput]:
     if not names:
         raise NotFinished(f"{analysis.id} is {observed.state}: no job has outputs yet")
     return list(stored.results.read(names))
-
-
-def _shown(output: JobOutput, key: str) -> str:
-    entry = output.outcome.values[key]
-    if "kind" in entry:
-        return f"{entry['size']:,} bytes of {entry['kind']}"
-    if "pkl" in entry:
-        return "(a Python object)"  # showing it would unpickle it
-    text = repr(entry["json"])
-    return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}..."
 
 
 def _as_json(output: JobOutput) -> dict[str, Any]:

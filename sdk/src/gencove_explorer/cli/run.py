@@ -13,6 +13,7 @@ import click
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.shell import get_ipython
+from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import json_option, print_json
 from gencove_explorer.errors import JobFailed
@@ -84,7 +85,7 @@ def run(
         analysis.run()
         if wait:
             try:
-                analysis.wait_done()
+                waiting.wait(analysis._submitted(), lambda observed: observed.finished)
             except KeyboardInterrupt:
                 click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
                 context.exit(130)
