@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 from explorer_runner import claim
 from explorer_runner.claim import Life
@@ -64,6 +65,17 @@ def test_sigterm_to_the_runner_ends_the_job_and_says_so(submit, tmp_path: Path):
     assert outcome.reason.startswith("it was asked to end (SIGTERM)")
     assert not alive(pid)
     assert (job.log(), job.left(), outcome.files) == ("asleep\n", [], [])
+
+
+@pytest.mark.parametrize("delay", [0.02 * step for step in range(1, 16)])
+def test_sigterm_at_any_moment_ends_it(submit_here, tmp_path: Path, delay: float):
+    job = submit_sleeper(submit_here, tmp_path / "note")
+    with job.start() as runner:
+        time.sleep(delay)
+        runner.terminate()
+        runner.communicate(timeout=SECONDS)
+    assert runner.returncode in (143, -signal.SIGTERM)  # before its first line it just ends
+    assert job.left() == []
 
 
 def test_a_job_that_cleans_up_at_sigterm_has_the_time_to(submit_here, tmp_path: Path):

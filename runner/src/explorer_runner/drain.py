@@ -76,6 +76,8 @@ class Drain:
     def until_end_of(self, pid: int) -> int:
         """Copy until the child has ended; returns its wait status. What it left behind is ended."""
         self._child = pid
+        if self.reason:  # asked to end before this: the child may have begun all the same
+            self._end(self.reason)
         readers = {reader: number for number, (reader, _) in enumerate(self._ends, start=1)}
         watched = [*readers, self._wake, *([0] if self._foreground else [])]
         while True:

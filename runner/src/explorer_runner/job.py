@@ -13,6 +13,7 @@ import base64
 import faulthandler
 import json
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -199,7 +200,8 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
-                return self.job.fail(str(error)), nothing
+                ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
+                return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
