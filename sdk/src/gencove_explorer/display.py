@@ -27,7 +27,7 @@ def analyses_as_text(analyses: Sequence[StoredAnalysis], width: int | None = Non
     for row in _rows(analyses):
         table.add_row(*row)
     text = io.StringIO()
-    Console(file=text, width=width or 200, highlight=False).print(table)
+    Console(file=text, width=width or 200, highlight=False, force_jupyter=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     return "\n".join(lines + _rest(analyses))
 
