@@ -17,7 +17,11 @@ an = Analysis(function=work, input=[1, 2], job_definition=small)
 
 
 def test_what_a_notebook_defines_travels(cells):
-    shown = cells(SETUP, "an.run_local()", "an.run(); an.wait_done()", 'an.values("v")', "an.logs(1)")
+    listed = "from gencove_explorer.job_manager import JobManager\nJobManager().list_jobs()"
+    *shown, table = cells(
+        SETUP, "an.run_local()", "an.run(); an.wait_done()", 'an.values("v")', "an.logs(1)", listed
+    )
+    assert len(table.splitlines()) == 3  # a heading and two analyses, once
     assert shown == ["", "[0] in 1\n[1] in 2\n", "", "[3, 6]", "in 2\n"]
 
 

@@ -67,9 +67,8 @@ class Status(dict[str, Any]):
         rows = [("status", self["status"]), *self.get("jobs", {}).items()]
         rows += [("reason", self["reason"])] if "reason" in self else []
         for each in self.get("rounds", ())[1:]:
-            rows.append(
-                (f"round {each['round']}", ", ".join([f"{each['jobs']:,} run again", *each["changed"]]))
-            )
+            jobs = "1 job" if each["jobs"] == 1 else f"{each['jobs']:,} jobs"
+            rows.append((f"round {each['round']}", ", ".join([f"{jobs} run again", *each["changed"]])))
         cells = (f"<td style='text-align:left'>{html.escape(str(cell))}</td>" for row in rows for cell in row)
         lines = (f"<tr>{name}{value}</tr>" for name, value in zip(cells, cells, strict=True))
         return f"<table>{''.join(lines)}</table>"
