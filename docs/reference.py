@@ -19,9 +19,9 @@ from explorer_runner.definition import JobDefinition
 from gencove_explorer import errors, models
 from gencove_explorer.analysis import Analysis, each
 from gencove_explorer.cli import explorer
+from gencove_explorer.findings import FailureGroup, Failures
 from gencove_explorer.job_manager import JobList, JobManager
 from gencove_explorer.settings import BatchSettings, Settings
-from gencove_explorer.stored import FailureGroup, Failures
 
 PAGE = Path(__file__).with_name("reference.md")
 HEAD = """# Reference

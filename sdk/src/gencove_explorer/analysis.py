@@ -24,7 +24,8 @@ from gencove_explorer.log import get_logger
 
 if TYPE_CHECKING:
     from gencove_explorer.drafts import Each
-    from gencove_explorer.stored import Failures, StoredAnalysis
+    from gencove_explorer.findings import Failures
+    from gencove_explorer.stored import StoredAnalysis
 
 __all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
 
