@@ -52,10 +52,10 @@ def locked_wheels(lock: bytes) -> list[LockedWheel]:
     return found
 
 
-def locked_modules(lock: bytes | None) -> set[str] | None:
+def locked_modules(lock: bytes) -> set[str] | None:
     """What ``import`` finds of a lock's packages, top level; None if the lock does not tell."""
     found: set[str] = set()
-    for package in _packages(lock or b""):
+    for package in _packages(lock):
         told = package.get("tool", {}).get("explorer", {}).get("modules")
         if told is None:
             return None

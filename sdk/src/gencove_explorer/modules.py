@@ -10,7 +10,6 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
-from explorer_runner.locked import locked_modules
 from gencove_explorer.errors import CaptureError
 
 _RUNNER = frozenset(("explorer_runner", "cloudpickle", "obstore"))
@@ -41,7 +40,7 @@ class Modules:
     """The modules of one analysis's jobs."""
 
     def __init__(self, lock: bytes | None) -> None:
-        self._brought = locked_modules(lock)
+        self._brought = _modules_of(lock)
         """What the packages bring, top level; None if the lock does not tell, and so may be anything."""
         self._travelling: set[str] = set()
 
@@ -124,6 +123,14 @@ class Modules:
         from importlib.metadata import packages_distributions  # reads every installed package: 50 ms
 
         return packages_distributions()
+
+
+def _modules_of(lock: bytes | None) -> set[str] | None:
+    if lock is None:
+        return set()
+    from explorer_runner.locked import locked_modules  # 20 ms that analyses without packages do not need
+
+    return locked_modules(lock)
 
 
 def _own_file(module: str) -> str | None:

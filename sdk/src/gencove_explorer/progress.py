@@ -62,5 +62,6 @@ def _lines(what: str, total: int) -> Generator[None, int, None]:
             _log.info("%s: %s of %s MB", what, f"{done / 1e6:,.0f}", f"{total / 1e6:,.0f}" if total else "?")
 
 
-# Downloads and uploads of the store, and of File, show themselves likewise in this process.
-transfers.report = progress
+def show_transfers() -> None:
+    """Have downloads and uploads, of a store on S3 and of File, show themselves likewise in this process."""
+    transfers.report = progress

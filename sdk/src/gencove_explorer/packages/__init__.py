@@ -4,9 +4,31 @@ requirements   what was written, checked
 resolve        by uv, with the user's indexes, into exact versions
 wheels         one wheel for each, downloaded or built, by content
 locks          the lock that travels with the payload; its wheels put into the store
+
+Without packages none of it is loaded: it takes longer than all else of a submission.
 """
 
-from gencove_explorer.packages.locks import lock, publish
+from collections.abc import Sequence
+from pathlib import Path
+
+from explorer_runner.stores import Store
 from gencove_explorer.packages.requirements import check_requirements
 
 __all__ = ["check_requirements", "lock", "publish"]
+
+
+def lock(requirements: Sequence[str], home: Path) -> bytes | None:
+    """The lock of requirements, None for none; see ``locks.make_lock``. Raises PackageError."""
+    if not requirements:
+        return None
+    from gencove_explorer.packages.locks import make_lock
+
+    return make_lock(requirements, home)
+
+
+def publish(lock: bytes | None, home: Path, store: Store) -> None:
+    """Put those wheels of a lock into the store that it does not have. Raises PackageError, StoreError."""
+    if lock is not None:
+        from gencove_explorer.packages.locks import put_wheels
+
+        put_wheels(lock, home, store)

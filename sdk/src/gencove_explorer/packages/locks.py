@@ -31,15 +31,13 @@ FRESH_SECONDS = 24 * 3600.0
 _AT_ONCE = 8
 
 
-def lock(requirements: Sequence[str], home: Path) -> bytes | None:
-    """The lock (pylock.toml, PEP 751) of requirements, for this interpreter; None for none.
+def make_lock(requirements: Sequence[str], home: Path) -> bytes:
+    """The lock (pylock.toml, PEP 751) of requirements, for this interpreter.
 
     Its wheels are on this machine afterwards, below ``home``. A lock that was made within the last
     day is used again, so that runs of one afternoon share an environment and cost no request;
     requirements that name folders, files or git are always looked at. Raises PackageError.
     """
-    if not requirements:
-        return None
     indexes = Indexes(os.environ, Path.cwd())
     uv = Uv(find_uv(), indexes)
     wheels = Wheels(home, uv)
@@ -59,10 +57,8 @@ def lock(requirements: Sequence[str], home: Path) -> bytes | None:
     return found
 
 
-def publish(lock: bytes | None, home: Path, store: Store) -> None:
+def put_wheels(lock: bytes, home: Path, store: Store) -> None:
     """Put those wheels of a lock into the store that it does not have. Raises PackageError, StoreError."""
-    if lock is None:
-        return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         wheels = locked_wheels(lock)
         present = pool.map(lambda each: store.exists(each.key), wheels)
