@@ -37,6 +37,15 @@ def test_a_folder_is_built_once_for_each_state_of_it(project, uv: Uv, tmp_path: 
     assert os.listdir(tmp_path / "home" / "tmp") == []
 
 
+def test_what_a_killed_submission_left_is_removed_a_day_later(project, uv: Uv, tmp_path: Path):
+    rooms = [tmp_path / "home" / "tmp" / f"wheel-{age}" for age in ("old", "new")]
+    for room in rooms:
+        room.mkdir(parents=True)
+    os.utime(rooms[0], (0, 0))
+    Wheels(tmp_path / "home", uv).of_folder(project("lab"))
+    assert [room.exists() for room in rooms] == [False, True]
+
+
 def test_a_source_that_is_not_pure_is_refused_by_name(project, uv: Uv, tmp_path: Path):
     folder = project("native", tag="cp311-cp311-linux_x86_64")
     with pytest.raises(PackageError, match=r"native has no wheel for this Python and system, and its source"):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,13 +24,14 @@ from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageS
 from packaging.utils import parse_wheel_filename
 
 from explorer_runner.errors import PackageError
-from explorer_runner.folders import make_private
+from explorer_runner.folders import make_private, remove_tree
 from gencove_explorer.packages.downloads import download
 from gencove_explorer.packages.resolve import Resolved, Uv, local_path
 
 _EPOCH = "315532800"
 """1980, the first date that a zip can hold: two builds of one source are one wheel."""
 _SAID_LINES = 40
+_STALE_SECONDS = 24 * 3600.0
 _NOT_SOURCE = frozenset((".git", ".hg", ".tox", ".nox", "__pycache__", "node_modules", ".ipynb_checkpoints"))
 _BUILT_INTO = frozenset(("build", "dist"))
 
@@ -170,6 +172,9 @@ class Wheels:
     @contextmanager
     def _room(self) -> Iterator[Path]:
         make_private(os.fspath(self.temporary))
+        for left in self.temporary.glob("wheel-*"):  # by submissions that were killed
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                remove_tree(os.fspath(left))
         with tempfile.TemporaryDirectory(dir=self.temporary, prefix="wheel-") as room:
             yield Path(room)
 
