@@ -172,11 +172,18 @@ class Wheels:
     @contextmanager
     def _room(self) -> Iterator[Path]:
         make_private(os.fspath(self.temporary))
-        for left in self.temporary.glob("wheel-*"):  # by submissions that were killed
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                remove_tree(os.fspath(left))
+        for room in self.temporary.glob("wheel-*"):
+            if _is_stale(room):  # of a submission that was killed
+                remove_tree(os.fspath(room))
         with tempfile.TemporaryDirectory(dir=self.temporary, prefix="wheel-") as room:
             yield Path(room)
+
+
+def _is_stale(room: Path) -> bool:
+    try:
+        return time.time() - room.stat().st_mtime > _STALE_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _sha256(source: Any) -> str | None:
