@@ -93,6 +93,8 @@ def test_a_job_that_waits_has_no_log_and_says_its_state(
 ):
     behind = Analysis(function=lambda ac: None, depends_on=[waiting], job_definition=SMALL)
     behind.run()
+    eventually(lambda: behind.status()["status"] == "PENDING")
+    capsys.readouterr()
     behind.logs()
     told = capsys.readouterr()
     assert told.out == ""

@@ -172,9 +172,9 @@ class Wheels:
     @contextmanager
     def _room(self) -> Iterator[Path]:
         make_private(os.fspath(self.temporary))
-        for room in self.temporary.glob("wheel-*"):
-            if _is_stale(room):  # of a submission that was killed
-                remove_tree(os.fspath(room))
+        for left in self.temporary.glob("wheel-*"):
+            if _is_stale(left):  # by a submission that was killed
+                remove_tree(os.fspath(left))
         with tempfile.TemporaryDirectory(dir=self.temporary, prefix="wheel-") as room:
             yield Path(room)
 
