@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from package_index import make_wheel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces are Linux's")
 
@@ -199,6 +200,40 @@ assert sum(total.values()) == 50, total
 an.retry_failed()
 an.wait_done(timeout=60)
 assert an.values("x") == list(range(50))
+finish()
+print("fine")
+""",
+    )
+    assert out.endswith("fine\n")
+
+
+def test_packages_that_find_no_room_say_so_and_are_there_when_there_is(tmp_path: Path, shared_runtimes: Path):
+    wheel = make_wheel("big", tmp_path, says="x" * (5 << 20))
+    out = in_small_disk(
+        tmp_path,
+        shared_runtimes,
+        f"""
+def work(ac):
+    import big
+    ac.output.value("size", len(big.WORD))
+
+an = Analysis(function=work, pip_packages=["big @ {wheel.as_uri()}"], job_definition=SMALL)
+give_back = fill(2 << 20)
+try:
+    an.run()
+    raise SystemExit("it was not refused")
+except ExplorerError as error:
+    assert "cannot be kept in" in str(error) and "bytes free" in str(error), error
+give_back()
+give_back = fill(8 << 20)
+an.run()
+an.wait_done(timeout=60)
+assert "could not be installed" in an.status()["reason"], an.status()
+give_back()
+an.retry_failed()
+an.wait_done(timeout=60)
+assert an.get_output().value("size") == 5 << 20
+assert list((disk / "home" / "tmp").iterdir()) == []
 finish()
 print("fine")
 """,

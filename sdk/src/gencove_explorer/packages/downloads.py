@@ -1,6 +1,7 @@
 """Downloading one file of a package index: checked by its SHA-256, with the user's credentials."""
 
 import base64
+import errno
 import hashlib
 import netrc
 import ssl
@@ -15,6 +16,7 @@ from explorer_runner.errors import PackageError
 from gencove_explorer.packages.indexes import Indexes
 
 _TRIES = 4
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 
@@ -22,7 +24,7 @@ _CHUNK_BYTES = 1 << 20
 def download(
     url: str, target: Path, sha256: str | None, indexes: Indexes, advance: Callable[[int], None]
 ) -> str:
-    """Fetch ``url`` into ``target``; returns its SHA-256. Raises PackageError.
+    """Fetch ``url`` into ``target``; returns its SHA-256. Raises PackageError, or OSError for a full disk.
 
     ``advance`` is told the bytes that came. Redirects to another host do not get the credentials.
     """
@@ -49,6 +51,8 @@ def download(
             if error.code < 500 or attempt == _TRIES:
                 raise PackageError(f"{url} cannot be downloaded: {error}") from error
         except OSError as error:
+            if error.errno in _FULL:
+                raise  # this machine's trouble, not the network's
             if attempt == _TRIES:
                 raise PackageError(f"{url} cannot be downloaded: {error}") from error
         time.sleep(2 ** (attempt - 2))

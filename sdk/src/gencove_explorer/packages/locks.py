@@ -6,6 +6,7 @@ It travels in the payload, its wheels in the store; see ``explorer_runner.locked
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -43,13 +44,13 @@ def make_lock(requirements: Sequence[str], home: Path) -> bytes:
     wheels = Wheels(home, uv)
     wanted = [_with_wheel(each, wheels) for each in requirements]
     if any(names_files(each) for each in wanted):
-        return _make(wanted, uv, wheels)
+        return _make(wanted, uv, wheels, home)
     facts = [sys.version, os.path.realpath(sys.executable), *indexes.arguments, *indexes.constraints]
     key = hashlib.sha256("\n".join([*facts, *sorted(wanted)]).encode()).hexdigest()[:32]
     kept = home / "locks" / f"{key}.toml"
     found = _fresh(kept, wheels)
     if found is None:
-        found = _make(wanted, uv, wheels)
+        found = _make(wanted, uv, wheels, home)
         make_private(os.fspath(kept.parent))
         part = kept.with_suffix(f".{os.getpid()}")
         part.write_bytes(found)
@@ -111,12 +112,19 @@ def _fresh(kept: Path, wheels: Wheels) -> bytes | None:
     return found if here else None
 
 
-def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels) -> bytes:
+def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path) -> bytes:
     resolved = resolve(requirements, uv)
     missing = [each for each in resolved if wheels.known(each.source) is None]
     total = sum(_size(each) for each in missing)
-    with progress("Fetching packages", total) as wheels.advance, ThreadPoolExecutor(_AT_ONCE) as pool:
-        obtained = list(pool.map(wheels.obtain, resolved))
+    try:
+        with progress("Fetching packages", total) as wheels.advance, ThreadPoolExecutor(_AT_ONCE) as pool:
+            obtained = list(pool.map(wheels.obtain, resolved))
+    except OSError as error:
+        free = shutil.disk_usage(home).free
+        raise PackageError(
+            f"the packages, {total:,} bytes to fetch, cannot be kept in {wheels.folder} "
+            f"({free:,} bytes free): {error}; make room, or move the home folder (EXPLORER_HOME)"
+        ) from error
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     head = f'lock-version = "1.0"\ncreated-by = "explorer"\nrequires-python = "=={minor}.*"\n'
     return "\n".join([head, *(_table(each) for each in sorted(obtained, key=lambda w: w.filename))]).encode()
