@@ -117,3 +117,21 @@ def test_folders_in_a_file_are_meant_from_that_file(tmp_path: Path):
     deep.mkdir()
     assert load(deep).home == load(tmp_path).home == tmp_path / "h"
     assert load(deep).store == "s3://bucket/x"
+
+
+def test_a_variable_that_is_nearly_a_setting_is_a_slip(tmp_path: Path):
+    for wrong, meant in {
+        "EXPLORER_STROE": "STORE",
+        "EXPLORER_BATCH_QUEUE": "BATCH__QUEUE",
+        "EXPLORER_CPU": "CPUS",
+    }.items():
+        with pytest.raises(ConfigError, match=f"{wrong} is no setting; did you mean EXPLORER_{meant}"):
+            Settings.load({wrong: "x"}, tmp_path)
+    for other in (
+        "EXPLORER_CREDENTIALS",
+        "EXPLORER_DIGEST",
+        "EXPLORER_ROUND",
+        "EXPLORER_INDEX",
+        "EXPLORER_X",
+    ):
+        Settings.load({other: "x"}, tmp_path)

@@ -139,6 +139,8 @@ class Settings:
 
 
 _NOT_PLAIN = ("batch", "sources")
+_SLIP = 0.8
+"""How alike two names must be, of 1, for one to be taken for a slip."""
 _PATHS = {"home", "store", "cache"}
 
 
@@ -185,8 +187,14 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and text:
             name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
-            if name in _CONVERTERS:  # others may have variables of this prefix too
+            if name in _CONVERTERS:
                 found[name] = (text, variable)
+                continue
+            # Others may have variables of this prefix too; one that is nearly a setting is a slip.
+            near = difflib.get_close_matches(name, _CONVERTERS, n=1, cutoff=_SLIP)
+            if near:
+                meant = f"{PREFIX}{near[0].upper().replace('.', '__')}"
+                raise ConfigError(f"the environment variable {variable} is no setting; did you mean {meant}?")
     return found
 
 
