@@ -37,9 +37,11 @@ def serve_seaweedfs(folder: Path) -> Iterator[str]:
         '{"identities": [{"name": "test", "actions": ["Admin", "Read", "Write", "List"],'
         ' "credentials": [{"accessKey": "test", "secretKey": "test"}]}]}'
     )
-    ports = iter(_free_ports(8))
+    chosen = _free_ports(8)
+    ports = iter(chosen)
     command = [
         os.path.join(os.path.dirname(sys.executable), "weed"),
+        f"-logdir={folder}",
         "server",
         f"-dir={folder}",
         "-filer",
@@ -69,8 +71,11 @@ def serve_seaweedfs(folder: Path) -> Iterator[str]:
         eventually(lambda: _listens(port))
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.kill()
+        server.kill()  # it takes half a minute to end by itself, and then leaves its sockets too
         server.wait(SECONDS)
+        for number in chosen:
+            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                left.unlink()
 
 
 def _free_ports(count: int) -> list[int]:
