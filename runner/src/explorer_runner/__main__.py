@@ -13,7 +13,11 @@ from collections.abc import Sequence
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private
 from explorer_runner.job import Order, run_job
+from explorer_runner.models import CACHE
 from explorer_runner.names import parse_id
+
+DISK = "EXPLORER_DISK"
+"""Environment variable: where the disk for scratch, package environments and the file cache is mounted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scratch=claim_private(given.scratch),
             environments=claim_private(given.environments),
             uv=given.uv or None,
+            batch_job=given.batch_job or None,
         )
+        os.environ.setdefault(CACHE, f"{_base()}/cache")
         return run_job(order, foreground=given.foreground)
     except ExplorerError as error:
         print(f"explorer-runner: {error}", file=sys.stderr)
@@ -42,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="explorer-runner", description="Make one attempt at one job of an analysis."
     )
-    base = os.path.join(tempfile.gettempdir(), f"explorer-{os.getuid()}")
+    base = _base()
     _fact(parser, "--store", "EXPLORER_STORE", "s3://bucket/prefix or a folder")
     _fact(parser, "--analysis", "EXPLORER_ANALYSIS", "id of the analysis")
     _fact(parser, "--digest", "EXPLORER_DIGEST", "SHA-256 that the payload must have")
@@ -58,8 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         default=f"{base}/environments",
     )
     _fact(parser, "--uv", "EXPLORER_UV", "path of uv; default: beside Python, or on the PATH", default="")
+    _fact(parser, "--batch-job", "AWS_BATCH_JOB_ID", "id of the AWS Batch job", default="")
     parser.add_argument("--foreground", action="store_true", help="end the job when standard input closes")
     return parser
+
+
+def _base() -> str:
+    """The folder for what this host keeps: a user's own, on the disk that EXPLORER_DISK names."""
+    return os.path.join(os.environ.get(DISK) or tempfile.gettempdir(), f"explorer-{os.getuid()}")
 
 
 def _fact(

@@ -9,6 +9,7 @@ exclusive the job is being set up, when it is shared the work function runs.
 import enum
 import fcntl
 import os
+import time
 
 
 class AlreadyClaimed(Exception):
@@ -30,8 +31,9 @@ def claim(folder: str, path: str) -> int:
 
     Raises AlreadyClaimed, or OSError if the log cannot be created.
     """
-    temporary = f"{folder}/.claim-{os.getpid()}"
-    descriptor = os.open(temporary, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    # Containers of one host share the folder, and the numbers of their processes are much the same.
+    temporary = f"{folder}/.claim-{os.getpid()}-{time.monotonic_ns()}"
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.link(temporary, path)

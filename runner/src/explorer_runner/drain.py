@@ -27,6 +27,8 @@ class Drain:
 
     def __init__(self, *, foreground: bool, forward: bool = True) -> None:
         self.reason: str | None = None
+        self.stopped = False
+        """Whether it was SIGTERM that ended the job: its executor's wish, or that of its machine."""
         self._ends = [os.pipe(), os.pipe()]
         self._foreground = foreground
         self._child: int | None = None
@@ -137,6 +139,7 @@ class Drain:
             logs.mark(self._log_path, time.time(), size)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self.stopped = True
         self._end("it was asked to end (SIGTERM): terminated, timed out, or its machine was taken away")
         if self._child is None:
             raise Terminated(self.reason)

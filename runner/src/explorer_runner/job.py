@@ -20,12 +20,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from explorer_runner import claim, environment, frames, logs, payload, processes, progress
+from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain
 from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
 from explorer_runner.folders import remove_tree
-from explorer_runner.keys import Attempt, log_key, logs_prefix, payload_key, round_key
+from explorer_runner.keys import (
+    FAILED,
+    STOPPED,
+    Attempt,
+    log_key,
+    logs_prefix,
+    outcome_key,
+    payload_key,
+    round_key,
+)
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
 from explorer_runner.payload import Payload
@@ -50,6 +59,8 @@ class Order:
     """Folder of the claims (and logs, while they grow); None: the store's own, if it is a folder."""
     uv: str | None = None
     """Path of the uv executable; None: look for it when it is needed."""
+    batch_job: str | None = None
+    """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -154,6 +165,9 @@ class _Parent:
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
         self.job.outcome.started = time.time()
+        self.oom_kills = processes.count_oom_kills()
+        self.logs: str | None = None
+        """Folder of claims that only this host knows: neither the store's nor an executor's."""
 
     def run(self) -> int:
         order = self.order
@@ -183,7 +197,9 @@ class _Parent:
         """Claim the attempt; returns the path of its log."""
         logs_folder = self.store.path(logs_prefix(self.order.analysis))
         folder = self.order.claims or (os.fspath(logs_folder) if logs_folder else None)
-        folder = folder or f"{self.order.scratch}/{self.order.analysis}.logs"
+        if folder is None:
+            leftovers.sweep(self.order.scratch)
+            folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         self.lock = claim.claim(folder, log)
@@ -209,6 +225,8 @@ class _Parent:
         if report is not None:
             return report
         code, number, reason = processes.describe_exit(status)
+        if number == signal.SIGKILL and processes.count_oom_kills() > self.oom_kills:
+            reason = processes.OUT_OF_MEMORY
         return self.job.fail(self.drain.reason or f"{reason}{logs.crash_line(log)}", code, number), nothing
 
     def _send_order(self) -> None:
@@ -235,6 +253,8 @@ class _Parent:
         self.orders.close()
 
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
+        if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
+            outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
         logs.trim(log)
         self._keep_log(log)
         try:
@@ -245,8 +265,22 @@ class _Parent:
         finally:
             remove_tree(self.job.scratch)
             remove_tree(self.job.private)
+            if self.logs is not None:
+                leftovers.forget(self.logs, log)
             os.close(self.lock)
-        return 0 if outcome.succeeded else (outcome.exit_code or 1)
+        return self._exit_code(outcome)
+
+    def _exit_code(self, outcome: Outcome) -> int:
+        """What AWS Batch goes by: RETRY while the job's retries last, which reclaimed machines do not use up."""
+        if outcome.succeeded:
+            return 0
+        retries = self.loaded.spec.job_definition.retries
+        if self.order.batch_job and outcome.status == FAILED and retries:
+            earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))
+            failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
+            if failed < retries:
+                return processes.RETRY
+        return outcome.exit_code if outcome.exit_code not in (None, 0, processes.RETRY) else 1
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

@@ -26,6 +26,9 @@ KEY_BYTES = 700
 
 SUCCEEDED = "SUCCEEDED"
 FAILED = "FAILED"
+STOPPED = "STOPPED"
+"""Of an attempt that was ended from outside: whether the job is tried again, its executor decides."""
+_OUTCOMES = (SUCCEEDED, FAILED, STOPPED)
 
 PACKAGES = "packages"
 """Prefix of the wheels."""
@@ -159,7 +162,7 @@ def parse_outcome_name(name: str) -> OutcomeName | None:
         parsed = OutcomeName(int(index), int(round), int(attempt), status)
     except ValueError:
         return None
-    return parsed if suffix == "json" and status in (SUCCEEDED, FAILED) else None
+    return parsed if suffix == "json" and status in _OUTCOMES else None
 
 
 def parse_log_name(name: str) -> Attempt | None:

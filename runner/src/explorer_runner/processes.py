@@ -9,6 +9,8 @@ CLAIMED = 75
 """Exit code of a job's process that found its attempt claimed by another (EX_TEMPFAIL)."""
 UNWRITTEN = 74
 """Exit code of a job's process that could not write its outcome (EX_IOERR)."""
+RETRY = 100
+"""Exit code of a container whose job failed and may be tried again: AWS Batch goes by it."""
 FULL = 73
 """The same, because the disk was full (EX_CANTCREAT)."""
 
@@ -18,6 +20,9 @@ needs the rest to write the outcome."""
 
 OWN_PYTHON = sys.executable
 """The Python that has the runner: in a job with packages sys.executable is that of the packages."""
+
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+"""AWS Batch's own reason (https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html)."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -60,6 +65,21 @@ def describe_exit(status: int) -> tuple[int | None, int | None, str]:
     name = signal.Signals(-code).name if -code in {int(s) for s in signal.Signals} else f"signal {-code}"
     meaning = _SIGNALS.get(signal.Signals(-code), "") if name.startswith("SIG") else ""
     return 128 - code, -code, f"killed by signal {-code} ({name}){': ' + meaning if meaning else ''}"
+
+
+def count_oom_kills() -> int:
+    """How many processes of this container the kernel has killed for want of memory; 0 where unknown.
+
+    See memory.events in https://docs.kernel.org/admin-guide/cgroup-v2.html, and of version 1
+    memory.oom_control.
+    """
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as file:
+                return int(dict(line.split() for line in file).get("oom_kill", 0))
+        except (OSError, ValueError):
+            continue
+    return 0
 
 
 def become_subreaper() -> None:

@@ -88,7 +88,7 @@ def settle(
             found[index] = name
         if name[3] == SUCCEEDED:
             states[index] = SUCCEEDED
-        else:
+        elif name[3] == FAILED:  # after STOPPED the executor knows whether another attempt comes
             failures[index] += 1
     for index, count in failures.items():
         own = last[index]

@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from explorer_runner import logs
 
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 TIMED_OUT = "Job attempt duration exceeded timeout"
-"""AWS Batch's own reasons
+"""AWS Batch's own reason
 (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
 
 POLL_SECONDS = 0.25
