@@ -181,7 +181,9 @@ def test_an_attempt_is_made_once(submit, tmp_path: Path):
     assert "explorer: " in again.stderr
     assert len(job.store.names(outcomes_prefix(job.spec.id))) == 1
     assert job.run(attempt=2).returncode == 0
-    assert (tmp_path / "note").read_text() == "attempt 1\nattempt 2\n"
+    # On S3 nothing but its outcome tells that an attempt was made: on which host, nobody knows.
+    made = ["attempt 1\n"] if job.store.path("") else ["attempt 1\n"] * 2
+    assert (tmp_path / "note").read_text() == "".join([*made, "attempt 2\n"])
 
 
 def test_an_attempt_that_somebody_makes_is_left_to_him(submit, tmp_path: Path):

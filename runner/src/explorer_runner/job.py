@@ -23,7 +23,7 @@ from typing import BinaryIO, NoReturn
 from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain
-from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
+from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
     FAILED,
@@ -259,6 +259,11 @@ class _Parent:
         self._keep_log(log)
         try:
             publish(self.store, outcome, collected)
+        except AlreadyExists:
+            self.drain.say(
+                f"explorer: {log}: somebody else has made this attempt, and it ended as this one\n"
+            )
+            return processes.CLAIMED
         except (StoreError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
@@ -271,7 +276,7 @@ class _Parent:
         return self._exit_code(outcome)
 
     def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while the job's retries last, which reclaimed machines do not use up."""
+        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up."""
         if outcome.succeeded:
             return 0
         retries = self.loaded.spec.job_definition.retries
