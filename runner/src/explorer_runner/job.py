@@ -259,11 +259,8 @@ class _Parent:
         self._keep_log(log)
         try:
             publish(self.store, outcome, collected)
-        except AlreadyExists:
-            self.drain.say(
-                f"explorer: {log}: somebody else has made this attempt, and it ended as this one\n"
-            )
-            return processes.CLAIMED
+        except AlreadyExists as error:
+            raise claim.AlreadyClaimed(str(error)) from error
         except (StoreError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
