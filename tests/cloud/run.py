@@ -1,0 +1,92 @@
+"""Starting a local cloud: as a process, or in a container beside the jobs' containers."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+REPOSITORY = FOLDER.parents[1]
+_START_SECONDS = 60.0
+
+
+class RunningCloud:
+    """A local cloud that answers, and what it can be asked beside AWS's own requests."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """All requests since the ``after``-th: service, action, path, query, key, status."""
+        with urllib.request.urlopen(f"{self.endpoint}/_cloud/requests?after={after}") as answer:
+            return list(json.load(answer))
+
+    def tell(self, action: str, **facts: Any) -> dict[str, Any]:
+        """Ask for faults, or for what AWS does by itself; see ``server``."""
+        asked = urllib.request.Request(
+            f"{self.endpoint}/_cloud/{action}", data=json.dumps(facts).encode(), method="POST"
+        )
+        with urllib.request.urlopen(asked) as answer:
+            return dict(json.load(answer))
+
+    def wait(self) -> None:
+        """Until it answers."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.requests()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+
+@contextmanager
+def serve_processes(
+    folder: Path, runtime: str, variables: Mapping[str, str], slots: int = 4
+) -> Iterator[RunningCloud]:
+    """A cloud whose jobs are processes of this machine: where there is no Docker, and for speed."""
+    server, cloud = start_processes(folder, free_port(), runtime, variables, slots)
+    try:
+        cloud.wait()
+        yield cloud
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(_START_SECONDS)
+
+
+def start_processes(
+    folder: Path, port: int, runtime: str, variables: Mapping[str, str], slots: int = 4
+) -> tuple[subprocess.Popen[bytes], RunningCloud]:
+    """Start the server as a process, which goes on after us unless it is told to end."""
+    cloud = RunningCloud(f"http://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "cloud.server", "--port", str(port), "--disk", str(folder / "disk")]
+    command += ["--slots", str(slots), "--endpoint", cloud.endpoint, "--runtime", runtime]
+    for name, value in variables.items():
+        command += ["--variable", f"{name}={value}"]
+    with open(folder / "cloud.log", "ab") as log:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": str(FOLDER.parent)},
+            start_new_session=True,
+        )
+    return server, cloud
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,0 +1,173 @@
+"""``python -m cloud.server``: moto's server with our Batch, a log of requests, and faults on demand.
+
+Beside AWS's own there are, all of them POST with JSON but the first:
+
+GET /_cloud/requests?after=N   what was asked since the Nth request
+/_cloud/faults                 {service, action, kind, times}: throttle, error, drop, or lose the answer
+/_cloud/reclaim                {jobId, lost}: a running job's machine is taken away
+/_cloud/forget                 {jobId}: as if it had ended a week ago
+/_cloud/age                    {jobId, seconds}: as if it had been submitted earlier
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, run_simple
+
+from cloud.batch import Batch
+from cloud.hosts import DockerHost, Host, ProcessHost
+
+_SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+
+_ANSWERS = {
+    ("s3", "throttle"): ("503 Slow Down", "application/xml", "<Error><Code>SlowDown</Code></Error>"),
+    ("s3", "error"): ("500 Internal", "application/xml", "<Error><Code>InternalError</Code></Error>"),
+    ("", "throttle"): ("429 Too Many", "application/json", '{"__type": "TooManyRequestsException"}'),
+    ("", "error"): ("500 Internal", "application/json", '{"__type": "ServerException"}'),
+}
+
+
+class Cloud:
+    """A WSGI application around moto's."""
+
+    def __init__(self, inner: Any, batch: Batch) -> None:
+        self._inner = inner
+        self._batch = batch
+        self._requests: list[dict[str, Any]] = []
+        self._faults: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/_cloud/"):
+            return self._manage(environ, start)
+        asked = _describe(environ)
+        with self._lock:
+            self._requests.append(asked)
+            fault = next((each for each in self._faults if _hits(each, asked)), None)
+            if fault is not None:
+                fault["times"] -= 1
+                asked["fault"] = fault["kind"]
+        if fault is None or fault["kind"] == "lose":
+            answer = self._inner(environ, _noting(start, asked))
+            if fault is None:
+                return answer
+            list(answer)
+        elif fault["kind"] != "drop":
+            status, kind, body = (
+                _ANSWERS.get((asked["service"], fault["kind"])) or _ANSWERS["", fault["kind"]]
+            )
+            error = json.loads(body)["__type"] if body.startswith("{") else ""
+            start(status, [("Content-Type", kind), ("x-amzn-ErrorType", error)])
+            return [body.encode()]
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        return []
+
+    def _manage(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        action = environ["PATH_INFO"].removeprefix("/_cloud/")
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        asked = json.loads(body) if body else {}
+        answer: Any = {}
+        if action == "requests":
+            after = int(parse_qs(environ["QUERY_STRING"]).get("after", ["0"])[0])
+            answer = self._requests[after:]
+        elif action == "faults":
+            with self._lock:
+                self._faults.append(asked)
+        elif action == "reclaim":
+            job = self._batch.jobs[asked["jobId"]]
+            answer = {"reclaimed": self._batch.workers.reclaim(job, lost=asked.get("lost", False))}
+        elif action == "forget":
+            self._batch.forget(asked["jobId"])
+        elif action == "age":
+            self._batch.age(asked["jobId"], asked["seconds"])
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(answer).encode()]
+
+
+def _describe(environ: dict[str, Any]) -> dict[str, Any]:
+    """What a request asks for: service and action, as AWS names them where the request does."""
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    key, _, service = scope.groups() if scope else ("", "", "")
+    path = environ["PATH_INFO"]
+    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    if service == "batch":
+        action = path.rpartition("/")[2]
+    elif service == "s3" or not action:
+        action = environ["REQUEST_METHOD"]
+    query = environ["QUERY_STRING"]
+    return {"service": service, "action": action, "path": path, "query": query, "key": key, "status": 0}
+
+
+def _hits(fault: dict[str, Any], asked: dict[str, Any]) -> bool:
+    if fault["times"] <= 0 or fault["service"] != asked["service"]:
+        return False
+    return fault.get("action") in (None, asked["action"]) and fault.get("path", "") in asked["path"]
+
+
+def _noting(start: Callable[..., Any], asked: dict[str, Any]) -> Callable[..., Any]:
+    def noted(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        asked["status"] = int(status.split()[0])
+        return start(status, headers, *rest)
+
+    return noted
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *arguments: object) -> None:
+        pass  # there is a log of our own
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--region", default="us-east-1")
+    parser.add_argument("--disk", required=True, help="folder for what jobs mount of their host")
+    parser.add_argument("--slots", type=int, default=4, help="how many jobs run at once")
+    parser.add_argument("--endpoint", required=True, help="address of this server, for jobs")
+    parser.add_argument("--network", help="Docker network of the jobs")
+    parser.add_argument("--runtime", help="run jobs as processes, by this Python")
+    parser.add_argument("--variable", action="append", default=[], help="NAME=VALUE of such processes")
+    given = parser.parse_args()
+    host: Host
+    if given.runtime:
+        host = ProcessHost(given.runtime, dict(each.split("=", 1) for each in given.variable))
+    else:
+        host = DockerHost(given.network)
+    credentials = {
+        "AWS_ENDPOINT_URL": given.endpoint,
+        "AWS_ACCESS_KEY_ID": "job",
+        "AWS_SECRET_ACCESS_KEY": "job",
+    }
+    batch = Batch(
+        host,
+        slots=given.slots,
+        region=given.region,
+        variables=credentials,
+        disk=os.path.abspath(given.disk),
+    )
+    batch.install()
+    app = Cloud(DomainDispatcherApplication(create_backend_app), batch)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        run_simple(given.host, given.port, app, threaded=True, request_handler=_Handler)
+    finally:
+        batch.workers.close()
+
+
+if __name__ == "__main__":
+    main()
