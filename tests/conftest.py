@@ -9,10 +9,16 @@ from typing import Any
 
 import psutil
 import pytest
+from cloud.provision import provision, push
+from cloud.run import RunningCloud, serve_processes
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 
+from explorer_runner.payload import python_minor
+from gencove_explorer.batch.images import default_tag
 from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.libraries import find_shell
+from gencove_explorer.local.runtime import find_runtime
 from gencove_explorer.settings import Settings
 
 
@@ -95,6 +101,31 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 server that is nothing but that."""
     with serve_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> Iterator[RunningCloud]:
+    """A cloud whose jobs are processes of this machine."""
+    folder = tmp_path_factory.mktemp("cloud")
+    home = tmp_path_factory.mktemp("cloud-home")
+    (home / "runtimes").symlink_to(shared_runtimes)
+    shell = {"EXPLORER_SHELL": find_shell(home)}
+    with serve_processes(folder, find_runtime(home), shell) as running:
+        running.variables = provision(running.endpoint)
+        push(running.endpoint, default_tag(python_minor()), "sha256:" + "0" * 64)
+        yield running
+
+
+@pytest.fixture
+def cloud_home(
+    environment: Callable[[str], Path], cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A home folder that submits to the cloud, into a store of its own."""
+    home = environment("home")
+    for name, value in cloud.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EXPLORER_STORE", f"s3://explorer/{time.monotonic_ns()}")
+    return home
 
 
 @pytest.fixture

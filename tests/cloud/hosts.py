@@ -192,7 +192,7 @@ class ProcessRunning:
 def make_shared(path: str) -> None:
     """A folder of the host that containers of any user may write to, as its start script makes it."""
     if not os.path.isdir(path):
-        Path(path).mkdir(parents=True)
+        Path(path).mkdir(parents=True, exist_ok=True)
         os.chmod(path, 0o1777)
 
 

@@ -23,6 +23,8 @@ class RunningCloud:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.variables: dict[str, str] = {}
+        """What points ``explorer``, boto3 and any script at it; see ``provision``."""
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
         """All requests since the ``after``-th: service, action, path, query, key, status."""

@@ -291,9 +291,11 @@ def test_arguments_of_the_wrong_kind(home: Path):
     refused(home, PackageError, "what pip takes", Analysis(function=work, pip_packages=["a\nb"]))
 
 
-def test_the_batch_executor_is_not_there_yet(home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_batch_executor_that_is_half_configured_says_what_is_missing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("EXPLORER_BATCH__QUEUE", "queue")
-    with pytest.raises(ConfigError, match="EXPLORER_EXECUTOR=local"):
+    with pytest.raises(ConfigError, match="explorer doctor"):
         Analysis(function=work).run()
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
-from explorer_runner.keys import analysis_prefix
+from explorer_runner.keys import analysis_prefix, index_key
+from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
-from gencove_explorer.records import IndexRecord, write_index
+from gencove_explorer.records import IndexRecord
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
 from gencove_explorer.stores import open_configured_store
@@ -75,6 +76,10 @@ class Backend:
             from gencove_explorer.local.client import LocalExecutor
 
             return LocalExecutor(self.settings)
+        if name == "batch":
+            from gencove_explorer.batch.client import BatchExecutor
+
+            return BatchExecutor(self.settings)
         raise ConfigError(f"the analysis was submitted to {name!r}, which is not configured here")
 
     def submit(self, draft: Draft) -> StoredAnalysis:
@@ -102,11 +107,12 @@ class Backend:
             index = index_record(spec, record, draft.labels)
             executor.submit(store, record, index)
         except ExplorerError:
-            store.delete_tree(analysis_prefix(draft.id))  # nobody will run it, and nobody knows its id
+            # Nobody will run it, and nobody knows its id.
+            store.delete(index_key(parse_id(draft.id).date, draft.id))
+            store.delete_tree(analysis_prefix(draft.id))
             raise
         finally:
             draft.parts.inputs.discard()
-        write_index(store, index)
         return self.open(store, index)
 
     def open(self, store: Store, index: IndexRecord) -> StoredAnalysis:

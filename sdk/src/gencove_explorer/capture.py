@@ -17,6 +17,7 @@ from typing import Any
 import cloudpickle
 
 from explorer_runner import shell
+from explorer_runner.models import File, Sample
 from gencove_explorer.errors import CaptureError
 from gencove_explorer.log import get_logger
 from gencove_explorer.magics import is_get_ipython, names_in_commands
@@ -25,6 +26,7 @@ from gencove_explorer.modules import Modules
 CAPTURE_BYTES = 8 << 20
 """Largest object that a function may take along: 10,000 jobs would each unpickle it."""
 WARN_BYTES = 1 << 20
+_S3 = "s3://"
 
 _log = get_logger(__name__)
 
@@ -40,6 +42,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._modules = modules
         self._fine: set[str] = set()
         self._fine_types: set[type] = set()
+        self.buckets: set[str] = set()
+        """Names of the S3 buckets that files among what was pickled lie in."""
 
     def reducer_override(self, obj: Any) -> Any:
         # Called for whatever is neither a plain value nor a plain container.
@@ -52,6 +56,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         elif isinstance(obj, _DEFINED):
             module = getattr(obj, "__module__", None) or "builtins"
             self._check(module, f"{module}.{obj.__qualname__}")
+        elif isinstance(obj, File | Sample):
+            self.buckets |= _buckets(obj)
         elif type(obj) not in self._fine_types:
             # Some objects are pickled by their name alone, as functions are: NumPy's ufuncs.
             kind = type(obj)
@@ -71,11 +77,18 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._fine.add(module)
 
 
+def _buckets(given: File | Sample) -> set[str]:
+    uris = [given.uri] if isinstance(given, File) else given.files.values()
+    return {uri[len(_S3) :].partition("/")[0] for uri in uris if uri.startswith(_S3)}
+
+
 class Capture:
     """Pickles one work function and whatever goes with it."""
 
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
+        self.buckets: set[str] = set()
+        """See Pickler."""
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
         """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
@@ -85,10 +98,12 @@ class Capture:
     def value(self, value: Any, what: str) -> bytes:
         """A pickled object. Raises CaptureError, naming ``what`` and the path to what is at fault."""
         buffer = io.BytesIO()
+        pickler = Pickler(buffer, self._modules)
         try:
-            Pickler(buffer, self._modules).dump(value)
+            pickler.dump(value)
         except Exception as error:
             raise CaptureError(f"{what}{self.fault_in(value)}: {explain(error)}") from error
+        self.buckets |= pickler.buckets
         return buffer.getvalue()
 
     def fault_in(self, value: Any, depth: int = 0) -> str:

@@ -117,9 +117,14 @@ def prepare(
             _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
         requirements = check_requirements(analysis.pip_packages)
         config = _config(analysis.global_config)
-        locked = lock(requirements, backend.settings.home)
+        locked = lock(requirements, backend.settings.home, executor.platform)
         chosen = inputs if indices is None else [inputs[index] for index in indices]
         parts = pickle_parts(analysis.function, chosen, array, config, locked, folder, image=definition.image)
+        try:
+            executor.admit(parts.buckets)
+        except BaseException:
+            parts.inputs.discard()
+            raise
     return Draft(
         id=new_id(name),
         name=name,

@@ -3,15 +3,14 @@
 Results never pass through an executor: they are in the store.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import Attempt, OutcomeName
 from explorer_runner.stores import Store
-from gencove_explorer.errors import ConfigError
 from gencove_explorer.observe import Observed
+from gencove_explorer.readers import Reader
 from gencove_explorer.records import IndexRecord, RoundRecord
 from gencove_explorer.settings import Settings
 
@@ -23,6 +22,12 @@ class Executor(Protocol):
     """As rounds record it."""
     place: str
     """Which of its kind it is, as rounds record it."""
+    platform: str | None
+    """What packages are resolved for, as uv names platforms; None: this machine."""
+    poll_seconds: float
+    """Longest pause between two looks, when somebody waits."""
+    tail_seconds: tuple[float, float]
+    """Shortest and longest pause between two looks at a log that is followed."""
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         """The definition to submit with; None asks for the default.
@@ -31,8 +36,12 @@ class Executor(Protocol):
         """
         ...
 
+    def admit(self, buckets: Collection[str]) -> None:
+        """Raise SubmissionError unless jobs can read the inputs that lie in these S3 buckets."""
+        ...
+
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
-        """Commit to running a round. All of it is in the store but its index, which comes last."""
+        """Commit to running a round, and list its analysis. All else of it is in the store."""
         ...
 
     def describe(
@@ -41,11 +50,18 @@ class Executor(Protocol):
         rounds: Sequence[RoundRecord],
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
+        asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
-        """``(index -> state, why they wait)`` of jobs that have not ended according to the store."""
+        """``(index -> state, why they wait)`` of jobs that have not ended according to the store.
+
+        AWS Batch tells how many jobs of an array are in which state; which of them is exact only for
+        the job that is ``asked`` about.
+        """
         ...
 
-    def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
+    def terminate(
+        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
+    ) -> None:
         """End jobs (None: all), those that have not started too."""
         ...
 
@@ -55,8 +71,10 @@ class Executor(Protocol):
         """The latest attempt at a job, which may be running; None if there was none yet."""
         ...
 
-    def log_path(self, store: Store, analysis: str, attempt: Attempt) -> Path | None:
-        """Where on this machine the log of an attempt grows; None if it does not."""
+    def open_log(
+        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
+    ) -> Reader | None:
+        """What an attempt has written since a time, and still writes; None if that is not to be had."""
         ...
 
     def open_rounds(self) -> list[RoundRecord]:
@@ -67,10 +85,9 @@ class Executor(Protocol):
 def open_executor(settings: Settings) -> Executor:
     """The executor that ``run()`` uses."""
     if settings.executor == "batch":
-        raise ConfigError(
-            f"executor is 'batch' ({settings.source('executor')}), which this version does not have yet: "
-            "set EXPLORER_EXECUTOR=local to run on this machine"
-        )
+        from gencove_explorer.batch.client import BatchExecutor
+
+        return BatchExecutor(settings)
     from gencove_explorer.local.client import LocalExecutor
 
     return LocalExecutor(settings)

@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -20,12 +20,19 @@ from explorer_runner.folders import claim_private, remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, outcome_key, round_key
 from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
-from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
 from gencove_explorer.local.processes import owner_of
 from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import RUNNABLE, Observed, settle
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed
+from gencove_explorer.readers import FileReader, Reader
+from gencove_explorer.records import (
+    Closed,
+    IndexRecord,
+    RoundRecord,
+    read_closed,
+    write_closed,
+    write_index,
+)
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis
 
@@ -40,6 +47,9 @@ class ForegroundExecutor:
     """What other processes see of a run_local: who runs it holds a lock on its round's record."""
 
     name = "foreground"
+    platform: str | None = None
+    poll_seconds = LocalExecutor.poll_seconds
+    tail_seconds = LocalExecutor.tail_seconds
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -48,8 +58,12 @@ class ForegroundExecutor:
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         return LocalExecutor(self.settings).fit(definition)
 
+    def admit(self, buckets: Collection[str]) -> None:
+        """Nothing: whether this machine can read them, the first job shows."""
+
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
-        """Nothing: ``run_foreground`` runs it, here and now."""
+        """List it: ``run_foreground`` runs it, here and now."""
+        write_index(store, index)
 
     def describe(
         self,
@@ -57,6 +71,7 @@ class ForegroundExecutor:
         rounds: Sequence[RoundRecord],
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
+        asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         last = {index: record for record in rounds for index in record.all_indices()}
         states = claimed_states(_logs(store, rounds[-1].id), last, outcomes, open_jobs)
@@ -69,13 +84,14 @@ class ForegroundExecutor:
         return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
 
     def _lives(self, store: Store, rounds: Sequence[RoundRecord], index: int) -> bool:
-        log = self.log_path(store, rounds[-1].id, Attempt(index, rounds[-1].round, 1))
+        log = store.path(log_key(rounds[-1].id, Attempt(index, rounds[-1].round, 1)))
         return claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING)
 
-    def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
+    def terminate(
+        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
+    ) -> None:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
-        store = FolderStore(self.settings.local_store)
-        folder = Path(_logs(store, analysis))
+        folder = Path(_logs(store, rounds[-1].id))
         for log in sorted(folder.glob("*.txt")):
             if indices is None or int(log.name.split(".")[0]) in indices:
                 owner = owner_of(str(log))
@@ -87,8 +103,11 @@ class ForegroundExecutor:
     ) -> Attempt | None:
         return last_claimed(_logs(store, rounds[0].id), rounds, observed, index)
 
-    def log_path(self, store: Store, analysis: str, attempt: Attempt) -> Path | None:
-        return store.path(log_key(analysis, attempt))
+    def open_log(
+        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
+    ) -> Reader | None:
+        path = store.path(log_key(rounds[-1].id, attempt))
+        return FileReader(path, since) if path and path.exists() else None
 
     def open_rounds(self) -> list[RoundRecord]:
         return []

@@ -33,6 +33,8 @@ class PickledInputs:
         self._file: Any = None
         self._elsewhere = False
         self.size = 0
+        self.buckets: set[str] = set()
+        """Names of the S3 buckets that files among them lie in."""
 
     @property
     def index(self) -> bytes:
@@ -100,6 +102,7 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
             buffer.seek(0)
             buffer.truncate()
             pickler.clear_memo()
+        pickled.buckets = pickler.buckets
         pickled.flush()
     except OSError as error:
         pickled.discard()

@@ -5,47 +5,17 @@ import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Protocol
 
-from explorer_runner import logs
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import FAILED, Attempt, log_key
 from explorer_runner.stores import Store
 from gencove_explorer.durations import ago, seconds
 from gencove_explorer.observe import FINISHED, Observed
+from gencove_explorer.readers import Reader
 from gencove_explorer.stored import StoredAnalysis
 
-_POLL_SECONDS = (0.05, 0.5)
-
-
-class Reader(Protocol):
-    """Reads a log that may still grow."""
-
-    def read(self) -> bytes:
-        """What was written since the last call."""
-        ...
-
-
-class FileReader:
-    """A log on this machine's disk, from an offset on."""
-
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        self._path = path
-        self._offset = offset
-
-    def read(self) -> bytes:
-        try:
-            with open(self._path, "rb") as file:
-                size = file.seek(0, 2)
-                if size < self._offset:  # it was cut in the middle: go on where it ends now
-                    self._offset = size
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return b""
-        self._offset += len(data)
-        return data
+_TAIL = 1000
+"""Characters of what was shown last, by which it is found again in the whole log."""
 
 
 def show_log(
@@ -59,7 +29,7 @@ def show_log(
 ) -> None:
     """Write the log of a job; ``note`` takes remarks of our own. Ctrl-C ends a live tail quietly."""
     length = seconds(since)
-    observed = stored.observe()
+    observed = stored.observe(index)
     try:
         if live:
             _follow(stored, index, length, write, note)
@@ -127,9 +97,11 @@ def _follow(
     attempt: Attempt | None = None
     reader: Reader | None = None
     said: str | None = None
-    pause = _POLL_SECONDS[0]
+    shown = ""
+    shortest, longest = stored.executor.tail_seconds
+    pause = shortest
     while True:
-        observed = stored.observe()
+        observed = stored.observe(index)
         now = stored.executor.last_attempt(stored.store, stored.rounds, observed, index)
         if now is not None and now != attempt:
             if reader is not None:
@@ -137,9 +109,13 @@ def _follow(
                 note(f"attempt {now.attempt}")
             attempt, reader = now, _reader(stored, now, time.time() - length if attempt is None else 0.0)
         data = reader.read() if reader is not None else b""
-        write(decoder.decode(data))
+        text = decoder.decode(data)
+        shown = (shown + text)[-_TAIL:]
+        write(text)
         state = observed.states[index]
         if state in FINISHED:
+            if attempt is not None:
+                write(_rest(stored, attempt, shown))
             reason = stored.reason_of(observed, index)
             note(f"job {index} of {stored.id} {state}" + (f": {reason}" if reason else ""))
             return
@@ -148,15 +124,24 @@ def _follow(
             note(
                 f"job {index} of {stored.id} is {state}" + (f": {observed.reason}" if observed.reason else "")
             )
-        pause = _POLL_SECONDS[0] if data else min(pause * 1.5, _POLL_SECONDS[1])
+        pause = shortest if data else min(pause * 1.5, longest)
         time.sleep(pause)
 
 
 def _reader(stored: StoredAnalysis, attempt: Attempt, since: float) -> Reader:
-    path = stored.executor.log_path(stored.store, stored.id, attempt)
-    if path is not None and path.exists():
-        return FileReader(path, logs.offset_since(str(path), since))
-    return _StoreReader(stored.store, log_key(stored.id, attempt))
+    """The log where it grows, else the store's copy, written at the job's end."""
+    growing = stored.executor.open_log(stored.store, stored.rounds, attempt, since)
+    return growing or _StoreReader(stored.store, log_key(stored.id, attempt))
+
+
+def _rest(stored: StoredAnalysis, attempt: Attempt, shown: str) -> str:
+    """What the store has of a log after the text that was shown last: a log service lags behind."""
+    key = log_key(stored.id, attempt)
+    if stored.store.path(key) is not None or not shown:
+        return ""
+    kept = _StoreReader(stored.store, key).read().decode(errors="replace")
+    position = kept.rfind(shown)
+    return kept[position + len(shown) :] if position >= 0 else ""
 
 
 class _StoreReader:

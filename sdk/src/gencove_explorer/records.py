@@ -153,12 +153,10 @@ def _ranges(indices: Iterable[int]) -> list[list[int]]:
 
 def write_index(store: Store, record: IndexRecord) -> None:
     """List the analysis; it being listed already is fine (ids are unique)."""
-    key = index_key(parse_id(record.id).date, record.id)
-    if not store.exists(key):
-        try:
-            store.create(key, record.to_json())
-        except AlreadyExists:
-            pass
+    try:
+        store.create(index_key(parse_id(record.id).date, record.id), record.to_json())
+    except AlreadyExists:
+        pass
 
 
 def read_index(store: Store, analysis_id: str) -> IndexRecord:

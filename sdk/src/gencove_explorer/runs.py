@@ -51,7 +51,7 @@ def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
     wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
     if wanted:
         asked = None if indices is None else wanted
-        stored.executor.terminate(stored.id, asked, f"Terminated by {user_name()}")
+        stored.executor.terminate(stored.store, stored.rounds, asked, f"Terminated by {user_name()}")
 
 
 def _prepare(

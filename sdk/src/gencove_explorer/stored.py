@@ -60,8 +60,8 @@ class StoredAnalysis:
 
     # -- state --------------------------------------------------------------------------------------
 
-    def observe(self) -> Observed:
-        """The state of every job, as of now."""
+    def observe(self, job_index: int | None = None) -> Observed:
+        """The state of every job, as of now; of those that wait only ``job_index`` may be exact."""
         rounds = self.rounds
         names = outcome_names(self.store, self.id)
         return observe(
@@ -69,20 +69,21 @@ class StoredAnalysis:
             rounds,
             names,
             read_closed(self.store, self.id),
-            lambda open_jobs: self.executor.describe(self.store, rounds, names, open_jobs),
+            lambda open_jobs: self.executor.describe(self.store, rounds, names, open_jobs, job_index),
         )
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
         """What ``Analysis.status`` returns."""
-        observed = self.observe()
+        if job_index is not None:
+            check_index(job_index, self.record.jobs, self.record.name)
+        observed = self.observe(job_index)
         if job_index is None:
             found = as_status(observed, self.record.array, self._reason(observed))
             if len(self.rounds) > 1:
                 found["rounds"] = self._history()
             return Status(found)
-        index = check_index(job_index, self.record.jobs, self.record.name)
-        status = Status(status=observed.states[index])
-        reason = self.reason_of(observed, index)
+        status = Status(status=observed.states[job_index])
+        reason = self.reason_of(observed, job_index)
         return Status(status, reason=reason) if reason else status
 
     def _history(self) -> list[dict[str, Any]]:
@@ -139,8 +140,8 @@ class StoredAnalysis:
         try:
             return self.results.get_output(job_index)
         except NotFinished as error:
-            observed = self.observe()
             index = job_index or 0
+            observed = self.observe(index)
             state = observed.states[index]
             if state == FAILED:
                 raise self.job_failed(observed, index) from None

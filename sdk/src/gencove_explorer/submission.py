@@ -50,6 +50,8 @@ class Parts:
     lock: bytes | None
     inputs: PickledInputs
     python: str = field(default_factory=python_minor)
+    buckets: frozenset[str] = frozenset()
+    """Names of the S3 buckets that jobs read files of; unknown of what was submitted before."""
 
     def members(self, spec: Spec) -> dict[str, bytes]:
         members = {
@@ -103,7 +105,7 @@ def pickle_parts(
     if image is None:
         check_imports(source, facts["name"], modules)
     with capture.travelling_with(function):
-        return Parts(
+        parts = Parts(
             function=capture.function(function),
             source=source,
             facts=facts,
@@ -111,6 +113,8 @@ def pickle_parts(
             lock=lock,
             inputs=pickle_inputs(inputs, array, modules, folder),
         )
+    parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    return parts
 
 
 def stored_parts(

@@ -14,7 +14,7 @@ from gencove_explorer.log import get_logger
 from gencove_explorer.observe import FINISHED, RUNNING, Observed
 from gencove_explorer.stored import StoredAnalysis
 
-_FIRST_SECONDS, _LAST_SECONDS = 0.005, 2.0
+_FIRST_SECONDS = 0.005
 _SHOW_AFTER_SECONDS = 0.5
 _LOG_SECONDS = (5.0, 60.0)
 """Between two lines in a log: at first, and at most; each pause is twice the last one."""
@@ -44,8 +44,9 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
             if now - begin > _SHOW_AFTER_SECONDS:
                 show(observed)
             pause = max(_FIRST_SECONDS, (now - begin) / 10, 40 * (now - looked)) * random.uniform(0.8, 1.2)
-            left = timeout - (now - begin) if timeout is not None else _LAST_SECONDS
-            time.sleep(min(pause, _LAST_SECONDS, max(0.0, left)))
+            longest = stored.executor.poll_seconds
+            left = timeout - (now - begin) if timeout is not None else longest
+            time.sleep(min(pause, longest, max(0.0, left)))
 
 
 @contextmanager

@@ -51,6 +51,7 @@ for _command in (
     analyses.retry,
     analyses.delete,
     machine.config,
+    machine.doctor,
     machine.executor,
     machine.completion,
 ):

@@ -1,11 +1,14 @@
 """Commands about this machine: settings, the local executor, completion."""
 
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
+from gencove_explorer.checks import Check
 from gencove_explorer.cli.common import json_option, print_json, print_table
 from gencove_explorer.durations import ago
 from gencove_explorer.local.client import LocalExecutor
@@ -28,6 +31,36 @@ def config(as_json: bool) -> None:
         return
     rows = [(name, "" if value is None else value, source) for name, value, source in settings.items()]
     print_table(("Setting", "Value", "From"), rows)
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check what run() needs, piece by piece, and say how to mend what is wrong.
+
+    \b
+    explorer doctor
+    """
+    settings = Settings.load()
+    found = []
+    for check in _checks(settings):
+        found.append(check)
+        if not as_json:  # at once: some take a second
+            mend = f"\n     {check.mend}" if check.mend else ""
+            click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.piece}: {check.found}{mend}")
+    if as_json:
+        print_json([vars(check) for check in found])
+    sys.exit(0 if all(check.ok for check in found) else 1)
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    if settings.executor == "batch":
+        from gencove_explorer.batch.checks import check_batch
+
+        return check_batch(settings)
+    from gencove_explorer.local.checks import check_local
+
+    return check_local(settings)
 
 
 @click.group()

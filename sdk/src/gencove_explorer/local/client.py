@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from explorer_runner import claim
@@ -19,7 +19,8 @@ from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed
+from gencove_explorer.readers import FileReader, Reader
+from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed, write_index
 from gencove_explorer.settings import Settings
 
 _START_SECONDS = 20.0
@@ -32,6 +33,9 @@ class LocalExecutor:
     """Runs jobs on this machine, in the background, with AWS Batch's semantics."""
 
     name = "local"
+    platform: str | None = None
+    poll_seconds = 2.0
+    tail_seconds = (0.05, 0.5)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -68,6 +72,9 @@ class LocalExecutor:
             )
         return definition
 
+    def admit(self, buckets: Collection[str]) -> None:
+        """Nothing: whether this machine can read them, the first job shows."""
+
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Commit to running a round whose payload is in the store, and wake the scheduler."""
         claim_private(str(self.settings.home))
@@ -92,6 +99,7 @@ class LocalExecutor:
         except ExecutorError:
             added.unlink(missing_ok=True)  # unless a scheduler has accepted it after all
             raise
+        write_index(store, index)
 
     def describe(
         self,
@@ -99,6 +107,7 @@ class LocalExecutor:
         rounds: Sequence[RoundRecord],
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
+        asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """The states of jobs that have not ended, and why they wait if it is known."""
         last = {index: record for record in rounds for index in record.all_indices()}
@@ -117,10 +126,16 @@ class LocalExecutor:
                 reason = self._why_runnable(last[unclaimed[0]].job_definition)
         return states, reason
 
-    def terminate(self, analysis: str, indices: Sequence[int] | None, reason: str) -> None:
+    def terminate(
+        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
+    ) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
         self.queue.ask(
-            {"terminate": analysis, "indices": None if indices is None else list(indices), "reason": reason}
+            {
+                "terminate": rounds[-1].id,
+                "indices": None if indices is None else list(indices),
+                "reason": reason,
+            }
         )
         self.wake()
 
@@ -130,9 +145,12 @@ class LocalExecutor:
         """The latest attempt at a job, which may be running; None if there was none yet."""
         return last_claimed(claims_folder(self.queue, store, rounds[0].id), rounds, observed, index)
 
-    def log_path(self, store: Store, analysis: str, attempt: Attempt) -> Path | None:
-        """Where the log of an attempt grows."""
-        return Path(claims_folder(self.queue, store, analysis), f"{attempt.stem}.txt")
+    def open_log(
+        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
+    ) -> Reader | None:
+        """The file in which the log of an attempt grows."""
+        path = Path(claims_folder(self.queue, store, rounds[-1].id), f"{attempt.stem}.txt")
+        return FileReader(path, since) if path.exists() else None
 
     def open_rounds(self) -> list[RoundRecord]:
         """The rounds that have not ended."""

@@ -1,6 +1,7 @@
 """pip_packages: from what a user writes to wheels in the store and a lock that names them.
 
 requirements   what was written, checked
+platforms      what they are resolved for: this machine, or containers
 resolve        by uv, with the user's indexes, into exact versions
 wheels         one wheel for each, downloaded or built, by content
 locks          the lock that travels with the payload; its wheels put into the store
@@ -17,13 +18,13 @@ from gencove_explorer.packages.requirements import check_requirements
 __all__ = ["check_requirements", "lock", "publish"]
 
 
-def lock(requirements: Sequence[str], home: Path) -> bytes | None:
+def lock(requirements: Sequence[str], home: Path, platform: str | None = None) -> bytes | None:
     """The lock of requirements, None for none; see ``locks.make_lock``. Raises PackageError."""
     if not requirements:
         return None
     from gencove_explorer.packages.locks import make_lock
 
-    return make_lock(requirements, home)
+    return make_lock(requirements, home, platform)
 
 
 def publish(lock: bytes | None, home: Path, store: Store) -> None:

@@ -32,8 +32,8 @@ FRESH_SECONDS = 24 * 3600.0
 _AT_ONCE = 8
 
 
-def make_lock(requirements: Sequence[str], home: Path) -> bytes:
-    """The lock (pylock.toml, PEP 751) of requirements, for this interpreter.
+def make_lock(requirements: Sequence[str], home: Path, platform: str | None = None) -> bytes:
+    """The lock (pylock.toml, PEP 751) of requirements, for this interpreter's version on a platform.
 
     Its wheels are on this machine afterwards, below ``home``. A lock that was made within the last
     day is used again, so that runs of one afternoon share an environment and cost no request;
@@ -44,13 +44,19 @@ def make_lock(requirements: Sequence[str], home: Path) -> bytes:
     wheels = Wheels(home, uv)
     wanted = [_with_wheel(each, wheels) for each in requirements]
     if any(names_files(each) for each in wanted):
-        return _make(wanted, uv, wheels, home)
-    facts = [sys.version, os.path.realpath(sys.executable), *indexes.arguments, *indexes.constraints]
+        return _make(wanted, uv, wheels, home, platform)
+    facts = [
+        platform or "",
+        sys.version,
+        os.path.realpath(sys.executable),
+        *indexes.arguments,
+        *indexes.constraints,
+    ]
     key = hashlib.sha256("\n".join([*facts, *sorted(wanted)]).encode()).hexdigest()[:32]
     kept = home / "locks" / f"{key}.toml"
     found = _fresh(kept, wheels)
     if found is None:
-        found = _make(wanted, uv, wheels, home)
+        found = _make(wanted, uv, wheels, home, platform)
         make_private(os.fspath(kept.parent))
         part = kept.with_suffix(f".{os.getpid()}")
         part.write_bytes(found)
@@ -112,8 +118,8 @@ def _fresh(kept: Path, wheels: Wheels) -> bytes | None:
     return found if here else None
 
 
-def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path) -> bytes:
-    resolved = resolve(requirements, uv)
+def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path, platform: str | None) -> bytes:
+    resolved = resolve(requirements, uv, platform)
     missing = [each for each in resolved if wheels.known(each.source) is None]
     total = sum(_size(each) for each in missing)
     try:

@@ -11,6 +11,7 @@ from packaging.pylock import Package, Pylock, PylockSelectError
 
 from explorer_runner.errors import PackageError
 from gencove_explorer.packages.indexes import Indexes
+from gencove_explorer.packages.platforms import environment_of, tags_of
 
 
 class Uv:
@@ -39,12 +40,17 @@ class Resolved(NamedTuple):
     """One of packaging.pylock's PackageWheel, PackageSdist, PackageArchive, PackageDirectory, PackageVcs."""
 
 
-def resolve(requirements: Sequence[str], uv: Uv) -> list[Resolved]:
-    """All packages that the requirements mean for this interpreter. Raises PackageError: what uv says."""
+def resolve(requirements: Sequence[str], uv: Uv, platform: str | None = None) -> list[Resolved]:
+    """All packages that the requirements mean for this interpreter's version on a platform (None: this).
+
+    Raises PackageError: what uv says.
+    """
     lines = [*requirements, *(f"-c {each}" for each in uv.indexes.constraints)]
     asked = uv.run(
         *("pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml", "--no-sources"),
-        *("--python-version", f"{sys.version_info[0]}.{sys.version_info[1]}", "-"),
+        *("--python-version", f"{sys.version_info[0]}.{sys.version_info[1]}"),
+        *(("--python-platform", platform) if platform else ()),
+        "-",
         input="\n".join(lines),
     )
     if asked.returncode != 0:
@@ -52,11 +58,16 @@ def resolve(requirements: Sequence[str], uv: Uv) -> list[Resolved]:
         raise PackageError(f"pip_packages={list(requirements)} cannot be resolved:\n{said}")
     try:
         lock = Pylock.from_dict(tomllib.loads(asked.stdout.decode()))
-        return [Resolved(package, source) for package, source in lock.select()]
+        chosen = lock.select(environment=environment_of(platform), tags=tags_of(platform))
+        return [Resolved(package, source) for package, source in chosen]
     except PylockSelectError as error:
         raise PackageError(
-            f"pip_packages={list(requirements)} cannot be had on this machine: {error}"
+            f"pip_packages={list(requirements)} cannot be had {_where(platform)}: {error}"
         ) from error
+
+
+def _where(platform: str | None) -> str:
+    return f"for the platform of the jobs' image ({platform})" if platform else "on this machine"
 
 
 def local_path(path: str) -> Path:

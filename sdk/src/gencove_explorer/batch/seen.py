@@ -1,0 +1,80 @@
+"""From what AWS Batch says of its jobs to the states of ours: pure functions."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from explorer_runner import processes
+from explorer_runner.keys import FAILED, SUCCEEDED
+from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
+
+LONG_SECONDS = 60.0
+"""After so long in RUNNABLE a person wants to know why."""
+EXITED = "Essential container in task exited"
+ENDED = (SUCCEEDED, FAILED)
+NEVER_SUBMITTED = "never submitted: the process that was submitting it was ended just then; retry_failed()"
+FORGOTTEN = (
+    "unknown: AWS Batch has forgotten it (it does after a week), and it left no outcome; retry_failed()"
+)
+
+
+def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
+    """Which round of its analysis a job of Batch runs."""
+    environment = detail.get("container", {}).get("environment", [])
+    found = [each["value"] for each in environment if each["name"] == variable]
+    return int(found[0]) if found and found[0].isdigit() else None
+
+
+def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:
+    """Number of jobs by state: of an array, or of a single job."""
+    summary = detail.get("arrayProperties", {}).get("statusSummary")
+    if summary:
+        return {state: summary.get(state, 0) for state in STATES}
+    return {detail["status"]: 1}
+
+
+def spread(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str]:
+    """A state for each job that is open, the first ones furthest: Batch starts them in this order.
+
+    Jobs that ended between the look at the store and the one at Batch count as running until the next.
+    """
+    ahead = [state for state in reversed(STATES) if state not in ENDED for _ in range(counts.get(state, 0))]
+    missing = len(open_jobs) - len(ahead)
+    return dict(zip(open_jobs, [RUNNING] * max(0, missing) + ahead[max(0, -missing) :], strict=True))
+
+
+def ended(counts: Mapping[str, int]) -> int:
+    return sum(counts.get(state, 0) for state in ENDED)
+
+
+def reason_of(detail: Mapping[str, Any]) -> str:
+    """Why Batch says a job failed, of one that wrote no outcome of its own."""
+    container = detail.get("container", {})
+    reason, status = container.get("reason"), detail.get("statusReason")
+    if reason:
+        return str(reason)
+    if status and status != EXITED:
+        return str(status)
+    code = container.get("exitCode")
+    if code == processes.UNWRITTEN:
+        return "its outcome could not be stored; its log says why"
+    return f"its container ended with exit code {code} and left no outcome; its log may say why"
+
+
+def why_waiting(detail: Mapping[str, Any], now: float | None = None) -> str | None:
+    """Why a job has been RUNNABLE for long; None if it has not."""
+    now = time.time() if now is None else now
+    waits = now - detail.get("createdAt", 0) / 1000
+    if waits < LONG_SECONDS:
+        return None
+    said = detail.get("statusReason")
+    if said:
+        return str(said)
+    return (
+        f"RUNNABLE for {waits / 60:.0f} min, and AWS Batch does not say why: its machines may be busy or "
+        "starting, or none is large enough: explorer doctor looks at the queue"
+    )
+
+
+def all_wait(states: Iterable[str]) -> bool:
+    return set(states) == {RUNNABLE}

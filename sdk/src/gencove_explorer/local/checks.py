@@ -1,0 +1,58 @@
+"""What ``explorer doctor`` looks at on this machine: each piece that local jobs need."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+
+from explorer_runner.environment import find_uv
+from explorer_runner.errors import ExplorerError
+from explorer_runner.folders import claim_private
+from gencove_explorer.checks import Check
+from gencove_explorer.local.runtime import find_runtime
+from gencove_explorer.settings import Settings
+from gencove_explorer.stores import open_configured_store
+
+_LEAST_FREE = 1 << 30
+
+
+def check_local(settings: Settings) -> Iterator[Check]:
+    """Look at all that a run on this machine needs."""
+
+    def home() -> Check:
+        path = claim_private(str(settings.home))
+        free = shutil.disk_usage(path).free
+        mend = "" if free > _LEAST_FREE else "make room, or move it (EXPLORER_HOME)"
+        return Check("home", not mend, f"{path}, {free / (1 << 30):.1f} GiB free", mend)
+
+    def runtime() -> Check:
+        return Check("runtime", True, find_runtime(settings.home))
+
+    def store() -> Check:
+        open_configured_store(settings.store).exists("doctor")
+        return Check("store", True, settings.store)
+
+    def uv() -> Check:
+        path = find_uv()
+        return Check(
+            "uv", bool(path), path or "not installed", "" if path else "pip_packages need it: pip install uv"
+        )
+
+    def shell() -> Check:
+        there = importlib.util.find_spec("IPython") is not None
+        found = (
+            "installed" if there else "not installed; work functions with ! or % need it: pip install ipython"
+        )
+        return Check("IPython", True, found)
+
+    looks: dict[str, Callable[[], Check]] = {
+        "home": home,
+        "runtime": runtime,
+        "store": store,
+        "uv": uv,
+        "IPython": shell,
+    }
+    for piece, look in looks.items():
+        try:
+            yield look()
+        except (ExplorerError, OSError) as error:
+            yield Check(piece, False, str(error))
