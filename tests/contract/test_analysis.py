@@ -98,7 +98,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
             "folder", [os.listdir("."), os.environ["TMPDIR"] == os.getcwd(), os.environ["COLOUR"]]
         )
 
-    definition = JobDefinition(cpu=1, memory_mb=200, timeout_seconds=50, environment={"COLOUR": "blue"})
+    definition = JobDefinition(cpu=1, memory_mb=200, timeout_seconds=60, environment={"COLOUR": "blue"})
     an = Analysis(
         function=work,
         input=[0, 1],
@@ -112,7 +112,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
         "index": 1,
         "age": 20,
         "same": True,
-        "definition": [1, 200, 50],
+        "definition": [1, 200, 60],
         "image": None,
         "id": an.id,
         "name": "given",
@@ -426,23 +426,15 @@ def test_unfinished_analyses_say_so(home: Path):
 
 
 def test_states_on_the_way(home: Path):
-    a1 = Analysis(function=slow, input=100, job_definition=JobDefinition(cpu=2, memory_mb=300))
+    a1 = Analysis(function=slow, input=100)
     a2 = Analysis(function=slow, input=1, name="waits", depends_on=[a1])
-    a3 = Analysis(function=slow, input=1, name="queued")
     a2.run()
-    a3.run()
     a1.wait_running_or_done(timeout=60)
     assert a1.status()["status"] == "RUNNING"
     assert a2.status()["status"] in ("SUBMITTED", "PENDING")
-    deadline = time.monotonic() + 60
-    while a3.status()["status"] != "RUNNABLE" or "reason" not in a3.status():
-        assert time.monotonic() < deadline
-    assert "2 of 2 CPUs" in a3.status()["reason"]
     a1.terminate()
     a2.wait_done(timeout=60)
-    a3.wait_done(timeout=60)
     assert a2.status()["status"] == "FAILED"
-    assert a3.status()["status"] == "SUCCEEDED"
 
 
 def test_delete(home: Path):

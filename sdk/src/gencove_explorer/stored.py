@@ -62,6 +62,14 @@ class StoredAnalysis:
 
     def observe(self, job_index: int | None = None) -> Observed:
         """The state of every job, as of now; of those that wait only ``job_index`` may be exact."""
+        observed = self._look(job_index)
+        if any(
+            each not in observed.closed and each not in observed.outcomes for each in observed.indices(FAILED)
+        ):
+            observed = self._look(job_index)  # the executor has just written down why they failed
+        return observed
+
+    def _look(self, job_index: int | None) -> Observed:
         rounds = self.rounds
         names = outcome_names(self.store, self.id)
         return observe(

@@ -207,8 +207,10 @@ class BatchExecutor:
             read_closed(store, record.id),
         )
         by_reason: dict[str, list[int]] = {}
-        for index, reason in reasons.items():
+        dependencies = Dependencies(store, self.jobs)
+        for index, said in reasons.items():
             if settled[index] is None:
+                reason = dependencies.failed(record, index) if said == seen.DEPENDENT_FAILED else said
                 by_reason.setdefault(reason, []).append(index)
         if by_reason:
             write_closed(store, record.id, record.round, Closed.of(by_reason))

@@ -31,6 +31,7 @@ class Dependencies:
     def __init__(self, store: Store, jobs: Jobs) -> None:
         self._store = store
         self._jobs = jobs
+        self._seen: dict[str, list[str | None]] = {}
 
     def of(self, record: RoundRecord) -> Found:
         """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
@@ -39,18 +40,32 @@ class Dependencies:
             rounds = list(read_rounds(self._store, ref.id).values())
             if not rounds:
                 return Found(failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store")
-            states, _, _ = settle(
-                ref.jobs,
-                rounds,
-                outcome_names(self._store, ref.id),
-                read_closed(self._store, ref.id),
-            )
+            states = self._states(ref)
             if all(state == SUCCEEDED for state in states):
                 continue
             if FAILED in states and None not in states and not ref.each:
                 return Found(failed=f"Dependency failed: {ref.name} ({ref.id})")
             found.depends_on += self._waits(record, ref, rounds, states)
         return found
+
+    def failed(self, record: RoundRecord, index: int) -> str:
+        """Which dependency it was that failed, for a job that never ran for its sake."""
+        named = [f"{ref.name} ({ref.id})" for ref in record.depends_on]
+        for ref, name in zip(record.depends_on, named, strict=True):
+            states = self._states(ref)
+            if ref.each and states[index] == FAILED:
+                return f"Dependency failed: {name}, its job of the same index"
+            if not ref.each and (len(named) == 1 or FAILED in states):
+                return f"Dependency failed: {name}"
+        return f"Dependency failed: {' or '.join(named)}"
+
+    def _states(self, ref: DependencyRef) -> list[str | None]:
+        """The states of its jobs, as the store has them; looked at once."""
+        if ref.id not in self._seen:
+            rounds = read_rounds(self._store, ref.id).values()
+            closed = read_closed(self._store, ref.id)
+            self._seen[ref.id] = settle(ref.jobs, rounds, outcome_names(self._store, ref.id), closed)[0]
+        return self._seen[ref.id]
 
     def _waits(
         self,

@@ -11,6 +11,7 @@ from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
 LONG_SECONDS = 60.0
 """After so long in RUNNABLE a person wants to know why."""
 EXITED = "Essential container in task exited"
+DEPENDENT_FAILED = "Dependent Job failed"
 ENDED = (SUCCEEDED, FAILED)
 NEVER_SUBMITTED = "never submitted: the process that was submitting it was ended just then; retry_failed()"
 FORGOTTEN = (
