@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIST := dist
+IMAGE ?= explorer-runner
 
 .PHONY: help
 help: ## Show this
@@ -34,8 +35,25 @@ demo: $(READY) ## Run the demo: 30 classifiers on real biopsies, ranked, with a 
 	@$(BIN)/python examples/demo.py
 
 .PHONY: test
-test: $(READY) ## Run all tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests
+test: $(READY) ## Run all tests; those with containers need Docker
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore=tests/container
+	@$(BIN)/python -m pytest tests/container
+
+.PHONY: test-aws
+test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)
+	@EXPLORER_TEST_AWS=1 $(BIN)/python -m pytest tests/contract -k aws
+
+.PHONY: image
+image: dist ## Build the runner image of this version and Python (BASE_IMAGE=..., IMAGE=repository)
+	@images/build.sh $(IMAGE) $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+.PHONY: cloud
+cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env
+	@PYTHONPATH=tests $(BIN)/python -m cloud.up up
+
+.PHONY: cloud-down
+cloud-down: $(READY) ## End the local cloud
+	@PYTHONPATH=tests $(BIN)/python -m cloud.up down
 
 .PHONY: check
 check: lint types layers test ## Everything that CI does
@@ -75,7 +93,7 @@ docs: $(READY) ## Write docs/reference.md anew from the docstrings
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.in anew
-	@for each in uv dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@for each in uv dev runner shell cloud; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --upgrade requirements/$$each.in -o requirements/$$each.txt; done
 
 .PHONY: clean

@@ -371,7 +371,6 @@ def test_retry_failed_begins_with_dependencies(home: Path, tmp_path: Path):
 
 
 def slow(ac: AnalysisContext):
-    import time
 
     print("begun", flush=True)
     time.sleep(ac.input)

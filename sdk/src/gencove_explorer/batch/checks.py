@@ -111,7 +111,11 @@ class _Looks:
             found = self._aws.client("batch").describe_compute_environments(computeEnvironments=names)
         said = []
         for each in found["computeEnvironments"]:
-            name, state, status = each["computeEnvironmentName"], each["state"], each.get("status", "VALID")
+            name, state, status = (
+                each["computeEnvironmentName"],
+                each.get("state", "ENABLED"),
+                each.get("status", "VALID"),
+            )
             if state != "ENABLED" or status != "VALID":
                 why = each.get("statusReason", "")
                 raise _Wrong(
