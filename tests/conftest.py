@@ -110,7 +110,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> It
     home = tmp_path_factory.mktemp("cloud-home")
     (home / "runtimes").symlink_to(shared_runtimes)
     shell = {"EXPLORER_SHELL": find_shell(home)}
-    with serve_processes(folder, find_runtime(home), shell) as running:
+    with serve_processes(folder, find_runtime(home), shell, minute=2.0) as running:
         running.variables = provision(running.endpoint)
         push(running.endpoint, default_tag(python_minor()), "sha256:" + "0" * 64)
         yield running

@@ -26,14 +26,16 @@ MAX_EVENT = 256 << 10
 class Batch:
     """The jobs of one account and region, in moto's place."""
 
-    def __init__(self, host: Host, *, slots: int, region: str, variables: dict[str, str], disk: str) -> None:
+    def __init__(
+        self, host: Host, *, slots: int, region: str, variables: dict[str, str], disk: str, minute: float
+    ) -> None:
         self.jobs: dict[str, Job] = {}
         self._region = region
         self._variables = variables
         self._disk = disk
         self._lock = threading.Lock()
         self._partial: dict[Job, bytes] = {}
-        self.workers = Workers(host, slots, self._container, self._write, _why_it_never_fits)
+        self.workers = Workers(host, slots, self._container, self._write, _why_it_never_fits, minute)
 
     def install(self) -> None:
         """Take these requests over from moto."""

@@ -31,35 +31,35 @@ class RunningCloud:
         with urllib.request.urlopen(f"{self.endpoint}/_cloud/requests?after={after}") as answer:
             return list(json.load(answer))
 
-    def tell(self, action: str, **facts: Any) -> dict[str, Any]:
+    def tell(self, what: str, **facts: Any) -> dict[str, Any]:
         """Ask for faults, or for what AWS does by itself; see ``server``."""
         asked = urllib.request.Request(
-            f"{self.endpoint}/_cloud/{action}", data=json.dumps(facts).encode(), method="POST"
+            f"{self.endpoint}/_cloud/{what}", data=json.dumps(facts).encode(), method="POST"
         )
         with urllib.request.urlopen(asked) as answer:
             return dict(json.load(answer))
 
-    def wait(self) -> None:
-        """Until it answers."""
+    def wait(self, server: subprocess.Popen[bytes] | None = None) -> None:
+        """Until it answers, or has ended instead."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 self.requests()
                 return
             except OSError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or (server is not None and server.poll() is not None):
                     raise
                 time.sleep(0.1)
 
 
 @contextmanager
 def serve_processes(
-    folder: Path, runtime: str, variables: Mapping[str, str], slots: int = 4
+    folder: Path, runtime: str, variables: Mapping[str, str], slots: int = 4, minute: float = 60.0
 ) -> Iterator[RunningCloud]:
     """A cloud whose jobs are processes of this machine: where there is no Docker, and for speed."""
-    server, cloud = start_processes(folder, free_port(), runtime, variables, slots)
+    server, cloud = start_processes(folder, free_port(), runtime, variables, slots, minute)
     try:
-        cloud.wait()
+        cloud.wait(server)
         yield cloud
     finally:
         server.send_signal(signal.SIGTERM)
@@ -67,12 +67,18 @@ def serve_processes(
 
 
 def start_processes(
-    folder: Path, port: int, runtime: str, variables: Mapping[str, str], slots: int = 4
+    folder: Path,
+    port: int,
+    runtime: str,
+    variables: Mapping[str, str],
+    slots: int = 4,
+    minute: float = 60.0,
 ) -> tuple[subprocess.Popen[bytes], RunningCloud]:
     """Start the server as a process, which goes on after us unless it is told to end."""
     cloud = RunningCloud(f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "cloud.server", "--port", str(port), "--disk", str(folder / "disk")]
     command += ["--slots", str(slots), "--endpoint", cloud.endpoint, "--runtime", runtime]
+    command += ["--minute", str(minute)]
     for name, value in variables.items():
         command += ["--variable", f"{name}={value}"]
     with open(folder / "cloud.log", "ab") as log:

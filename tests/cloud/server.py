@@ -137,6 +137,7 @@ def main() -> None:
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument("--disk", required=True, help="folder for what jobs mount of their host")
     parser.add_argument("--slots", type=int, default=4, help="how many jobs run at once")
+    parser.add_argument("--minute", type=float, default=60.0, help="seconds that a minute of timeouts takes")
     parser.add_argument("--endpoint", required=True, help="address of this server, for jobs")
     parser.add_argument("--network", help="Docker network of the jobs")
     parser.add_argument("--runtime", help="run jobs as processes, by this Python")
@@ -158,6 +159,7 @@ def main() -> None:
         region=given.region,
         variables=credentials,
         disk=os.path.abspath(given.disk),
+        minute=given.minute,
     )
     batch.install()
     app = Cloud(DomainDispatcherApplication(create_backend_app), batch)

@@ -35,11 +35,14 @@ class Workers:
         prepare: Callable[[Job], Container],
         write: Callable[[Job, bytes], None],
         fits: Callable[[Job], str | None],
+        minute: float = 60.0,
     ) -> None:
         self._host = host
         self._prepare = prepare
         self._write = write
         self._fits = fits
+        self._speed = minute / 60
+        """Seconds that a second of a timeout takes: tests do not wait for a minute."""
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._runnable: deque[Job] = deque()
@@ -151,7 +154,7 @@ class Workers:
         except CannotStartError as error:
             return not_started(error)
         job.stream = f"{job.request['streamPrefix']}/default/{uuid.uuid4().hex}"
-        attempt = Attempt(running, job.timeout)
+        attempt = Attempt(running, job.timeout * self._speed if job.timeout else None)
         with self._changed:
             job.started = int(time.time() * 1000)
             job.move(RUNNING)
@@ -183,7 +186,7 @@ class Workers:
 class Attempt:
     """A running container, and when it has to end."""
 
-    def __init__(self, running: Running, timeout: int | None) -> None:
+    def __init__(self, running: Running, timeout: float | None) -> None:
         self.status_reason = ""
         self._running = running
         self._deadline = time.monotonic() + timeout if timeout else None

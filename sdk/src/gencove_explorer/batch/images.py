@@ -27,8 +27,9 @@ def split(image: str) -> tuple[str, str, str]:
 class Images:
     """Images by digest; each name is looked up once."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, python: str = "") -> None:
         self._aws = aws
+        self._python = python or python_minor()
         self._found: dict[str, str] = {}
 
     def pin(self, image: str) -> str:
@@ -39,7 +40,7 @@ class Images:
         repository, tag, digest = split(image)
         if digest:
             return f"{repository}@{digest}"
-        tagged = f"{repository}:{tag or default_tag(python_minor())}"
+        tagged = f"{repository}:{tag or default_tag(self._python)}"
         if tagged not in self._found:
             self._found[tagged] = f"{repository}@{self._digest(repository, tagged.rpartition(':')[2])}"
         return self._found[tagged]
@@ -72,9 +73,9 @@ class Images:
         tags = sorted({each for detail in details for each in detail.get("imageTags", [])})
         there = ", ".join(tags[-10:]) or "none"
         text = f"there is no image {repository}:{tag}; there are: {there}"
-        if tag == default_tag(python_minor()):
+        if tag == default_tag(self._python):
             text += (
-                f". What Python {python_minor()} pickles only that Python reads: build and push its image "
-                f"(make image PYTHON=python{python_minor()}), or submit from a Python that has one"
+                f". What Python {self._python} pickles only that Python reads: build and push its image "
+                f"(make image PYTHON=python{self._python}), or submit from a Python that has one"
             )
         return text
