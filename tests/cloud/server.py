@@ -3,7 +3,8 @@
 Beside AWS's own there are, all of them POST with JSON but the first:
 
 GET /_cloud/requests?after=N   what was asked since the Nth request
-/_cloud/faults                 {service, action, kind, times}: throttle, error, drop, or lose the answer
+/_cloud/faults                 {kind, times, and what it is for: service, action, key, path}; kinds are
+                               throttle, error, drop (before), lose (the answer, after it was done)
 /_cloud/reclaim                {jobId, lost}: a running job's machine is taken away
 /_cloud/forget                 {jobId}: as if it had ended a week ago
 /_cloud/age                    {jobId, seconds}: as if it had been submitted earlier
@@ -28,6 +29,15 @@ from cloud.batch import Batch
 from cloud.hosts import DockerHost, Host, ProcessHost
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+
+_BATCH = {
+    name.lower(): name
+    for name in (
+        *("SubmitJob", "DescribeJobs", "ListJobs", "TerminateJob", "CancelJob", "RegisterJobDefinition"),
+        *("DescribeJobDefinitions", "DescribeJobQueues", "DescribeComputeEnvironments"),
+        *("CreateJobQueue", "CreateComputeEnvironment"),
+    )
+}
 
 _ANSWERS = {
     ("s3", "throttle"): ("503 Slow Down", "application/xml", "<Error><Code>SlowDown</Code></Error>"),
@@ -98,20 +108,33 @@ def _describe(environ: dict[str, Any]) -> dict[str, Any]:
     """What a request asks for: service and action, as AWS names them where the request does."""
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, _, service = scope.groups() if scope else ("", "", "")
-    path = environ["PATH_INFO"]
-    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if service == "batch":
-        action = path.rpartition("/")[2]
-    elif service == "s3" or not action:
-        action = environ["REQUEST_METHOD"]
-    query = environ["QUERY_STRING"]
+        action = _BATCH.get(path.rpartition("/")[2], path)
+    elif service == "s3":
+        action = _s3_action(environ["REQUEST_METHOD"], path.strip("/"), query)
+    else:
+        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or environ["REQUEST_METHOD"]
     return {"service": service, "action": action, "path": path, "query": query, "key": key, "status": 0}
 
 
+def _s3_action(method: str, path: str, query: str) -> str:
+    asked = parse_qs(query, keep_blank_values=True)
+    if "/" not in path:
+        return {"GET": "ListObjectsV2", "HEAD": "HeadBucket", "POST": "DeleteObjects"}.get(
+            method, "CreateBucket"
+        )
+    if "uploads" in asked:
+        return "CreateMultipartUpload"
+    if "uploadId" in asked:
+        return {"PUT": "UploadPart", "POST": "CompleteMultipartUpload"}.get(method, "AbortMultipartUpload")
+    return f"{method.capitalize()}Object"
+
+
 def _hits(fault: dict[str, Any], asked: dict[str, Any]) -> bool:
-    if fault["times"] <= 0 or fault["service"] != asked["service"]:
-        return False
-    return fault.get("action") in (None, asked["action"]) and fault.get("path", "") in asked["path"]
+    """Whether a fault is for this request: all that it names besides its kind is as asked."""
+    names = fault.keys() & asked.keys()
+    return fault["times"] > 0 and all(fault[name] == asked[name] for name in names)
 
 
 def _noting(start: Callable[..., Any], asked: dict[str, Any]) -> Callable[..., Any]:

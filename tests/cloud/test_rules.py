@@ -210,7 +210,7 @@ def test_faults_are_made_as_often_as_asked_for(cloud: RunningCloud, batch: Any):
     from botocore.config import Config
 
     before = len(cloud.requests())
-    cloud.tell("faults", service="batch", action="describejobs", kind="throttle", times=2)
+    cloud.tell("faults", service="batch", action="DescribeJobs", kind="throttle", times=2)
     once = boto3.client(
         "batch",
         endpoint_url=cloud.endpoint,
@@ -223,5 +223,5 @@ def test_faults_are_made_as_often_as_asked_for(cloud: RunningCloud, batch: Any):
         with pytest.raises(ClientError, match="TooManyRequests"):
             once.describe_jobs(jobs=["x"])
     assert once.describe_jobs(jobs=["x"])["jobs"] == []
-    asked = [each for each in cloud.requests(before) if each["action"] == "describejobs"]
+    asked = [each for each in cloud.requests(before) if each["action"] == "DescribeJobs"]
     assert [each.get("fault") for each in asked] == ["throttle", "throttle", None]
