@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import arrays, data, downloads, environments, starts
+from benchmarks import arrays, batch, data, downloads, environments, starts
 
 BENCHMARKS = {
     "array": arrays.array,
@@ -17,6 +17,8 @@ BENCHMARKS = {
     "download": downloads.download,
     "files": data.files,
     "inputs": data.inputs,
+    "batch-requests": batch.batch_requests,
+    "container-start": batch.container_start,
 }
 
 

@@ -11,6 +11,7 @@ GET /_cloud/requests?after=N   what was asked since the Nth request
 """
 
 import argparse
+import io
 import json
 import os
 import re
@@ -114,8 +115,15 @@ def _describe(environ: dict[str, Any]) -> dict[str, Any]:
     elif service == "s3":
         action = _s3_action(environ["REQUEST_METHOD"], path.strip("/"), query)
     else:
-        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or environ["REQUEST_METHOD"]
+        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or _form_action(environ)
     return {"service": service, "action": action, "path": path, "query": query, "key": key, "status": 0}
+
+
+def _form_action(environ: dict[str, Any]) -> str:
+    """The action of services that take forms: IAM, STS, EC2."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return parse_qs(body.decode(errors="replace")).get("Action", [environ["REQUEST_METHOD"]])[0]
 
 
 def _s3_action(method: str, path: str, query: str) -> str:

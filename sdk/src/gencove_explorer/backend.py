@@ -13,7 +13,7 @@ from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
 from gencove_explorer.records import IndexRecord
-from gencove_explorer.settings import Settings
+from gencove_explorer.settings import EXECUTORS, Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
 from gencove_explorer.stores import open_configured_store
 from gencove_explorer.submission import Parts, describe, index_record, write_round
@@ -41,6 +41,7 @@ class Backend:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.load()
+        self._executors: dict[str, Executor] = {}
 
     @cached_property
     def store(self) -> Store:
@@ -66,21 +67,18 @@ class Backend:
 
     def executor_named(self, name: str) -> Executor:
         """The executor that a round was submitted to."""
+        if name not in self._executors:
+            self._executors[name] = self.executor if name == self.settings.executor else self._open(name)
+        return self._executors[name]
+
+    def _open(self, name: str) -> Executor:
         if name == "foreground":
             from gencove_explorer.foreground import ForegroundExecutor
 
             return ForegroundExecutor(self.settings)
-        if name == self.settings.executor:
-            return self.executor
-        if name == "local":
-            from gencove_explorer.local.client import LocalExecutor
-
-            return LocalExecutor(self.settings)
-        if name == "batch":
-            from gencove_explorer.batch.client import BatchExecutor
-
-            return BatchExecutor(self.settings)
-        raise ConfigError(f"the analysis was submitted to {name!r}, which is not configured here")
+        if name in EXECUTORS:
+            return open_executor(self.settings.with_(executor=name))
+        raise ConfigError(f"the analysis was submitted to {name!r}, which this version does not have")
 
     def submit(self, draft: Draft) -> StoredAnalysis:
         """Write a draft to the store and hand it to the executor."""

@@ -71,13 +71,14 @@ class StoredAnalysis:
 
     def _look(self, job_index: int | None) -> Observed:
         rounds = self.rounds
+        executor = self.executor_named(rounds[-1].executor)
         names = outcome_names(self.store, self.id)
         return observe(
             self.record.jobs,
             rounds,
             names,
             read_closed(self.store, self.id),
-            lambda open_jobs: self.executor.describe(self.store, rounds, names, open_jobs, job_index),
+            lambda open_jobs: executor.describe(self.store, rounds, names, open_jobs, job_index),
         )
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class StoredAnalysis:
         observed = self.observe(job_index)
         if job_index is None:
             found = as_status(observed, self.record.array, self._reason(observed))
-            if len(self.rounds) > 1:
+            if len(self._rounds) > 1:
                 found["rounds"] = self._history()
             return Status(found)
         status = Status(status=observed.states[job_index])
@@ -96,10 +97,10 @@ class StoredAnalysis:
 
     def _history(self) -> list[dict[str, Any]]:
         """Each round: its number, how many jobs it ran, and what it changed."""
-        before = [None, *self.rounds]
+        rounds = list(self._rounds.values())
         return [
             {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
-            for last, each in zip(before, self.rounds, strict=False)
+            for last, each in zip([None, *rounds], rounds, strict=False)
         ]
 
     def reason_of(self, observed: Observed, index: int) -> str | None:
