@@ -6,8 +6,8 @@ import pytest
 
 from explorer_runner.locked import locked_wheels
 from gencove_explorer.errors import PackageError
-from gencove_explorer.packages import lock
-from gencove_explorer.packages.platforms import IMAGE, environment_of, tags_of
+from gencove_explorer.packages import IMAGE_PLATFORM, lock
+from gencove_explorer.packages.platforms import environment_of, tags_of
 
 
 def test_the_tags_of_a_platform_are_older_and_older():
@@ -25,7 +25,7 @@ def test_markers_see_the_platform():
 
 
 def test_wheels_are_of_the_platform_that_is_asked_for(home: Path):
-    for platform in ("aarch64-manylinux_2_28", IMAGE):
+    for platform in ("aarch64-manylinux_2_28", IMAGE_PLATFORM):
         made = lock(["markupsafe==3.0.3"], home, platform)
         assert made is not None
         (wheel,) = locked_wheels(made)
@@ -34,4 +34,4 @@ def test_wheels_are_of_the_platform_that_is_asked_for(home: Path):
 
 def test_what_a_platform_has_no_wheel_of_is_refused_by_its_name(home: Path):
     with pytest.raises(PackageError, match="pywin32"):
-        lock(["pywin32"], home, IMAGE)
+        lock(["pywin32"], home, IMAGE_PLATFORM)

@@ -33,6 +33,7 @@ class Drain:
         self._foreground = foreground
         self._child: int | None = None
         self._kill_at = 0.0
+        self._end_at = 0.0
         self._log: BinaryIO | None = None
         self._log_path = ""
         self._marked = time.monotonic()
@@ -96,6 +97,8 @@ class Drain:
                         self._end("ended with its run_local: that was interrupted, or its process is gone")
                 elif not self._copy(descriptor, readers[descriptor]):
                     watched.remove(descriptor)
+            if self._end_at and not self._kill_at and time.monotonic() >= self._end_at:
+                self._end(processes.TIMED_OUT)
             if self._kill_at and time.monotonic() >= self._kill_at:
                 processes.end_group(pid, signal.SIGKILL)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on there is only writing down
@@ -105,8 +108,13 @@ class Drain:
                 pass
         return status
 
+    def limit(self, seconds: float) -> None:
+        """End the job after this time, as AWS Batch would."""
+        self._end_at = time.monotonic() + seconds
+
     def _patience(self) -> float | None:
-        return max(0.0, self._kill_at - time.monotonic()) if self._kill_at else None
+        due = self._kill_at or self._end_at
+        return max(0.0, due - time.monotonic()) if due else None
 
     def _copy(self, reader: int, number: int) -> bool:
         """Copy what there is to read; False at the end, or when there is nothing right now."""

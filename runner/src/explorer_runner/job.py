@@ -22,7 +22,7 @@ from typing import BinaryIO, NoReturn
 
 from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
 from explorer_runner.child import Job, execute, publish
-from explorer_runner.drain import Drain
+from explorer_runner.drain import Drain, Terminated
 from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
@@ -70,12 +70,14 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     ``forward=False`` lets what the job prints go to its log only.
     """
     processes.become_subreaper()
-    drain = Drain(foreground=foreground, forward=forward)
-    pid, orders = _fork_child(drain)
     try:
-        return _Parent(order, drain, pid, orders).run()
+        drain = Drain(foreground=foreground, forward=forward)
+        pid, orders = _fork_child(drain)
+        return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
+        if isinstance(error, Terminated):
+            return 128 + signal.SIGTERM
         return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
 
 
@@ -155,8 +157,10 @@ def _read_report(path: str) -> tuple[Outcome, Collected] | None:
 
 
 class _Parent:
-    def __init__(self, order: Order, drain: Drain, pid: int, orders: BinaryIO) -> None:
+    def __init__(self, order: Order, drain: Drain, pid: int, orders: BinaryIO, foreground: bool) -> None:
         self.order = order
+        self.foreground = foreground
+        """Whether nobody else sees to limits."""
         self.drain = drain
         self.pid = pid
         self.orders = orders
@@ -248,6 +252,8 @@ class _Parent:
             "started": self.job.outcome.started,
         }
         claim.running(self.lock)
+        if self.foreground and spec.job_definition.timeout_seconds:
+            self.drain.limit(spec.job_definition.timeout_seconds)
         members = {name: data for name, data in self.loaded.members.items() if name != payload.INPUTS}
         frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
         self.orders.close()

@@ -96,8 +96,11 @@ class Analysis:
             _log.info("Analysis ID: %s", analysis.id)
         return self.id
 
-    def run_local(self, job_index: int | None = None, parallel: int = 1) -> None:
+    def run_local(self, job_index: int | None = None, parallel: int = 1, container: bool = False) -> None:
         """Run here and now, in processes of its own, with the output in the cell as it comes.
+
+        With ``container`` they are containers, by Docker, of the image and with the limits that the
+        jobs have on AWS Batch: the last mile before the cluster, and the same on any machine.
 
         An array's jobs run one after the other, or ``parallel`` at once, or only ``job_index``.
         Dependencies that have not succeeded are run first, here. Stops at the first failure and
@@ -105,7 +108,7 @@ class Analysis:
         """
         from gencove_explorer.runs import run_here
 
-        run_here(self, job_index, parallel)
+        run_here(self, job_index, parallel, container)
 
     def retry_failed(
         self,

@@ -7,6 +7,24 @@ import json
 import sys
 
 
+def find_credentials() -> dict[str, str] | None:
+    """boto3's credentials as environment variables; None if it finds none."""
+    from boto3.session import Session
+
+    session = Session()
+    found = session.get_credentials()
+    if found is None:
+        return None
+    frozen = found.get_frozen_credentials()
+    named = {
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_SESSION_TOKEN": frozen.token,
+        "AWS_REGION": session.region_name,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
 def main() -> int:
     """Print what boto3 finds (variables, profiles, SSO, roles)."""
     from boto3.session import Session

@@ -1,29 +1,24 @@
 """run_local: jobs in the foreground, each by its own runner, their output in the cell as it comes."""
 
-import codecs
 import fcntl
 import os
 import selectors
 import signal
-import subprocess
-import sys
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import find_uv
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import claim_private, remove_tree
+from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, outcome_key, round_key
 from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
 from gencove_explorer.local.processes import owner_of
-from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import RUNNABLE, Observed, settle
+from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.readers import FileReader, Reader
 from gencove_explorer.records import (
     Closed,
@@ -33,11 +28,10 @@ from gencove_explorer.records import (
     write_closed,
     write_index,
 )
+from gencove_explorer.runner import Runner, in_container, on_host, scratch_folder
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis
 
-_END_SECONDS = 30.0
-_CHUNK = 1 << 16
 GONE = "the process that ran it ended (run_local)"
 LOST = "Host lost: its runner was ended before it could write what became of the job (run_local)"
 NEVER_STARTED = "never started: run_local ended before its turn"
@@ -47,12 +41,12 @@ class ForegroundExecutor:
     """What other processes see of a run_local: who runs it holds a lock on its round's record."""
 
     name = "foreground"
-    platform: str | None = None
     poll_seconds = LocalExecutor.poll_seconds
     tail_seconds = LocalExecutor.tail_seconds
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, container: bool = False) -> None:
         self.settings = settings
+        self.platform: str | None = IMAGE_PLATFORM if container else None
         self.place = place_of(settings.home)
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
@@ -113,15 +107,19 @@ class ForegroundExecutor:
         return []
 
 
-def run_foreground(stored: StoredAnalysis, settings: Settings, parallel: int) -> None:
+def run_foreground(
+    stored: StoredAnalysis, settings: Settings, parallel: int, *, container: bool = False
+) -> None:
     """Run the jobs of an analysis, ``parallel`` at once, and copy what they print.
 
     Stops at the first failure and raises it as JobFailed; an interrupt ends the jobs too.
     """
     record = stored.rounds[-1]
-    _sweep(stored.store, _scratch(settings))
+    _sweep(stored.store, scratch_folder(settings))
+    begin = in_container if container else on_host
+    start = begin(stored.store, record, settings)
     positions = iter(range(record.jobs))
-    runners: list[_Runner] = []
+    runners: list[Runner] = []
     failed = False
     with hold(stored.store, record), selectors.DefaultSelector() as selector:
         try:
@@ -130,7 +128,7 @@ def run_foreground(stored: StoredAnalysis, settings: Settings, parallel: int) ->
                     position = next(positions, None)
                     if position is None:
                         break
-                    runners.append(_Runner(stored, record, position, settings, selector))
+                    runners.append(Runner(stored, position, start, selector))
                 if not runners:
                     break
                 for key, _ in selector.select():
@@ -149,94 +147,6 @@ def run_foreground(stored: StoredAnalysis, settings: Settings, parallel: int) ->
             close_unended(stored.store, record, NEVER_STARTED)
     if failed:
         stored.require_success()
-
-
-class _Runner:
-    """One job's runner: a process, with both its streams copied to ours."""
-
-    def __init__(
-        self,
-        stored: StoredAnalysis,
-        record: RoundRecord,
-        position: int,
-        settings: Settings,
-        selector: selectors.BaseSelector,
-    ) -> None:
-        index = record.index_of(position)
-        self._prefix = f"[{index}] " if stored.record.array else ""
-        self._process = subprocess.Popen(
-            _command(stored.store, record, position, settings),
-            env=variables_of(record, settings),
-            cwd="/",
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self._open: dict[IO[bytes], tuple[codecs.IncrementalDecoder, list[str]]] = {}
-        for pipe in (self._process.stdout, self._process.stderr):
-            assert pipe is not None
-            self._open[pipe] = (codecs.getincrementaldecoder("utf-8")(errors="replace"), [""])
-            selector.register(pipe, selectors.EVENT_READ, self)
-
-    @property
-    def silent(self) -> bool:
-        """Whether both streams have ended, which is when the runner is about to."""
-        return not self._open
-
-    def copy(self, pipe: IO[bytes], selector: selectors.BaseSelector) -> None:
-        """Copy what has come: an array's by whole lines, each marked with its index."""
-        decoder, rest = self._open[pipe]
-        chunk = os.read(pipe.fileno(), _CHUNK)
-        text = decoder.decode(chunk, final=not chunk)
-        if self._prefix:
-            *lines, rest[0] = (rest[0] + text).split("\n")
-            if not chunk and rest[0]:
-                lines.append(rest[0])
-            text = "".join(f"{self._prefix}{line}\n" for line in lines)
-        target = sys.stdout if pipe is self._process.stdout else sys.stderr
-        target.write(text)
-        target.flush()
-        if not chunk:
-            selector.unregister(pipe)
-            del self._open[pipe]
-
-    def end(self) -> None:
-        """Let the job end: its runner notices that its input has closed, and writes that down."""
-        if self._process.stdin and not self._process.stdin.closed:
-            self._process.stdin.close()
-
-    def wait(self) -> int:
-        """The exit code, after the end."""
-        self.end()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
-        try:
-            return self._process.wait(timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
-
-
-def _command(store: Store, record: RoundRecord, position: int, settings: Settings) -> list[str]:
-    claim_private(str(settings.home))
-    facts = {
-        "--store": store.uri,
-        "--analysis": record.id,
-        "--round": record.round,
-        "--index": position,
-        "--digest": record.payload,
-        "--scratch": _scratch(settings),
-        "--environments": settings.home / "environments",
-        "--uv": find_uv(),
-    }
-    runtime = [find_runtime(settings.home), "-P", "-s", "-m", "explorer_runner", "--foreground"]
-    return [*runtime, *(str(each) for fact in facts.items() for each in fact)]
-
-
-def _scratch(settings: Settings) -> Path:
-    return settings.home / "scratch" / "foreground"
 
 
 def _sweep(store: Store, scratch: Path) -> None:

@@ -9,6 +9,7 @@ from explorer_runner.stores import Store
 from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.drafts import in_order, prepare, ref_of_draft
 from gencove_explorer.errors import DependencyError
+from gencove_explorer.executors import Executor
 from gencove_explorer.stored import StoredAnalysis
 from gencove_explorer.submission import user_name
 
@@ -22,7 +23,7 @@ def submit(target: "Analysis") -> list["Analysis"]:
     Returns what was submitted, dependencies first.
     """
     backend = Backend()
-    drafts = _prepare(target, backend, foreground=False)
+    drafts = _prepare(target, backend, backend.executor)
     try:
         for analysis, draft in drafts:
             analysis._stored = backend.submit(draft)
@@ -32,16 +33,17 @@ def submit(target: "Analysis") -> list["Analysis"]:
     return [analysis for analysis, _ in drafts]
 
 
-def run_here(target: "Analysis", job_index: int | None, parallel: int) -> None:
+def run_here(target: "Analysis", job_index: int | None, parallel: int, container: bool = False) -> None:
     """Run ``target`` in the foreground, and before it those dependencies that have not succeeded."""
-    from gencove_explorer.foreground import run_foreground
+    from gencove_explorer.foreground import ForegroundExecutor, run_foreground
 
     if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
         raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
     backend = Backend()
-    for analysis, draft in _prepare(target, backend, foreground=True, only=job_index):
+    here = ForegroundExecutor(backend.settings, container=container)
+    for analysis, draft in _prepare(target, backend, here, only=job_index):
         analysis._stored = backend.submit_foreground(draft)
-        run_foreground(analysis._stored, backend.settings, parallel)
+        run_foreground(analysis._stored, backend.settings, parallel, container=container)
 
 
 def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
@@ -55,10 +57,10 @@ def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
 
 
 def _prepare(
-    target: "Analysis", backend: Backend, *, foreground: bool, only: int | None = None
+    target: "Analysis", backend: Backend, executor: Executor, *, only: int | None = None
 ) -> list[tuple["Analysis", Draft]]:
     """Prepare all that has to be run for ``target`` (of itself ``only`` one job); nothing is written."""
-    executor = backend.executor_named("foreground") if foreground else backend.executor
+    foreground = executor is not backend.executor
     store = backend.local_store if foreground else backend.store
     drafts: dict[int, Draft] = {}
     prepared: list[tuple[Analysis, Draft]] = []

@@ -22,7 +22,7 @@ from gencove_explorer.batch.jobs import Jobs
 from gencove_explorer.batch.streams import StreamReader
 from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.observe import RUNNING, STARTING, SUBMITTED, Observed, settle
-from gencove_explorer.packages.platforms import IMAGE
+from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.readers import Reader
 from gencove_explorer.records import (
     Closed,
@@ -45,7 +45,7 @@ class BatchExecutor:
     """See gencove_explorer.executors."""
 
     name = "batch"
-    platform: str | None = IMAGE
+    platform: str | None = IMAGE_PLATFORM
     poll_seconds = 15.0
     tail_seconds = (1.0, 5.0)
 

@@ -35,6 +35,7 @@ from gencove_explorer.errors import JobFailed
     "--pip", "pip_packages", multiple=True, metavar="REQUIREMENT", help="A package; may be repeated."
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help="May be repeated.")
+@click.option("--container", is_flag=True, help="With --local: in containers of the jobs' image, by Docker.")
 @click.option("--local", is_flag=True, help="Run here and now, with the output as it comes (run_local).")
 @click.option("--wait", is_flag=True, help="Wait until all jobs have ended; exit code 1 if any failed.")
 @json_option
@@ -49,6 +50,7 @@ def run(
     name: str | None,
     pip_packages: tuple[str, ...],
     labels: tuple[str, ...],
+    container: bool,
     local: bool,
     wait: bool,
     as_json: bool,
@@ -78,7 +80,7 @@ def run(
     )
     if local:
         try:
-            analysis.run_local()
+            analysis.run_local(container=container)
         except JobFailed:
             pass  # its traceback was shown as it came; the status below says the rest
     else:

@@ -6,10 +6,6 @@ from collections.abc import Callable, Collection, Mapping
 
 from explorer_runner import logs
 
-TIMED_OUT = "Job attempt duration exceeded timeout"
-"""AWS Batch's own reason
-(https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
-
 POLL_SECONDS = 0.25
 """Between two looks at the jobs: what a job grows by in this time may pass its limit unseen."""
 _MARK_SECONDS = 5.0

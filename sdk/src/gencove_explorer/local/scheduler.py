@@ -14,13 +14,13 @@ from typing import Any
 
 from explorer_runner.errors import StoreError
 from explorer_runner.folders import make_private
-from explorer_runner.processes import OUT_OF_MEMORY
+from explorer_runner.processes import OUT_OF_MEMORY, TIMED_OUT
 from gencove_explorer._version import __version__
 from gencove_explorer.local import processes
 from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
 from gencove_explorer.local.forkers import ForkerHandle
 from gencove_explorer.local.ledger import Ledger
-from gencove_explorer.local.limits import POLL_SECONDS, TIMED_OUT, Limits
+from gencove_explorer.local.limits import POLL_SECONDS, Limits
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe

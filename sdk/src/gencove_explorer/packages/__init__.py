@@ -15,7 +15,13 @@ from pathlib import Path
 from explorer_runner.stores import Store
 from gencove_explorer.packages.requirements import check_requirements
 
-__all__ = ["check_requirements", "lock", "publish"]
+__all__ = ["IMAGE_PLATFORM", "check_requirements", "lock", "publish"]
+
+IMAGE_PLATFORM = "x86_64-manylinux_2_28"
+"""What jobs in containers are: the runner image's glibc is newer, images of the user's own may be older.
+
+See https://peps.python.org/pep-0600/; the name is uv's (``--python-platform``).
+"""
 
 
 def lock(requirements: Sequence[str], home: Path, platform: str | None = None) -> bytes | None:

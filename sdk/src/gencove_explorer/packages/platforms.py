@@ -6,11 +6,6 @@ from collections.abc import Sequence
 from packaging.markers import Environment, default_environment
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-IMAGE = "x86_64-manylinux_2_28"
-"""What jobs in containers are: the runner image's glibc is newer, and images of the user's own may be older.
-
-See https://peps.python.org/pep-0600/; the name is uv's (``--python-platform``).
-"""
 _OLDER = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
