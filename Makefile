@@ -41,7 +41,7 @@ test: $(READY) ## Run all tests; those with containers need Docker
 
 .PHONY: test-aws
 test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)
-	@EXPLORER_TEST_AWS=1 $(BIN)/python -m pytest tests/contract -k aws
+	@EXPLORER_TEST_AWS=1 $(BIN)/python -m pytest --timeout=3600 tests/contract
 
 .PHONY: image
 image: dist ## Build the runner image of this version and Python (BASE_IMAGE=..., IMAGE=repository)

@@ -1,10 +1,13 @@
 """What tests of several folders share beside fixtures."""
 
+import os
 import time
 from collections.abc import Callable
 
 SECONDS = 60.0
 """How long a test waits for something that ought to happen at once."""
+WAIT = 1800.0 if "EXPLORER_TEST_AWS" in os.environ else 60.0
+"""How long a test waits for jobs: a real cluster has to start machines first."""
 
 
 def eventually(holds: Callable[[], object], seconds: float = SECONDS) -> None:

@@ -1,13 +1,25 @@
 """The contract's tests run on every executor: ``home`` is a home folder of each kind."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
+GIVEN = dict(os.environ)
+KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
+"""On AWS only where somebody asks for it (make test-aws): it takes long, and costs."""
 
-@pytest.fixture(params=["local", "cloud"])
-def home(request: pytest.FixtureRequest) -> Path:
-    """A home folder that submits to this machine, and one that submits to AWS Batch."""
+
+@pytest.fixture(params=KINDS)
+def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder that submits to this machine, the local cloud, or the account that is configured."""
     if request.param == "cloud":
         return request.getfixturevalue("cloud_home")
-    return request.getfixturevalue("environment")("home")
+    home = request.getfixturevalue("environment")("home")
+    if request.param == "aws":
+        for name, value in GIVEN.items():
+            if name.startswith(("AWS_", "EXPLORER_BATCH__")):
+                monkeypatch.setenv(name, value)
+        monkeypatch.setenv("EXPLORER_STORE", f"{GIVEN['EXPLORER_STORE']}/tests/{time.time_ns()}")
+    return home

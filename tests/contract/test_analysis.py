@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from support import WAIT
 
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import JobFailed, NotFinished, NotSubmitted, WaitTimeout
@@ -380,7 +381,7 @@ def test_terminate_ends_one_job_of_an_array(home: Path):
     an = Analysis(function=slow, input=[0.1, 0.1, 100, 0.1], job_definition=SMALL)
     an.run()
     an.terminate(2)
-    an.wait_done(timeout=60)
+    an.wait_done(timeout=WAIT)
     assert an.status()["jobs"] == {"SUCCEEDED": 3, "FAILED": 1}
     assert an.status(2)["reason"].startswith("Terminated by ")
 
@@ -392,9 +393,9 @@ def test_terminate_all_ends_running_and_waiting_jobs(home: Path):
     an = Analysis(function=slow, input=[100] * 50, job_definition=SMALL)
     then = Analysis(function=after, depends_on=[an])
     then.run()
-    an.wait_running_or_done(timeout=60)
+    an.wait_running_or_done(timeout=WAIT)
     an.terminate_all()
-    then.wait_done(timeout=60)
+    then.wait_done(timeout=WAIT)
     assert an.status()["jobs"] == {"FAILED": 50}
     assert then.status()["reason"].startswith("Dependency failed")
     an.terminate_all()  # nothing is left to end: nothing happens
@@ -421,18 +422,18 @@ def test_unfinished_analyses_say_so(home: Path):
     with pytest.raises(WaitTimeout, match="its jobs go on"):
         an.wait_done(timeout=0.2)
     an.terminate()
-    an.wait_done(timeout=60)
+    an.wait_done(timeout=WAIT)
 
 
 def test_states_on_the_way(home: Path):
     a1 = Analysis(function=slow, input=100)
     a2 = Analysis(function=slow, input=1, name="waits", depends_on=[a1])
     a2.run()
-    a1.wait_running_or_done(timeout=60)
+    a1.wait_running_or_done(timeout=WAIT)
     assert a1.status()["status"] == "RUNNING"
     assert a2.status()["status"] in ("SUBMITTED", "PENDING")
     a1.terminate()
-    a2.wait_done(timeout=60)
+    a2.wait_done(timeout=WAIT)
     assert a2.status()["status"] == "FAILED"
 
 
@@ -448,7 +449,7 @@ def test_delete(home: Path):
     with pytest.raises(Exception, match="terminate_all"):
         blocked.delete()
     blocked.terminate_all()
-    blocked.wait_done(timeout=60)
+    blocked.wait_done(timeout=WAIT)
     an.delete()
     with pytest.raises(KeyError, match="no analysis"):
         JobManager().get_analysis(identifier)
@@ -495,7 +496,7 @@ def test_an_interrupt_ends_the_waiting_and_says_how_to_come_back(
         an.wait_done()
     said = capsys.readouterr().err
     assert f"the jobs go on. To come back, from anywhere: JobManager().get_analysis(job_id='{an.id}')" in said
-    an.wait_done(timeout=60)
+    an.wait_done(timeout=WAIT)
     assert an.status()["status"] == "SUCCEEDED"
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support import WAIT
 
 from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
@@ -145,7 +146,7 @@ def test_a_list_prints_as_a_table(home: Path):
         function=work, input=["<b>", "y"], job_definition=JobDefinition(cpu=1, memory_mb=300), name="table"
     )
     an.run()
-    an.wait_done(timeout=60)
+    an.wait_done(timeout=WAIT)
     found = JobManager().list_jobs(since="1h")
     text = str(found)
     assert text.splitlines()[0].split() == ["ID", "Name", "User", "Submitted", "Jobs", "Status"]
@@ -185,7 +186,7 @@ def test_nothing_is_unpickled_for_it(home: Path, tmp_path: Path):
 
     an = Analysis(function=lambda ac: None, input={"trap": Trap()})
     an.run()
-    an.wait_done(timeout=60)
+    an.wait_done(timeout=WAIT)
     marker.unlink()  # the job itself unpickled it, as it must
     again = JobManager().get_analysis(an.id)
     again.status()

@@ -237,3 +237,14 @@ def test_scratch_of_foreground_jobs_is_removed(home: Path):
 
     Analysis(function=work).run_local()
     assert os.listdir(home / "scratch" / "foreground") == []
+
+
+def test_a_timeout_holds_here_too(home: Path):
+    def work(ac):
+        import time
+
+        time.sleep(100)
+
+    an = Analysis(function=work, job_definition=JobDefinition(timeout_seconds=1))
+    with pytest.raises(JobFailed, match="Job attempt duration exceeded timeout"):
+        an.run_local()

@@ -1,0 +1,11 @@
+"""Every block of the description runs as it stands, in containers."""
+
+from pathlib import Path
+
+import pytest
+from blocks import DESCRIPTION, blocks, name_of, run_to_the_end
+
+
+@pytest.mark.parametrize("code", blocks(DESCRIPTION), ids=name_of)
+def test_a_block_of_the_description(container_home: Path, tmp_path: Path, code: str):
+    run_to_the_end(tmp_path, code)
