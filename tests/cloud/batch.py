@@ -184,6 +184,7 @@ class Batch:
             },
             user=properties.get("user", ""),
             read_only=properties.get("readonlyRootFilesystem", False),
+            init=properties.get("linuxParameters", {}).get("initProcessEnabled", False),
         )
 
     def _environment(self, job: Job) -> dict[str, str]:

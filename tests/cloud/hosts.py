@@ -32,6 +32,8 @@ class Container:
     """Path in the container -> path on the host."""
     user: str = ""
     read_only: bool = False
+    init: bool = False
+    """Whether an init process is its first."""
 
 
 class Running(Protocol):
@@ -82,6 +84,7 @@ class DockerHost:
                 cpu_shares=1024 * container.cpus,
                 user=container.user or None,
                 read_only=container.read_only,
+                init=container.init,
                 network=self._network,
                 labels={"explorer.cloud": container.name},
             )

@@ -16,15 +16,12 @@ class NoDockerError(Exception):
     """No Docker daemon answers, or there is no base image; the text says which and what to do."""
 
 
-def docker(*arguments: str | Path, check: bool = True, **variables: str) -> str:
-    """Run docker; its output. Raises CalledProcessError."""
-    done = subprocess.run(
-        ["docker", *arguments],
-        capture_output=True,
-        text=True,
-        check=check,
-        env={**os.environ, "DOCKER_BUILDKIT": "0", **variables},
-    )
+def docker(*arguments: str | Path, check: bool = True) -> str:
+    """Run docker; its output. With ``check`` a failure raises RuntimeError, with what it wrote."""
+    variables = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, env=variables)
+    if check and done.returncode:
+        raise RuntimeError(f"docker {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
 
 

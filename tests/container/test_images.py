@@ -33,7 +33,7 @@ def test_the_runner_image_says_what_it_is_and_holds_what_jobs_need(runner_image:
 
 
 def test_it_works_with_a_read_only_root(
-    container_home: Path, container_cloud: RunningCloud, runner_image: str, tmp_path: Path
+    container_home: Path, runner_image: str, docker_compose_project_name: str, tmp_path: Path
 ):
     def work(ac):
         ac.output.file("note").as_local().write_text("written")
@@ -53,7 +53,7 @@ def test_it_works_with_a_read_only_root(
         **{name: os.environ[name] for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
     }
     docker(
-        *("run", "--rm", "--read-only", f"--network={os.environ['EXPLORER_CLOUD_NETWORK']}"),
+        *("run", "--rm", "--read-only", f"--network={docker_compose_project_name}"),
         *(f"--env={name}={value}" for name, value in given.items()),
         *(f"--volume={tmp_path}:/explorer", runner_image),
     )

@@ -126,17 +126,32 @@ def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held:
     with progress.waiting("installing packages, once on this host"):
         pylock = lay_out(lock, store, source)
         venv = ("venv", "--quiet", "--no-project", "--no-config", "--no-cache")
-        _uv(uv, held, *venv, "--python", sys.executable, os.fspath(folder))
+        _uv(uv, held, source, *venv, "--python", sys.executable, os.fspath(folder))
         install = ("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config")
         cache = ("--cache-dir", os.fspath(source / "cache"))
-        _uv(uv, held, *install, *cache, "--python", os.fspath(folder), "--requirements", os.fspath(pylock))
+        _uv(
+            uv,
+            held,
+            source,
+            *install,
+            *cache,
+            "--python",
+            os.fspath(folder),
+            "--requirements",
+            os.fspath(pylock),
+        )
 
 
-def _uv(uv: str, held: int, *arguments: str) -> None:
+def _uv(uv: str, held: int, temporary: Path, *arguments: str) -> None:
     import subprocess  # likewise
 
     done = subprocess.run(
-        [uv, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, pass_fds=[held]
+        [uv, *arguments],
+        env={**os.environ, "TMPDIR": os.fspath(temporary)},  # elsewhere all may be read-only
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        pass_fds=[held],
     )
     if done.returncode != 0:
         raise PackageError(

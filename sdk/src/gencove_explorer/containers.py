@@ -67,7 +67,7 @@ def command(record: RoundRecord, image: str, store: str, disk: str, variables: S
     user = [f"--user={os.getuid()}:{os.getgid()}"]
     given = [f"--env={name}" for name in variables]
     return [
-        *("docker", "run", "--rm", "--interactive", f"--label=explorer.analysis={record.id}"),
+        *("docker", "run", "--rm", "--init", "--interactive", f"--label=explorer.analysis={record.id}"),
         *(*limits, *mounts, *user, *given, image, "explorer-runner"),
     ]
 

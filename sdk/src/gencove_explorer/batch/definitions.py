@@ -26,6 +26,8 @@ def content(image: str, secrets: Mapping[str, str], settings: BatchSettings) -> 
         # Every submission says what it needs; a definition must name something.
         "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
         "volumes": [{"name": "disk", "host": {"sourcePath": HOST_DISK}}],
+        # As process 1 the runner would be deaf to a SIGTERM that comes while Python starts.
+        "linuxParameters": {"initProcessEnabled": True},
         "mountPoints": [{"containerPath": DISK, "sourceVolume": "disk", "readOnly": False}],
     }
     if settings.job_role_arn:
