@@ -24,10 +24,10 @@ class Executor(Protocol):
     """Which of its kind it is, as rounds record it."""
     platform: str | None
     """What packages are resolved for, as uv names platforms; None: this machine."""
-    poll_seconds: float
-    """Longest pause between two looks, when somebody waits."""
+    poll_seconds: tuple[float, float]
+    """Shortest and longest pause between two looks, when somebody waits."""
     tail_seconds: tuple[float, float]
-    """Shortest and longest pause between two looks at a log that is followed."""
+    """Likewise of looks at a log that is followed."""
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         """The definition to submit with; None asks for the default.

@@ -14,7 +14,6 @@ from gencove_explorer.log import get_logger
 from gencove_explorer.observe import FINISHED, RUNNING, Observed
 from gencove_explorer.stored import StoredAnalysis
 
-_FIRST_SECONDS = 0.005
 _SHOW_AFTER_SECONDS = 0.5
 _LOG_SECONDS = (5.0, 60.0)
 """Between two lines in a log: at first, and at most; each pause is twice the last one."""
@@ -31,9 +30,10 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
     if timeout is not None and (isinstance(timeout, bool | str) or timeout < 0):
         raise ValueError(f"timeout={timeout!r}: use a number of seconds, from 0")
     begin = time.monotonic()
+    shortest, longest = stored.executor.poll_seconds
     with _show(stored) as show:
         while True:
-            looked = time.monotonic()
+            spent = time.process_time()
             observed = stored.observe()
             if until(observed):
                 show(observed)
@@ -43,8 +43,9 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
                 raise WaitTimeout(f"{stored.id} is {observed.state} after {timeout:g} s; its jobs go on")
             if now - begin > _SHOW_AFTER_SECONDS:
                 show(observed)
-            pause = max(_FIRST_SECONDS, (now - begin) / 10, 40 * (now - looked)) * random.uniform(0.8, 1.2)
-            longest = stored.executor.poll_seconds
+            # Looking must stay below a fortieth of a core.
+            costs = 40 * (time.process_time() - spent)
+            pause = max(shortest, (now - begin) / 10, costs) * random.uniform(0.8, 1.2)
             left = timeout - (now - begin) if timeout is not None else longest
             time.sleep(min(pause, longest, max(0.0, left)))
 

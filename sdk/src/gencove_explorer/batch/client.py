@@ -46,7 +46,7 @@ class BatchExecutor:
 
     name = "batch"
     platform: str | None = IMAGE_PLATFORM
-    poll_seconds = 15.0
+    poll_seconds = (0.5, 15.0)
     tail_seconds = (1.0, 5.0)
 
     def __init__(self, settings: Settings, aws: Aws | None = None) -> None:

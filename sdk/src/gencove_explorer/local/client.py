@@ -34,7 +34,7 @@ class LocalExecutor:
 
     name = "local"
     platform: str | None = None
-    poll_seconds = 2.0
+    poll_seconds = (0.005, 2.0)
     tail_seconds = (0.05, 0.5)
 
     def __init__(self, settings: Settings) -> None:
