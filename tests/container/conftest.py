@@ -1,6 +1,7 @@
 """Real containers of the real image, in a local cloud that pytest-docker brings up.
 
-Where no Docker daemon answers these tests are skipped, aloud; in CI that is a failure.
+Where no Docker daemon answers these tests are skipped, aloud; in CI (EXPLORER_TEST_CONTAINERS=required) that
+is a failure.
 """
 
 import os
@@ -28,7 +29,7 @@ def base_image() -> str:
         require_docker()
         return find_base()
     except NoDockerError as error:
-        if os.environ.get("CI"):
+        if os.environ.get("EXPLORER_TEST_CONTAINERS") == "required":
             pytest.fail(str(error))
         pytest.skip(f"containers are not tested: {error}")
 
