@@ -282,6 +282,35 @@ def test_a_job_that_was_terminated_says_by_whom(cloud_home: Path, batch: Any):
     an.wait_done(timeout=60)
 
 
+def test_a_retry_may_run_on_another_executor(
+    cloud_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def work(ac):
+        import time
+
+        if ac.input == 1:
+            raise ValueError("no")
+        print("begun", flush=True)
+        time.sleep(100)
+
+    an = Analysis(function=work, input=[0, 1])
+    an.run()
+    eventually(lambda: an.status(1)["status"] == "FAILED" and an.status(0)["status"] == "RUNNING")
+    monkeypatch.setenv("EXPLORER_EXECUTOR", "local")
+    here = JobManager().get_analysis(an.id)
+    assert here.retry_failed(function=double) == 1
+    eventually(lambda: here.status(1)["status"] == "SUCCEEDED")
+    assert here.status(0) == {"status": "RUNNING"}
+    here.logs(0)
+    here.logs(1)
+    assert capsys.readouterr().out == "begun\ninput 1\n"
+    here.terminate_all()
+    here.wait_done(timeout=60)
+    assert here.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}
+    here.delete()
+    assert JobManager().list_jobs() == []
+
+
 # -- what is refused ----------------------------------------------------------------------------------
 
 

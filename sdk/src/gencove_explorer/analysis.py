@@ -221,8 +221,10 @@ class Analysis:
 
     def delete(self) -> None:
         """Remove all that the store holds of it. Raises InUse unless it has finished."""
+        from gencove_explorer.backend import Backend
+
         stored = self._submitted()
-        stored.delete(stored.executor.open_rounds)
+        stored.delete(Backend().open_rounds)
         self._stored = None
 
     def dependency(self, name: str) -> Dependency:

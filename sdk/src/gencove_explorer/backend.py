@@ -12,7 +12,7 @@ from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
-from gencove_explorer.records import IndexRecord
+from gencove_explorer.records import IndexRecord, RoundRecord
 from gencove_explorer.settings import EXECUTORS, Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
 from gencove_explorer.stores import open_configured_store
@@ -112,6 +112,11 @@ class Backend:
         finally:
             draft.parts.inputs.discard()
         return self.open(store, index)
+
+    def open_rounds(self) -> list[RoundRecord]:
+        """Rounds that have not ended, on every executor that is configured."""
+        names = ["local", *(["batch"] if self.settings.batch.queue else [])]
+        return [record for name in names for record in self.executor_named(name).open_rounds()]
 
     def open(self, store: Store, index: IndexRecord) -> StoredAnalysis:
         """An analysis whose index record is known."""

@@ -10,7 +10,7 @@ from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.drafts import in_order, prepare, ref_of_draft
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors import Executor
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.stored import StoredAnalysis, by_executor
 from gencove_explorer.submission import user_name
 
 if TYPE_CHECKING:
@@ -51,9 +51,12 @@ def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
     observed = stored.observe()
     open_jobs = [index for index, state in enumerate(observed.states) if state not in ("SUCCEEDED", "FAILED")]
     wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
-    if wanted:
-        asked = None if indices is None else wanted
-        stored.executor.terminate(stored.store, stored.rounds, asked, f"Terminated by {user_name()}")
+    rounds = stored.rounds
+    by_name = by_executor(rounds, wanted)
+    for name, jobs in by_name.items():
+        asked = None if indices is None and len(by_name) == 1 else jobs
+        executor = stored.executor_named(name)
+        executor.terminate(stored.store, rounds, asked, f"Terminated by {user_name()}")
 
 
 def _prepare(

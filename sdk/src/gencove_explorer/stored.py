@@ -1,7 +1,7 @@
 """An analysis in the store: its state, its outputs, its failures. Nothing is unpickled for it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from explorer_runner.keys import (
     FAILED,
     SUCCEEDED,
     Attempt,
+    OutcomeName,
     analysis_prefix,
     index_key,
     outcome_key,
@@ -71,15 +72,35 @@ class StoredAnalysis:
 
     def _look(self, job_index: int | None) -> Observed:
         rounds = self.rounds
-        executor = self.executor_named(rounds[-1].executor)
         names = outcome_names(self.store, self.id)
         return observe(
             self.record.jobs,
             rounds,
             names,
             read_closed(self.store, self.id),
-            lambda open_jobs: executor.describe(self.store, rounds, names, open_jobs, job_index),
+            lambda open_jobs: self._ask(rounds, names, open_jobs, job_index),
         )
+
+    def _ask(
+        self,
+        rounds: list[RoundRecord],
+        names: Sequence[OutcomeName],
+        open_jobs: list[int],
+        job_index: int | None,
+    ) -> tuple[Mapping[int, str], str | None]:
+        """What the executors see of open jobs: each those whose last round it runs."""
+        states: dict[int, str] = {}
+        reason = None
+        for name, indices in by_executor(rounds, open_jobs).items():
+            told, why = self.executor_named(name).describe(self.store, rounds, names, indices, job_index)
+            states.update(told)
+            reason = reason or why
+        return states, reason
+
+    def executor_of(self, index: int) -> Executor:
+        """The executor of a job's last round."""
+        found = by_executor(list(self._rounds.values()), [index])
+        return self.executor_named(next(iter(found))) if found else self.executor
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
         """What ``Analysis.status`` returns."""
@@ -244,6 +265,16 @@ class StoredAnalysis:
         age = max(1, int((time.time() - self.record.submitted) / 3600) + 1)
         argument = f"{index}, " if self.record.array else ""
         return f'JobManager().get_analysis("{self.id}").logs({argument}since="{age}h")'
+
+
+def by_executor(rounds: Sequence[RoundRecord], indices: Iterable[int]) -> dict[str, list[int]]:
+    """Executor -> those of the jobs whose last round it runs."""
+    last = {index: record.executor for record in rounds for index in record.all_indices()}
+    found: dict[str, list[int]] = {}
+    for index in indices:
+        if index in last:
+            found.setdefault(last[index], []).append(index)
+    return found
 
 
 def find(store: Store, analysis_id: str) -> IndexRecord:

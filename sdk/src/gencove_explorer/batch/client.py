@@ -229,7 +229,7 @@ class BatchExecutor:
         self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
     ) -> None:
         """End jobs: what has not started is cancelled, what runs gets a signal, within a minute."""
-        ids = self.jobs.ids(rounds)
+        ids = self.jobs.ids([each for each in rounds if each.executor == self.name])
         last = {index: record for record in rounds for index in record.all_indices()}
         wanted = set(ids.values())
         if indices is not None:
