@@ -36,8 +36,8 @@ demo: $(READY) ## Run the demo: 30 classifiers on real biopsies, ranked, with a 
 
 .PHONY: test
 test: $(READY) ## Run all tests; those with containers need Docker
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests --ignore=tests/container
-	@$(BIN)/python -m pytest tests/container
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not container" tests
+	@$(BIN)/python -m pytest -m container tests
 
 .PHONY: test-aws
 test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)

@@ -11,6 +11,15 @@ import psutil
 import pytest
 from cloud.provision import provision, push
 from cloud.run import RunningCloud, serve_processes
+from containers import (  # noqa: F401  fixtures
+    base_image,
+    container_cloud,
+    container_home,
+    docker_compose_command,
+    docker_compose_file,
+    docker_setup,
+    runner_image,
+)
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 

@@ -1,92 +1,11 @@
-"""Real containers of the real image, in a local cloud that pytest-docker brings up.
+"""All tests in this folder need a Docker daemon."""
 
-Where no Docker daemon answers these tests are skipped, aloud; in CI (EXPLORER_TEST_CONTAINERS=required) that
-is a failure.
-"""
-
-import os
-import shutil
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cloud.images import NoDockerError, build_runner, find_base, id_of, require_docker
-from cloud.provision import provision, push
-from cloud.run import RunningCloud
-from pytest_docker.plugin import Services
-
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
-
-COMPOSE = Path(__file__).parents[1] / "cloud" / "compose.yaml"
 
 
-@pytest.fixture(scope="session")
-def base_image() -> str:
-    """An image with this Python."""
-    try:
-        require_docker()
-        return find_base()
-    except NoDockerError as error:
-        if os.environ.get("EXPLORER_TEST_CONTAINERS") == "required":
-            pytest.fail(str(error))
-        pytest.skip(f"containers are not tested: {error}")
-
-
-@pytest.fixture(scope="session")
-def runner_image(base_image: str) -> str:
-    """The runner image of this working tree."""
-    return build_runner(base_image)
-
-
-@pytest.fixture(scope="session")
-def docker_compose_command() -> str:
-    return "docker-compose" if shutil.which("docker-compose") else "docker compose"
-
-
-@pytest.fixture(scope="session")
-def docker_compose_file() -> str:
-    return str(COMPOSE)
-
-
-@pytest.fixture(scope="session")
-def docker_setup(
-    base_image: str, docker_compose_project_name: str, tmp_path_factory: pytest.TempPathFactory
-) -> list[str]:
-    """What the compose file is told; then: build, and start."""
-    disk = tmp_path_factory.mktemp("disk")
-    disk.chmod(0o755)
-    for parent in disk.parents[:2]:
-        parent.chmod(0o755)  # jobs are somebody else
-    os.environ.update(
-        EXPLORER_CLOUD_BASE=base_image,
-        EXPLORER_CLOUD_DISK=str(disk),
-        EXPLORER_CLOUD_NETWORK=docker_compose_project_name,
-        DOCKER_BUILDKIT="0",
-        COMPOSE_DOCKER_CLI_BUILD="0",
-    )
-    return ["up --build -d"]
-
-
-@pytest.fixture(scope="session")
-def container_cloud(runner_image: str, docker_services: Services) -> Iterator[RunningCloud]:
-    """A cloud whose jobs are containers."""
-    running = RunningCloud(f"http://127.0.0.1:{docker_services.port_for('cloud', 5000)}")
-    running.wait()
-    running.variables = provision(running.endpoint)
-    push(running.endpoint, default_tag(python_minor()), id_of(runner_image))
-    yield running
-    print(docker_services._docker_compose.execute("logs --tail=20"))
-
-
-@pytest.fixture
-def container_home(
-    environment: Callable[[str], Path], container_cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A home folder that submits to the cloud, into a store of its own."""
-    home = environment("home")
-    for name, value in container_cloud.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("EXPLORER_STORE", f"s3://explorer/{time.monotonic_ns()}")
-    return home
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("container")

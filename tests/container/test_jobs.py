@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cloud.images import docker
 from cloud.run import RunningCloud
+from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 
@@ -80,4 +81,5 @@ def test_nothing_stays_on_the_host(container_home: Path, container_cloud: Runnin
     an = Analysis(function=work, input=[1, 2, 3], job_definition=SMALL)
     an.run()
     an.wait_done(timeout=120)
-    assert docker("ps", "--all", "--quiet", "--filter", "label=explorer.cloud") == ""
+    # The outcome is there before its container has ended.
+    eventually(lambda: docker("ps", "--all", "--quiet", "--filter", "label=explorer.cloud") == "")

@@ -11,11 +11,20 @@ KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
 """On AWS only where somebody asks for it (make test-aws): it takes long, and costs."""
 
 
-@pytest.fixture(params=KINDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test once on each executor; those that are marked ``in_containers`` in real containers too."""
+    if "home" in metafunc.fixturenames:
+        kinds: list[object] = list(KINDS)
+        if metafunc.definition.get_closest_marker("in_containers") and KINDS != ["aws"]:
+            kinds.append(pytest.param("container", marks=pytest.mark.container))
+        metafunc.parametrize("home", kinds, indirect=True)
+
+
+@pytest.fixture
 def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder that submits to this machine, the local cloud, or the account that is configured."""
-    if request.param == "cloud":
-        return request.getfixturevalue("cloud_home")
+    if request.param in ("cloud", "container"):
+        return request.getfixturevalue(f"{request.param}_home")
     home = request.getfixturevalue("environment")("home")
     if request.param == "aws":
         for name, value in GIVEN.items():

@@ -49,6 +49,7 @@ def test_a_list_in_a_dictionary_is_one_input(home: Path):
     assert an.get_output().value("got") == ["foo", "bar"]
 
 
+@pytest.mark.in_containers
 def test_an_array(home: Path):
     an = Analysis(function=double, input=["foo", "bar", "baz"], job_definition=SMALL)
     an.run()
@@ -80,6 +81,7 @@ def test_an_index_is_asked_for_on_an_array(home: Path):
         assert an.get_output().value("double") == 2
 
 
+@pytest.mark.in_containers
 def test_the_context_has_all_that_the_description_lists(home: Path):
     def work(ac):
         import os
@@ -220,6 +222,7 @@ def test_each_reads_and_waits_for_the_same_index(home: Path):
     assert a2.values("sum") == [12, 24, 36]
 
 
+@pytest.mark.in_containers
 def test_each_goes_on_beside_a_failure(home: Path):
     def first(ac):
         if ac.input == 1:
@@ -237,6 +240,7 @@ def test_each_goes_on_beside_a_failure(home: Path):
     assert a2.values("ran", missing=None) == [True, None, True]
 
 
+@pytest.mark.in_containers
 def test_a_failure_cascades(home: Path):
     def bad(ac):
         raise ValueError("broken")
@@ -268,6 +272,7 @@ def test_a_dependency_of_the_past_serves(home: Path):
     assert len(JobManager().list_jobs()) == 2
 
 
+@pytest.mark.in_containers
 def test_retries_are_attempts_of_one_job(home: Path, tmp_path: Path):
     def flaky(ac):
         print("attempt", ac.attempt)
@@ -311,6 +316,7 @@ def test_a_failure_says_where_and_how_to_see_more(home: Path):
         list(an.get_outputs())
 
 
+@pytest.mark.in_containers
 def test_retry_failed_runs_the_failed_jobs_again_under_the_same_id(home: Path):
     def work(ac):
         if ac.input % 2:
@@ -377,6 +383,7 @@ def slow(ac: AnalysisContext):
     time.sleep(ac.input)
 
 
+@pytest.mark.in_containers
 def test_terminate_ends_one_job_of_an_array(home: Path):
     an = Analysis(function=slow, input=[0.1, 0.1, 100, 0.1], job_definition=SMALL)
     an.run()
@@ -386,6 +393,7 @@ def test_terminate_ends_one_job_of_an_array(home: Path):
     assert an.status(2)["reason"].startswith("Terminated by ")
 
 
+@pytest.mark.in_containers
 def test_terminate_all_ends_running_and_waiting_jobs(home: Path):
     def after(ac):
         pass
