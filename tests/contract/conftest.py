@@ -32,3 +32,10 @@ def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pat
                 monkeypatch.setenv(name, value)
         monkeypatch.setenv("EXPLORER_STORE", f"{GIVEN['EXPLORER_STORE']}/tests/{time.time_ns()}")
     return home
+
+
+@pytest.fixture
+def signals(home: Path) -> str:
+    """The URI of a store through which a test tells something to a job, on whatever machine that runs."""
+    store = os.environ.get("EXPLORER_STORE", "")
+    return f"{store}/signals" if store.startswith("s3://") else str(home.parent / "signals")

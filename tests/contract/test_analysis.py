@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import WAIT
 
+from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import JobFailed, NotFinished, NotSubmitted, WaitTimeout
 from gencove_explorer.job_manager import JobManager
@@ -273,7 +274,7 @@ def test_a_dependency_of_the_past_serves(home: Path):
 
 
 @pytest.mark.in_containers
-def test_retries_are_attempts_of_one_job(home: Path, tmp_path: Path):
+def test_retries_are_attempts_of_one_job(home: Path):
     def flaky(ac):
         print("attempt", ac.attempt)
         if ac.attempt < 3:
@@ -352,25 +353,21 @@ def test_retry_failed_runs_the_failed_jobs_again_under_the_same_id(home: Path):
     assert an.retry_failed() == 0
 
 
-def test_retry_failed_begins_with_dependencies(home: Path, tmp_path: Path):
-    marker = str(tmp_path / "mended")
-
+def test_retry_failed_begins_with_dependencies(home: Path, signals: str):
     def first(ac):
-        import os
-
-        if not os.path.exists(ac.input):
+        if not open_store(ac.input).exists("mended"):
             raise FileNotFoundError("not yet")
         ac.output.value("x", 1)
 
     def second(ac):
         ac.output.value("y", ac.dependency("first").get_output().value("x") + 1)
 
-    a1 = Analysis(function=first, input=marker)
+    a1 = Analysis(function=first, input=signals)
     a2 = Analysis(function=second, depends_on=[a1])
     a2.run()
     a2.wait_done()
     assert a2.status()["status"] == "FAILED"
-    Path(marker).touch()
+    open_store(signals).create("mended", b"")
     assert a2.retry_failed() == 1
     a2.wait_done()
     assert a2.get_output().value("y") == 2

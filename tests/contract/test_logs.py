@@ -8,33 +8,39 @@ from pathlib import Path
 import pytest
 from support import WAIT, eventually
 
-from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
+from explorer_runner.stores import open_store
+from gencove_explorer.analysis import Analysis, JobDefinition
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
 
 def waits(ac):
-    import pathlib
     import time
 
-    folder = pathlib.Path(ac.global_config.folder)
+    from explorer_runner.stores import open_store
+
+    signals = open_store(ac.input)
     print("early")
-    while not (folder / "go").exists():
-        time.sleep(0.02)
+    while not signals.exists("go"):
+        time.sleep(0.05)
     print("late, ", end="", flush=True)
     print("wörtlich")
-    while not (folder / "end").exists():
-        time.sleep(0.02)
+    while not signals.exists("end"):
+        time.sleep(0.05)
     print("last")
 
 
 @pytest.fixture
-def waiting(home: Path, tmp_path: Path) -> Analysis:
-    """A running analysis: a file ``go`` lets it print its second line, ``end`` its last."""
-    an = Analysis(function=waits, global_config=GlobalConfig(folder=str(tmp_path)), job_definition=SMALL)
+def waiting(signals: str) -> Analysis:
+    """A running analysis: the signal ``go`` lets it print its second line, ``end`` its last."""
+    an = Analysis(function=waits, input=signals, job_definition=SMALL)
     an.run()
     an.wait_running_or_done(timeout=WAIT)
     return an
+
+
+def give(signals: str, name: str) -> None:
+    open_store(signals).create(name, b"")
 
 
 def shown(an: Analysis, capsys: pytest.CaptureFixture[str], **arguments) -> str:
@@ -44,33 +50,33 @@ def shown(an: Analysis, capsys: pytest.CaptureFixture[str], **arguments) -> str:
 
 
 def test_what_a_running_job_prints_is_there_at_once(
-    waiting: Analysis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    waiting: Analysis, signals: str, capsys: pytest.CaptureFixture[str]
 ):
     eventually(lambda: shown(waiting, capsys) == "early\n")
-    (tmp_path / "go").touch()
+    give(signals, "go")
     eventually(lambda: shown(waiting, capsys) == "early\nlate, wörtlich\n")
-    (tmp_path / "end").touch()
+    give(signals, "end")
     waiting.wait_done(timeout=WAIT)
     assert shown(waiting, capsys) == "early\nlate, wörtlich\nlast\n"
 
 
 def test_since_leaves_out_what_is_older(
-    waiting: Analysis, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    waiting: Analysis, home: Path, signals: str, capsys: pytest.CaptureFixture[str]
 ):
     if "EXPLORER_BATCH__QUEUE" not in os.environ:
         eventually(lambda: list(home.rglob("0.0-1.marks")))  # when how much was there has been noted
     time.sleep(1.2)
-    (tmp_path / "go").touch()
+    give(signals, "go")
     eventually(lambda: "late" in shown(waiting, capsys))
     assert shown(waiting, capsys, since="1s") == "late, wörtlich\n"
     assert shown(waiting, capsys, since="1h") == "early\nlate, wörtlich\n"
-    (tmp_path / "end").touch()
+    give(signals, "end")
     waiting.wait_done(timeout=WAIT)
     with pytest.raises(ValueError, match="yesterday"):
         waiting.logs(since="yesterday")
 
 
-def test_live_follows_to_the_end(waiting: Analysis, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_live_follows_to_the_end(waiting: Analysis, signals: str, capsys: pytest.CaptureFixture[str]):
     follower = threading.Thread(target=lambda: waiting.logs(live=True))
     follower.start()
     text = ""
@@ -81,17 +87,17 @@ def test_live_follows_to_the_end(waiting: Analysis, tmp_path: Path, capsys: pyte
         return text
 
     eventually(lambda: so_far() == "early\n")
-    (tmp_path / "go").touch()
+    give(signals, "go")
     eventually(lambda: so_far() == "early\nlate, wörtlich\n")
     assert follower.is_alive()
-    (tmp_path / "end").touch()
+    give(signals, "end")
     follower.join(30)
     assert not follower.is_alive()
     assert so_far() == "early\nlate, wörtlich\nlast\n"
 
 
 def test_a_job_that_waits_has_no_log_and_says_its_state(
-    waiting: Analysis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    waiting: Analysis, signals: str, capsys: pytest.CaptureFixture[str]
 ):
     behind = Analysis(function=lambda ac: None, depends_on=[waiting], job_definition=SMALL)
     behind.run()
@@ -102,6 +108,6 @@ def test_a_job_that_waits_has_no_log_and_says_its_state(
     assert told.out == ""
     assert "PENDING" in told.err
     assert "no log" in told.err
-    (tmp_path / "go").touch()
-    (tmp_path / "end").touch()
+    give(signals, "go")
+    give(signals, "end")
     behind.wait_done(timeout=WAIT)
