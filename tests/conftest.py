@@ -1,6 +1,7 @@
 """Fixtures: a home folder of one's own with an executor in it, and an S3 server."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -29,6 +30,10 @@ from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.local.libraries import find_shell
 from gencove_explorer.local.runtime import find_runtime
 from gencove_explorer.settings import Settings
+
+# A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: the
+# tests of Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
