@@ -76,9 +76,13 @@ class Drain:
         """Print a line of the parent's own, in the log too."""
         self._write(2, text.encode(errors="backslashreplace"))
 
+    def begins(self, pid: int) -> None:
+        """From here on the child may be at work: a wish to end is passed on to it."""
+        self._child = pid
+
     def until_end_of(self, pid: int) -> int:
         """Copy until the child has ended; returns its wait status. What it left behind is ended."""
-        self._child = pid
+        self.begins(pid)
         if self.reason:  # asked to end before this: the child may have begun all the same
             self._end(self.reason)
         readers = {reader: number for number, (reader, _) in enumerate(self._ends, start=1)}

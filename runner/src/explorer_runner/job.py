@@ -255,6 +255,7 @@ class _Parent:
         if self.foreground and spec.job_definition.timeout_seconds:
             self.drain.limit(spec.job_definition.timeout_seconds)
         members = {name: data for name, data in self.loaded.members.items() if name != payload.INPUTS}
+        self.drain.begins(self.pid)
         frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
         self.orders.close()
 
