@@ -57,7 +57,7 @@ def test_other_forms(tmp_path: Path):
         ("s.xlsx", "", "ends in .csv, .tsv, .jsonl"),
         ("missing.csv", None, "cannot be read"),
         ("s.csv", "", "line 1: use one heading"),
-        ("s.csv", "name,x\na,1\n", "one of them 'id'"),
+        ("s.csv", "name,x\na,1\n", "line 2: the sample has no id"),
         ("s.csv", "id,x,x\na,1,2\n", "one heading a column"),
         ("s.csv", "id,x\na,1\nb\n", "line 3: 1 cells, the headings are 2"),
         ("s.csv", "id,x\n,1\n", "line 2: the sample has no id"),

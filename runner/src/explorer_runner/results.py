@@ -41,6 +41,11 @@ class StoredFile:
         self.sha256 = sha256
         """Hex digest; None for a folder."""
 
+    @property
+    def uri(self) -> str:
+        """Its address, by which ``File(uri)`` reads it in a job: in the store, ``s3://...`` or a path."""
+        return self._output._uri(self.key)
+
     def as_local(self) -> Path:
         """A path to read it at, fetched first if the store is not on this machine. Do not write to it."""
         return self._output._local(self)
@@ -146,6 +151,10 @@ class JobOutput:
     def _key(self, key: str) -> str:
         # Keys come from a record that a job wrote: none may lead out of the job's own folder.
         return file_key(self.outcome.analysis, self.outcome.of, check_key(key))
+
+    def _uri(self, key: str) -> str:
+        path = self._store.path(self._key(key))
+        return os.fspath(path) if path else f"{self._store.uri}/{self._key(key)}"
 
     def _download_path(self, key: str) -> Path:
         return Path(self._downloads, self.outcome.analysis, self.outcome.of.folder, key)

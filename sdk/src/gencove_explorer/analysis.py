@@ -80,6 +80,8 @@ class Analysis:
         self.depends_on = depends_on
         self.labels = labels
         self._name = name
+        self._lock: bytes | None = None
+        """Packages that were resolved before; None: they are at submission."""
         self._stored: StoredAnalysis | None = None
 
     # -- running --------------------------------------------------------------------------------------

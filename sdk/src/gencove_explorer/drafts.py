@@ -19,7 +19,7 @@ from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
 from gencove_explorer.functions import check_function
 from gencove_explorer.log import get_logger
-from gencove_explorer.packages import check_requirements, lock
+from gencove_explorer.packages import check_requirements, lock, use_pinned
 from gencove_explorer.submission import check_python, pickle_parts, stored_parts
 
 if TYPE_CHECKING:
@@ -85,10 +85,11 @@ def prepare(
     executor: Executor,
     refs: Callable[["Analysis"], DependencyRef],
     only: int | None = None,
+    analysis_id: str | None = None,
 ) -> Draft:
     """Check and pickle one analysis; ``refs`` names what its dependencies were, or will be, submitted as.
 
-    ``only`` is the one job of it that is to be run; None: all.
+    ``only`` is the one job of it that is to be run; None: all. ``analysis_id`` was chosen for it before.
     """
     name = name_of(analysis)
     inputs, array = analysis._inputs_to_submit()
@@ -117,7 +118,11 @@ def prepare(
             _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
         requirements = check_requirements(analysis.pip_packages)
         config = _config(analysis.global_config)
-        locked = lock(requirements, backend.settings.home, executor.platform)
+        home, platform = backend.settings.home, executor.platform
+        if analysis._lock is None:
+            locked = lock(requirements, home, platform)
+        else:
+            locked = use_pinned(analysis._lock, home, backend.store, platform)
         chosen = inputs if indices is None else [inputs[index] for index in indices]
         parts = pickle_parts(analysis.function, chosen, array, config, locked, folder, image=definition.image)
         try:
@@ -126,7 +131,7 @@ def prepare(
             parts.inputs.discard()
             raise
     return Draft(
-        id=new_id(name),
+        id=analysis_id or new_id(name),
         name=name,
         parts=parts,
         jobs=jobs,

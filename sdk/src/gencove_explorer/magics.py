@@ -30,7 +30,7 @@ def uses_shell(function: bytes) -> bool:
 
 def names_in_commands(function: Callable[..., Any]) -> list[str]:
     """Globals of a function that it names only inside its commands: in ``{...}`` or after ``$``."""
-    found = {name: None for text in _commands(function.__code__) for name in _names(text)}
+    found = {name: None for text in _commands(function.__code__) for name in names_in_text(text)}
     return [name for name in found if name in function.__globals__]
 
 
@@ -43,7 +43,8 @@ def _commands(code: types.CodeType) -> Iterator[str]:
             yield from _commands(constant)
 
 
-def _names(text: str) -> Iterator[str]:
+def names_in_text(text: str) -> Iterator[str]:
+    """The names that IPython would fill into a command: in ``{...}`` or after ``$``."""
     yield from _DOLLAR.findall(text)
     for braces in _BRACES.findall(text):
         try:

@@ -26,13 +26,33 @@ def read_samples(path: str | Path) -> list[Sample]:
     cells are (missing ones apart), else it is text; ids are always text. Raises SheetError with the line.
     """
     path = Path(path)
+    rows = _rows(path)
+    return _samples(path, rows)
+
+
+def read_table(path: str | Path) -> list[Any]:
+    """The rows of a table: samples where there is an ``id``, as ``read_samples`` has them, else dictionaries.
+
+    Lines of a .jsonl file may also be other values. Raises SheetError with the line.
+    """
+    path = Path(path)
+    rows = _rows(path)
+    if rows and all(isinstance(row, dict) and "id" in row for _, row in rows):
+        return _samples(path, rows)
+    return [row for _, row in rows]
+
+
+def _rows(path: Path) -> list[tuple[int, Any]]:
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise SheetError(f"{path}: a sheet's name ends in {', '.join(_READERS)}")
     try:
-        rows = list(read(path))
+        return list(read(path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SheetError(f"{path} cannot be read: {error}") from error
+
+
+def _samples(path: Path, rows: list[tuple[int, Any]]) -> list[Sample]:
     samples: list[Sample] = []
     lines: dict[str, int] = {}
     for line, row in rows:
@@ -46,7 +66,9 @@ def read_samples(path: str | Path) -> list[Sample]:
     return samples
 
 
-def _sample(path: Path, line: int, row: dict[str, Any]) -> Sample:
+def _sample(path: Path, line: int, row: Any) -> Sample:
+    if not isinstance(row, dict):
+        raise SheetError(f'{path}, line {line}: use an object, {{"id": ...}}')
     name = row.get("id")
     if not isinstance(name, str) or not name:
         raise SheetError(f"{path}, line {line}: the sample has no id (column 'id', text)")
@@ -67,8 +89,8 @@ def _csv(delimiter: str) -> Callable[[Path], Iterator[tuple[int, dict[str, Any]]
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=True)
             heads = next(reader, [])
-            if "id" not in heads or len(set(heads)) < len(heads):
-                raise SheetError(f"{path}, line 1: use one heading a column, one of them 'id'; found {heads}")
+            if not heads or len(set(heads)) < len(heads):
+                raise SheetError(f"{path}, line 1: use one heading a column; found {heads}")
             rows = []
             for cells in reader:
                 if len(cells) != len(heads) and cells:
@@ -113,7 +135,7 @@ def _number(cell: str) -> float:
     return float(cell)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with open(path, encoding="utf-8-sig") as file:
         for line, text in enumerate(file, start=1):
             if not text.strip():
@@ -122,12 +144,12 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = json.loads(text)
             except ValueError as error:
                 raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise SheetError(f'{path}, line {line}: use an object, {{"id": ...}}')
-            files = row.pop("files", {})
-            if not isinstance(files, dict):
-                raise SheetError(f"{path}, line {line}: files is an object of names and addresses")
-            yield line, {**row, **{f"{FILES}{name}": uri for name, uri in files.items()}}
+            if isinstance(row, dict) and "id" in row:
+                files = row.pop("files", {})
+                if not isinstance(files, dict):
+                    raise SheetError(f"{path}, line {line}: files is an object of names and addresses")
+                row |= {f"{FILES}{name}": uri for name, uri in files.items()}
+            yield line, row
 
 
 _READERS = {".csv": _csv(","), ".tsv": _csv("\t"), ".jsonl": _json_lines}

@@ -15,7 +15,7 @@ from pathlib import Path
 from explorer_runner.stores import Store
 from gencove_explorer.packages.requirements import check_requirements
 
-__all__ = ["IMAGE_PLATFORM", "check_requirements", "lock", "publish"]
+__all__ = ["IMAGE_PLATFORM", "check_requirements", "lock", "publish", "use_pinned"]
 
 IMAGE_PLATFORM = "x86_64-manylinux_2_28"
 """What jobs in containers are: the runner image's glibc is newer, images of the user's own may be older.
@@ -31,6 +31,15 @@ def lock(requirements: Sequence[str], home: Path, platform: str | None = None) -
     from gencove_explorer.packages.locks import make_lock
 
     return make_lock(requirements, home, platform)
+
+
+def use_pinned(lock: bytes, home: Path, store: Store, platform: str | None = None) -> bytes:
+    """A lock that was made before, here or elsewhere, once its wheels are at hand. Raises PackageError."""
+    from gencove_explorer.packages.locks import check_pinned, fetch_pinned
+
+    check_pinned(lock)
+    fetch_pinned(lock, home, store, platform)
+    return lock
 
 
 def publish(lock: bytes | None, home: Path, store: Store) -> None:

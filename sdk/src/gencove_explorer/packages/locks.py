@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,40 @@ def make_lock(requirements: Sequence[str], home: Path, platform: str | None = No
         part.write_bytes(found)
         part.rename(kept)
     return found
+
+
+def check_pinned(lock: bytes) -> None:
+    """Raise PackageError if a lock is for another Python than this one."""
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    wanted = str(tomllib.loads(lock.decode()).get("requires-python", ""))
+    if wanted not in ("", f"=={here}.*"):
+        raise PackageError(
+            f"the lock is for Python {wanted}, and this is {here}: use that Python, or renew the lock "
+            "(explorer lock)"
+        )
+
+
+def fetch_pinned(lock: bytes, home: Path, store: Store, platform: str | None) -> None:
+    """Have every wheel of a lock here, or in the store, that was made elsewhere; digests are checked.
+
+    Raises PackageError for one that the package index does not have (any more).
+    """
+    missing = [
+        each
+        for each in locked_wheels(lock)
+        if not (home / "wheels" / each.sha256 / each.filename).exists() and not store.exists(each.key)
+    ]
+    if not missing:
+        return
+    tables = tomllib.loads(lock.decode())["packages"]
+    found = make_lock([f"{each['name']}=={each['version']}" for each in tables], home, platform)
+    digests = {each.sha256 for each in locked_wheels(found)}
+    lost = [each.filename for each in missing if each.sha256 not in digests]
+    if lost:
+        raise PackageError(
+            f"the lock names {lost[0]}, which is neither in the store nor, with its digest, in the package "
+            "index: renew it where it was made, which stores it too (explorer lock)"
+        )
 
 
 def put_wheels(lock: bytes, home: Path, store: Store) -> None:

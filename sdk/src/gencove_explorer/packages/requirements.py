@@ -31,7 +31,8 @@ def check_requirements(pip_packages: object) -> list[str]:
     return [_check(each) for each in pip_packages]
 
 
-def _check(requirement: object) -> str:
+def check_text(requirement: object) -> str:
+    """Return a requirement without white space around it, or raise PackageError for what its text tells."""
     if not isinstance(requirement, str) or not requirement.strip() or "\n" in requirement:
         raise PackageError(
             f'pip_packages has {requirement!r}: use what pip takes as a requirement, such as "pendulum", '
@@ -43,6 +44,11 @@ def _check(requirement: object) -> str:
             "pip_packages has an address with a user or password in it, which would be stored with the "
             "analysis: keep them in ~/.netrc, or in git's credential helper"
         )
+    return text
+
+
+def _check(requirement: object) -> str:
+    text = check_text(requirement)
     option = _FILE_OPTION.fullmatch(text)
     if option is not None:
         if not os.path.isfile(os.path.expanduser(option[1])):

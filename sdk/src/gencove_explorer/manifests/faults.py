@@ -1,0 +1,43 @@
+"""What is wrong with manifests: every fault with file, line, field, what was found, what is allowed."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gencove_explorer.errors import ExplorerError
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """One thing that is wrong in one place."""
+
+    file: str
+    line: int | None
+    field: str
+    """As ``job_definition.memory_mb``; empty for the whole file."""
+    found: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        said = f"{self.field}: {self.found}" if self.field else self.found
+        return f"{place}: {said}" + (f"; allowed: {self.allowed}" if self.allowed else "")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ManifestError(ExplorerError):
+    """Manifests that cannot be used; ``faults`` has all that is wrong."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean memory_mb?``, or all that there are."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else ", ".join(names)

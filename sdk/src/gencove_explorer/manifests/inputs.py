@@ -1,0 +1,194 @@
+"""Inputs of manifests: the values, and what tells them apart from other ones."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from explorer_runner.models import File, Sample
+from gencove_explorer.errors import ExplorerError, SubmissionError
+from gencove_explorer.inputs import MAX_INPUTS
+from gencove_explorer.manifests.models import FileInput, FilesInput, ObjectsInput, OutputInput, ValueInput
+from gencove_explorer.sheets import read_table
+from gencove_explorer.stored import StoredAnalysis
+
+MAX_FILE_BYTES = 256 << 20
+"""Largest file of inputs that is read."""
+_S3 = "s3://"
+
+
+class Objects(Protocol):
+    """Lists a bucket."""
+
+    def list(self, bucket: str, prefix: str) -> Iterable[tuple[str, str]]:
+        """``(key, etag)`` of each object whose key begins with ``prefix``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a manifest's jobs get."""
+
+    value: Any
+    """As ``Analysis(input=...)`` takes it."""
+    identity: Mapping[str, Any]
+    """Plain data that is the same exactly if the inputs are."""
+
+    @property
+    def jobs(self) -> int:
+        return len(self.value) if isinstance(self.value, list) else 1
+
+    @property
+    def array(self) -> bool:
+        return self.jobs > 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where relative paths of a manifest start, and the folder that they must not leave."""
+
+    folder: Path
+    root: Path
+
+    def resolve(self, text: str) -> Path:
+        """The file of a relative path. Raises SubmissionError if it is outside the repository."""
+        path = (self.folder / text).resolve()
+        if not path.is_relative_to(self.root):
+            raise SubmissionError(f"{text} leads out of the repository ({self.root}), to {path}")
+        return path
+
+    def name(self, path: Path) -> str:
+        """A file as it is called inside the repository, on every machine."""
+        return path.relative_to(self.root).as_posix()
+
+
+def load_input(source: Any, place: Place, objects: Objects) -> Input:
+    """The input that a manifest names. Raises ExplorerError; an OutputInput is not known here."""
+    if source is None or isinstance(source, ValueInput):
+        value = source.value if source else None
+        return _checked(value, value)
+    if isinstance(source, FileInput):
+        return _from_file(place.resolve(source.file), place)
+    if isinstance(source, FilesInput):
+        found = [_located(File(uri, source.secondary_files), place) for uri in source.files]
+        return _checked([file for file, _ in found], [plain for _, plain in found])
+    assert isinstance(source, ObjectsInput)
+    return _from_pattern(source, place, objects)
+
+
+def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
+    """The input that an analysis gave, which has succeeded: of an array one element a job."""
+    wanted = source.output
+    outputs = stored.results.get_outputs()
+    if wanted.value is not None:
+        found = [each.value(wanted.value) for each in outputs]
+    else:
+        assert wanted.file is not None
+        found = [File(each.file(wanted.file).uri) for each in outputs]
+    value = found if stored.record.array else found[0]
+    _check_size(value)
+    return value
+
+
+def _from_file(path: Path, place: Place) -> Input:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise SubmissionError(f"{place.name(path)} cannot be read: {error.strerror}") from error
+    if size > MAX_FILE_BYTES:
+        raise SubmissionError(f"{place.name(path)} has {size:,} bytes: at most {MAX_FILE_BYTES:,}")
+    if path.suffix == ".json":
+        try:
+            value = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise SubmissionError(f"{place.name(path)} is not JSON: {error}") from error
+        return _checked(value, value)
+    try:
+        rows = read_table(path)
+    except ExplorerError as error:
+        raise SubmissionError(str(error).replace(str(path), place.name(path))) from error
+    beside = Place(path.parent, place.root)
+    located = [_located(row, beside) if isinstance(row, Sample) else (row, row) for row in rows]
+    if not rows:
+        raise SubmissionError(f"{place.name(path)} has no rows: an analysis needs at least one input")
+    return _checked([row for row, _ in located], [plain for _, plain in located])
+
+
+def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input:
+    pattern = source.objects
+    if pattern.startswith(_S3):
+        bucket, _, key = pattern[len(_S3) :].partition("/")
+        prefix = re.split(r"[*?\[]", key)[0]
+        matches = _matcher(key)
+        listed = {
+            f"{_S3}{bucket}/{each}": etag for each, etag in objects.list(bucket, prefix) if matches(each)
+        }
+        found = [
+            (File(uri, source.secondary_files), {"uri": uri, "etag": listed[uri]}) for uri in sorted(listed)
+        ]
+    else:
+        place.resolve(re.split(r"[*?\[]", pattern)[0] or ".")
+        paths = sorted(each for each in place.folder.glob(pattern) if each.is_file())
+        found = [
+            _located(File(str(place.resolve(str(each))), source.secondary_files), place) for each in paths
+        ]
+    if not found:
+        raise SubmissionError(f"{pattern}: nothing matches")
+    identity = {"files": [plain for _, plain in found], "secondary_files": source.secondary_files}
+    return _checked([file for file, _ in found], identity)
+
+
+def _matcher(pattern: str) -> Any:
+    """``*`` and ``?`` stay inside a folder, ``**`` does not."""
+    parts = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    text = "".join(
+        parts.get(each) or re.escape(each) for each in re.split(r"(\*\*/|\*\*|\*|\?)", pattern) if each
+    )
+    return re.compile(text).fullmatch
+
+
+def _located(given: File | Sample, place: Place) -> tuple[Any, Any]:
+    """A file or sample with its addresses made whole, and as plain data that every machine agrees on."""
+    if isinstance(given, File):
+        uri, plain = _address(given.uri, place)
+        return File(uri, given.secondary_files), {
+            "file": plain,
+            "secondary_files": list(given.secondary_files),
+        }
+    files = {name: _address(uri, place) for name, uri in given.files.items()}
+    whole = replace(given, files={name: uri for name, (uri, _) in files.items()})
+    facts = {"id": given.id, "client_id": given.client_id, "metadata": dict(given.metadata)}
+    return whole, {"sample": {**facts, "files": {name: plain for name, (_, plain) in files.items()}}}
+
+
+def _address(uri: str, place: Place) -> tuple[str, Any]:
+    if "://" in uri:
+        return uri, uri
+    path = place.resolve(uri)
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SubmissionError(f"{uri} cannot be read: {error.strerror}") from error
+    return str(path), {"path": place.name(path), "sha256": digest}
+
+
+def _checked(value: Any, plain: Any) -> Input:
+    """An input with its identity: a digest, its shape, and how many jobs it makes."""
+    _check_size(value)
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    found = Input(value, {})
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return replace(found, identity={"sha256": digest, "jobs": found.jobs, "array": found.array})
+
+
+def _check_size(value: Any) -> None:
+    if isinstance(value, list) and not value:
+        raise SubmissionError("the input is an empty list: it needs at least one element")
+    if isinstance(value, list) and len(value) > MAX_INPUTS:
+        raise SubmissionError(
+            f"the input has {len(value):,} elements, an array has at most {MAX_INPUTS:,} jobs"
+        )

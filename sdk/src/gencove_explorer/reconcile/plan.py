@@ -1,0 +1,328 @@
+"""Planning: from what git wants, what was recorded and what was seen, to what would happen and why.
+
+Pure: data in, data out, nothing read, written, asked or drawn by lot.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import Any
+
+from gencove_explorer.errors import ExplorerError
+from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.specification import Specification
+
+SUBMIT = "submit"
+SUPERSEDE = "supersede"
+RETRY = "retry"
+RESUME = "resume"
+ADOPT = "adopt"
+UPDATE = "update"
+RETIRE = "retire"
+HOLD = "hold"
+WAIT = "wait"
+GONE = "gone"
+UNCHANGED = "unchanged"
+
+ACTIONS = {
+    SUBMIT: "a new manifest: run it",
+    SUPERSEDE: "another run than the recorded one: stop that, keep its outputs, start this",
+    RETRY: "run the failed jobs again",
+    RESUME: "finish a submission that was interrupted",
+    ADOPT: "the run of a manifest that was renamed: nothing runs",
+    UPDATE: "record resources, labels or rules: nothing runs, the next attempt has them",
+    RETIRE: "no manifest any more: stop it, keep its outputs",
+    HOLD: "failed: waits for a person",
+    WAIT: "waits for another manifest",
+    GONE: "no manifest any more; --prune retires it",
+    UNCHANGED: "nothing to do",
+}
+"""Action -> what it means."""
+CHANGES = (SUBMIT, SUPERSEDE, RETRY, RESUME, ADOPT, UPDATE, RETIRE)
+RECORDED = (SUBMIT, SUPERSEDE, RETRY, ADOPT, UPDATE, RETIRE)
+"""Actions that a revision is written for."""
+STARTS = (SUBMIT, SUPERSEDE)
+"""Actions that make a new analysis."""
+
+MISSING = "MISSING"
+"""Of an analysis that a revision chose, and nobody submitted whole."""
+SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
+MAX_PRUNE = 10
+
+
+class PlanError(ExplorerError):
+    """What is asked for is refused, and nothing was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a manifest asks for."""
+
+    name: str
+    file: str
+    specification: Specification
+    reads: str | None = None
+    """The manifest whose output is its input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What became of an analysis."""
+
+    state: str
+    """One of Batch's seven, or MISSING."""
+    jobs: int = 1
+    failed: int = 0
+    rounds: int = 1
+    blocked: bool = False
+    """Whether no failed job ever ran: what it depends on failed, or it was never submitted."""
+    reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.state in (SUCCEEDED, FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a person chose on the command line."""
+
+    select: Collection[str] = ()
+    """These alone, with what they depend on; empty: all."""
+    rerun: Collection[str] = ()
+    prune: bool = False
+    max_prune: int = MAX_PRUNE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What would happen to one manifest, and why."""
+
+    name: str
+    file: str
+    action: str
+    reason: str
+    state: str = ""
+    """Of the recorded run."""
+    id: str = ""
+    """Of the recorded run."""
+    of: str = ""
+    """The former name, of a run that is adopted."""
+    sources: tuple[str, str] | None = None
+    """The recorded and the present text of the function, where they are different code."""
+
+    @property
+    def changes(self) -> bool:
+        return self.action in CHANGES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One row a manifest, dependencies first."""
+
+    project: str
+    base: Revision | None
+    """The revision that it was made from."""
+    wanted: Mapping[str, Wanted]
+    seen: Mapping[str, Seen]
+    rows: tuple[Row, ...]
+    stops: Mapping[str, str] = field(default_factory=dict)
+    """Id -> name of runs of earlier revisions that are still to end."""
+
+    @property
+    def changes(self) -> list[Row]:
+        return [row for row in self.rows if row.changes]
+
+    @property
+    def number(self) -> int:
+        """Of the revision that it was made from; 0 for none."""
+        return self.base.number if self.base else 0
+
+
+def make_plan(
+    project: str,
+    wanted: Mapping[str, Wanted],
+    base: Revision | None,
+    seen: Mapping[str, Seen],
+    choice: Choice | None = None,
+) -> Plan:
+    """Decide for every manifest. Raises PlanError for a choice that is refused.
+
+    ``wanted`` has no circles and no dependency outside of itself; ``seen`` is by id of analysis.
+    """
+    choice = choice or Choice()
+    entries = base.entries if base else {}
+    if not wanted and entries:
+        raise PlanError(
+            f"there are no manifests here, and the project {project} has {len(entries)}: this is taken for a "
+            "wrong folder; to retire the last ones, keep one manifest"
+        )
+    unknown = sorted({*choice.select, *choice.rerun} - wanted.keys())
+    if unknown:
+        raise PlanError(f"there is no manifest {unknown[0]!r}; there are: {', '.join(sorted(wanted))}")
+    chosen = _with_dependencies(choice.select, wanted) if choice.select else set(wanted)
+    planner = _Planner(wanted, entries, seen, choice, chosen)
+    rows = [planner.row(name) for name in _in_order(wanted) if name in chosen]
+    if not choice.select:
+        adopted = {row.of for row in rows if row.action == ADOPT}
+        rows += [planner.gone(name) for name in sorted(entries.keys() - wanted.keys() - adopted)]
+        _check_prune(rows, choice)
+    leaving = base.leaving if base else {}
+    stops = {id: name for id, name in leaving.items() if id in seen and not seen[id].finished}
+    return Plan(project=project, base=base, wanted=wanted, seen=seen, rows=tuple(rows), stops=stops)
+
+
+class _Planner:
+    def __init__(
+        self,
+        wanted: Mapping[str, Wanted],
+        entries: Mapping[str, Entry],
+        seen: Mapping[str, Seen],
+        choice: Choice,
+        chosen: Collection[str],
+    ) -> None:
+        self.wanted, self.entries, self.seen = wanted, entries, seen
+        self.choice, self.chosen = choice, chosen
+        self.rows: dict[str, Row] = {}
+        self.free = {name: each for name, each in entries.items() if name not in wanted}
+        """Recorded runs without a manifest, which a renamed one may adopt."""
+
+    def row(self, name: str) -> Row:
+        """The row of a manifest, once those that it depends on have theirs."""
+        self.rows[name] = self._decide(self.wanted[name], self.entries.get(name))
+        return self.rows[name]
+
+    def gone(self, name: str) -> Row:
+        entry = self.entries[name]
+        action = RETIRE if self.choice.prune else GONE
+        return self._row(name, entry.file, action, ACTIONS[action], entry)
+
+    def _decide(self, want: Wanted, entry: Entry | None) -> Row:
+        if entry is None:
+            former = next((name for name, each in self.free.items() if self._same(each, want)), None)
+            if former is not None:
+                entry = self.free.pop(former)
+                return self._row(want.name, want.file, ADOPT, f"renamed from {former}", entry, of=former)
+            return self._start(want, None, ["new"])
+        why = self._why_anew(want, entry)
+        return self._start(want, entry, why) if why else self._as_seen(want, entry)
+
+    def _why_anew(self, want: Wanted, entry: Entry) -> list[str]:
+        why = ["asked for by --rerun"] if want.name in self.choice.rerun else []
+        why += entry.specification.changes(want.specification)
+        for name in want.specification.depends_on:
+            if self.rows[name].action in STARTS:
+                why.append(f"{name} runs anew")
+            elif name in entry.depends_on and entry.depends_on[name] != self.rows[name].id:
+                why.append(f"it read another run of {name}")
+        return why
+
+    def _start(self, want: Wanted, entry: Entry | None, why: list[str]) -> Row:
+        waits = self._why_waiting(want)
+        if waits:
+            return self._row(want.name, want.file, WAIT, f"{'; '.join(why)}; {waits}", entry)
+        sources = None
+        if entry and entry.specification.changes(want.specification):
+            old, new = entry.specification.source, want.specification.source
+            sources = (old, new) if any(each.startswith("function") for each in why) else None
+        action = SUPERSEDE if entry else SUBMIT
+        return self._row(want.name, want.file, action, "; ".join(why), entry, sources=sources)
+
+    def _as_seen(self, want: Wanted, entry: Entry) -> Row:
+        """The row of a manifest whose recorded run is the right one."""
+        seen = self._seen(entry)
+        if seen.state == MISSING:
+            waits = self._why_waiting(want)
+            if waits:
+                return self._row(want.name, want.file, WAIT, waits, entry)
+            return self._row(want.name, want.file, RESUME, "it was chosen to run, and never submitted", entry)
+        adjusted = entry.specification.adjustments(want.specification)
+        if seen.state == FAILED:
+            return self._failed(want, entry, seen, adjusted)
+        if adjusted:
+            return self._row(
+                want.name, want.file, UPDATE, f"{', '.join(adjusted)}: nothing runs again", entry
+            )
+        return self._row(want.name, want.file, UNCHANGED, "", entry)
+
+    def _failed(self, want: Wanted, entry: Entry, seen: Seen, adjusted: list[str]) -> Row:
+        failed = "failed" if seen.jobs == 1 else f"{seen.failed:,} of {seen.jobs:,} jobs failed"
+        waits = self._why_waiting(want)
+        larger = entry.ran != want.specification.resources
+        for due, why in (
+            (seen.rounds < entry.rounds, "its retry was decided, and never submitted"),
+            (seen.blocked, f"{failed} without having run, and what stood in the way is gone"),
+            (larger, f"{failed}, and it now asks for other resources"),
+            (want.specification.on_failure == "retry_failed", f"{failed}; on_failure: retry_failed"),
+        ):
+            if due and not waits:
+                return self._row(want.name, want.file, RETRY, why, entry)
+        why = waits or f"{failed}: {seen.reason or 'explorer failures shows why'}"
+        if not waits:
+            why += f"; a change or --rerun {want.name} releases it"
+        if adjusted:
+            return self._row(want.name, want.file, UPDATE, f"{', '.join(adjusted)}; {why}", entry)
+        return self._row(want.name, want.file, HOLD, why, entry)
+
+    def _why_waiting(self, want: Wanted) -> str:
+        for name in want.specification.depends_on:
+            row = self.rows[name]
+            if row.state == FAILED and row.action in (HOLD, UPDATE):
+                return f"{name}, which it depends on, has failed"
+            if row.action == WAIT:
+                return f"{name}, which it depends on, waits itself"
+        if want.reads is not None:
+            row = self.rows[want.reads]
+            if row.state != SUCCEEDED or row.action in STARTS:
+                state = row.state if row.state and row.action not in STARTS else "to run first"
+                return f"its input is an output of {want.reads}, which is {state}"
+        return ""
+
+    def _same(self, entry: Entry, want: Wanted) -> bool:
+        if entry.specification.changes(want.specification):
+            return False
+        ids = {name: self.rows[name].id for name in want.specification.depends_on}
+        return all(self.rows[name].action not in STARTS for name in ids) and dict(entry.depends_on) == ids
+
+    def _seen(self, entry: Entry) -> Seen:
+        if entry.succeeded:
+            return Seen(state=SUCCEEDED, rounds=entry.rounds)
+        return self.seen.get(entry.id, Seen(state=MISSING))
+
+    def _row(self, name: str, file: str, action: str, reason: str, entry: Entry | None, **more: Any) -> Row:
+        state = self._seen(entry).state if entry else ""
+        return Row(
+            name=name,
+            file=file,
+            action=action,
+            reason=reason,
+            state=state,
+            id=entry.id if entry else "",
+            **more,
+        )
+
+
+def _with_dependencies(names: Iterable[str], wanted: Mapping[str, Wanted]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += wanted[name].specification.depends_on
+    return found
+
+
+def _in_order(wanted: Mapping[str, Wanted]) -> Iterable[str]:
+    """The names, dependencies first."""
+    graph = {name: sorted(wanted[name].specification.depends_on) for name in sorted(wanted)}
+    return TopologicalSorter(graph).static_order()
+
+
+def _check_prune(rows: Iterable[Row], choice: Choice) -> None:
+    retired = [row.name for row in rows if row.action == RETIRE]
+    if len(retired) > choice.max_prune:
+        raise PlanError(
+            f"--prune would retire {len(retired)} manifests ({', '.join(retired[:5])}, ...), more than "
+            f"--max-prune {choice.max_prune}: say --max-prune {len(retired)} if that is meant"
+        )

@@ -1,0 +1,108 @@
+"""What a manifest asks for, as plain data, and whether that is another run than what was recorded.
+
+Pure: nothing is read or written here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from gencove_explorer.manifests.functions import same_code
+
+_LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
+"""Of a job definition, what no result depends on: the next attempt has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specification:
+    """All of a manifest that a revision records."""
+
+    function: str
+    """Name of the work function."""
+    source: str
+    """Its text, and that of what it takes along."""
+    input: Mapping[str, Any]
+    """What tells the inputs apart: a digest and their number, or which output of another manifest."""
+    global_config: Mapping[str, Any] = field(default_factory=dict)
+    pip_packages: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """Requirement that is a folder of the repository -> digest of what is in it."""
+    lock: str | None = None
+    """SHA-256 of the committed lock."""
+    job_definition: Mapping[str, Any] = field(default_factory=dict)
+    depends_on: Mapping[str, bool] = field(default_factory=dict)
+    """Name -> whether job by job."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    on_failure: str = "hold"
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """What each job asks of its machine."""
+        return {name: self.job_definition.get(name) for name in _LATER}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """From what ``to_json`` made, by this version or another."""
+        known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
+        return cls(**{**known, "pip_packages": tuple(data.get("pip_packages", ()))})
+
+    def changes(self, other: "Specification") -> list[str]:
+        """Why ``other`` asks for another run than this; empty if it does not."""
+        return list(_changes(self, other))
+
+    def adjustments(self, other: "Specification") -> list[str]:
+        """What else is different: of no consequence for results."""
+        old, new = self.resources, other.resources
+        found = [_said(name, old[name], new[name]) for name in _LATER if old[name] != new[name]]
+        if self.labels != other.labels:
+            found.append("labels")
+        if self.on_failure != other.on_failure:
+            found.append(_said("on_failure", self.on_failure, other.on_failure))
+        return found
+
+
+def _changes(old: Specification, new: Specification) -> Iterator[str]:
+    if not same_code(old.source, new.source):
+        yield f"function {new.function}"
+    elif old.function != new.function:
+        yield _said("function", old.function, new.function)
+    if old.input != new.input:
+        before, after = old.input.get("jobs"), new.input.get("jobs")
+        yield "input" if before == after else f"input: {before or '?'} -> {after or '?'} jobs"
+    if old.global_config != new.global_config:
+        names = sorted(
+            name
+            for name in old.global_config.keys() | new.global_config.keys()
+            if old.global_config.get(name, _NONE) != new.global_config.get(name, _NONE)
+        )
+        yield f"global_config: {', '.join(names)}"
+    yield from _package_changes(old, new)
+    for name in ("image", "environment"):
+        before, after = old.job_definition.get(name) or None, new.job_definition.get(name) or None
+        if before != after:
+            yield _said(name, before, after) if name == "image" else name
+    if old.depends_on != new.depends_on:
+        yield f"depends_on: {', '.join(new.depends_on) or 'nothing'}"
+
+
+def _package_changes(old: Specification, new: Specification) -> Iterator[str]:
+    gone, added = set(old.pip_packages) - set(new.pip_packages), set(new.pip_packages) - set(old.pip_packages)
+    if gone or added:
+        said = [f"- {each}" for each in sorted(gone)] + [f"+ {each}" for each in sorted(added)]
+        yield f"pip_packages: {', '.join(said)}"
+    else:
+        for each in new.folders:
+            if old.folders.get(each) != new.folders[each]:
+                yield f"what is in {each}"
+    if old.lock != new.lock:
+        yield "the lock" if old.lock and new.lock else "a lock was added" if new.lock else "the lock is gone"
+
+
+def _said(name: str, old: Any, new: Any) -> str:
+    return f"{name} {old} -> {new}"
+
+
+_NONE: Any = object()
