@@ -23,6 +23,9 @@ from gencove_explorer.errors import NotSubmitted
 from gencove_explorer.log import get_logger
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
     from gencove_explorer.drafts import Each
     from gencove_explorer.findings import Failures
     from gencove_explorer.stored import StoredAnalysis
@@ -252,6 +255,25 @@ class Analysis:
         from gencove_explorer.display import analyses_as_html
 
         return analyses_as_html([self._stored])
+
+    # -- as a file that is committed ----------------------------------------------------------------
+
+    @classmethod
+    def from_manifest(cls, path: "str | PathLike[str]") -> "Analysis":
+        """The analysis of a manifest, as a notebook would have built it. Raises ManifestError."""
+        from gencove_explorer.manifests.building import from_manifest
+
+        return from_manifest(path)
+
+    def to_manifest(self, folder: "str | PathLike[str]") -> "Path":
+        """Write ``<name>.yaml`` and the function's source into a folder; returns the manifest's path.
+
+        What it depends on is written too, unless it is there. Raises ManifestError for what cannot be
+        written down.
+        """
+        from gencove_explorer.manifests.writing import to_manifest
+
+        return to_manifest(self, folder)
 
     # -- inside ---------------------------------------------------------------------------------------
 

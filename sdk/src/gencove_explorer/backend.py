@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import AlreadyExists, ExplorerError
 from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
@@ -34,6 +34,8 @@ class Draft:
     labels: dict[str, str]
     indices: list[int] | None = None
     """Which jobs to run; None: all."""
+    project: str = ""
+    """Whose manifest it fulfils."""
 
 
 class Backend:
@@ -80,15 +82,17 @@ class Backend:
             return open_executor(self.settings.with_(executor=name))
         raise ConfigError(f"the analysis was submitted to {name!r}, which this version does not have")
 
-    def submit(self, draft: Draft) -> StoredAnalysis:
-        """Write a draft to the store and hand it to the executor."""
-        return self._commit(draft, self.store, self.executor)
+    def submit(self, draft: Draft, confirm: Callable[[], None] = lambda: None) -> StoredAnalysis:
+        """Write a draft to the store and hand it to the executor; ``confirm`` is asked in between."""
+        return self._commit(draft, self.store, self.executor, confirm)
 
     def submit_foreground(self, draft: Draft) -> StoredAnalysis:
         """Write a draft to the local store; the caller runs it."""
         return self._commit(draft, self.local_store, self.executor_named("foreground"))
 
-    def _commit(self, draft: Draft, store: Store, executor: Executor) -> StoredAnalysis:
+    def _commit(
+        self, draft: Draft, store: Store, executor: Executor, confirm: Callable[[], None] = lambda: None
+    ) -> StoredAnalysis:
         spec = describe(
             id=draft.id,
             name=draft.name,
@@ -102,8 +106,11 @@ class Backend:
         )
         try:
             record = write_round(store, spec, draft.parts, executor.name, executor.place, self.settings.home)
-            index = index_record(spec, record, draft.labels)
+            confirm()
+            index = index_record(spec, record, draft.labels, draft.project)
             executor.submit(store, record, index)
+        except AlreadyExists:
+            raise  # somebody else submits it under this id
         except ExplorerError:
             # Nobody will run it, and nobody knows its id.
             store.delete(index_key(parse_id(draft.id).date, draft.id))

@@ -10,9 +10,14 @@ ExplorerError
 ├── JobFailed            a job failed; carries its outcome
 ├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
 ├── SheetError           a sheet of samples that cannot be read
+├── ManifestError        manifests that cannot be used; carries every fault of every file
+├── PlanError            a reconcile that is refused before anything is written
 ├── InUse                an analysis that cannot be deleted yet
 └── ExecutorError        the local executor could not be started, or does not answer
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from explorer_runner.errors import (
     AlreadyExists,
@@ -49,6 +54,7 @@ __all__ = [
     "InvalidKey",
     "InvalidName",
     "JobFailed",
+    "ManifestError",
     "NoSuchAnalysis",
     "NoSuchDependency",
     "NoSuchOutput",
@@ -58,6 +64,7 @@ __all__ = [
     "OutputError",
     "PackageError",
     "PayloadError",
+    "PlanError",
     "PythonMismatch",
     "SheetError",
     "StoreError",
@@ -85,6 +92,19 @@ class DependencyError(SubmissionError):
 
 class SheetError(ExplorerError, ValueError):
     """A sheet of samples cannot be read."""
+
+
+class ManifestError(ExplorerError):
+    """Manifests cannot be used."""
+
+    def __init__(self, faults: Sequence[Any]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = list(faults)
+        """All that is wrong: file, line, field, what was found, what is allowed."""
+
+
+class PlanError(ExplorerError):
+    """What is asked of reconcile is refused; nothing was written."""
 
 
 class NotSubmitted(ExplorerError):

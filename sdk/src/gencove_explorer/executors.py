@@ -44,6 +44,10 @@ class Executor(Protocol):
         """Commit to running a round, and list its analysis. All else of it is in the store."""
         ...
 
+    def knows(self, store: Store, record: RoundRecord) -> bool:
+        """Whether a round of which nothing has ended yet was submitted. It may lag a moment."""
+        ...
+
     def describe(
         self,
         store: Store,

@@ -59,6 +59,10 @@ class ForegroundExecutor:
         """List it: ``run_foreground`` runs it, here and now."""
         write_index(store, index)
 
+    def knows(self, store: Store, record: RoundRecord) -> bool:
+        """What is run in the foreground needs no submission."""
+        return True
+
     def describe(
         self,
         store: Store,

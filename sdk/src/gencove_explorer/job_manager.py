@@ -39,8 +39,19 @@ class JobManager:
     def __init__(self, settings: Settings | None = None) -> None:
         self._backend = Backend(settings)
 
-    def get_analysis(self, job_id: str) -> Analysis:
-        """The analysis of an id; nothing is unpickled for it. Raises NoSuchAnalysis or InvalidName."""
+    def get_analysis(self, job_id: str | None = None, *, manifest: str | None = None) -> Analysis:
+        """The analysis of an id, or the one that fulfils a manifest of the project; nothing is unpickled.
+
+        Raises NoSuchAnalysis or InvalidName.
+        """
+        if (job_id is None) == (manifest is None):
+            raise TypeError("get_analysis() takes either job_id= or manifest=")
+        if manifest is not None:
+            from gencove_explorer.reconcile.revisions import Revisions, analysis_of
+
+            settings = self._backend.settings
+            job_id = analysis_of(Revisions(self._backend.store, settings.project_name), manifest)
+        assert job_id is not None
         return Analysis._found(self._backend.find(job_id))
 
     def list_jobs(

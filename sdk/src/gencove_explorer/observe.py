@@ -14,6 +14,9 @@ STARTING, RUNNING = "STARTING", "RUNNING"
 NOT_RUN = "NOT_RUN"
 """Of a job that no round runs: run_local of one job of an array leaves the others so."""
 
+NEVER_RAN = ("Dependency failed", "never submitted")
+"""How the reasons begin of jobs that failed without having been tried, through no fault of their own."""
+
 STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
 (https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""

@@ -81,6 +81,8 @@ class IndexRecord(_Described):
     explorer: str = ""
     pip_packages: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    project: str = ""
+    """Whose manifest of this name it fulfils; empty for what people submit by hand."""
 
 
 @dataclass(frozen=True, kw_only=True)

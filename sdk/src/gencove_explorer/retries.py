@@ -22,15 +22,18 @@ _log = get_logger(__name__)
 
 
 def retry_failed(
-    stored: StoredAnalysis, definition: JobDefinition | None, function: Callable[[Any], Any] | None
+    stored: StoredAnalysis,
+    definition: JobDefinition | None,
+    function: Callable[[Any], Any] | None,
+    backend: Backend | None = None,
 ) -> int:
     """Submit the failed jobs again, those of dependencies first; returns how many of its own."""
     check_definition(definition)
     if function is not None:
         check_function(function, stored.record.name)
-    backend = Backend()
+    backend = backend or Backend()
     for ref in stored.record.depends_on:
-        retry_failed(backend.find(ref.id), None, None)
+        retry_failed(backend.find(ref.id), None, None, backend)
     observed = stored.observe()
     failed = observed.indices(FAILED)
     if not failed:

@@ -97,7 +97,7 @@ class Settings:
     @property
     def project_name(self) -> str:
         """The project as set, else the name of the git remote's repository, else of the folder."""
-        return self.project or _repository_name(Path.cwd())
+        return self.project or repository_name(Path.cwd())
 
     def source(self, name: str) -> str:
         """Where the value of ``name`` came from."""
@@ -144,7 +144,8 @@ _SLIP = 0.8
 _PATHS = {"home", "store", "cache"}
 
 
-def _repository_name(folder: Path) -> str:
+def repository_name(folder: Path) -> str:
+    """What a folder's project is called by default: as git's remote, else as the folder."""
     import subprocess  # only reconcile and config ask for it
 
     asked = subprocess.run(

@@ -236,7 +236,9 @@ def _appears(store: Store, key: str) -> bool:
     return True
 
 
-def index_record(spec: Spec, record: RoundRecord, labels: Mapping[str, str]) -> IndexRecord:
+def index_record(
+    spec: Spec, record: RoundRecord, labels: Mapping[str, str], project: str = ""
+) -> IndexRecord:
     """What listings show of an analysis."""
     return IndexRecord(
         id=spec.id,
@@ -253,6 +255,7 @@ def index_record(spec: Spec, record: RoundRecord, labels: Mapping[str, str]) -> 
         labels=dict(labels),
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
+        project=project,
     )
 
 

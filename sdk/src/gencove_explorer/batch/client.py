@@ -101,6 +101,10 @@ class BatchExecutor:
         )
         self.jobs.submit(record.id, record.round, request)
 
+    def knows(self, store: Store, record: RoundRecord) -> bool:
+        """Whether Batch has a job of that name and round."""
+        return record.round in self.jobs.ids([record])
+
     def _image(self, definition: JobDefinition) -> str:
         image = definition.image or self.settings.batch.image
         assert image is not None, "checked by fit"

@@ -75,6 +75,7 @@ def tags(index: IndexRecord) -> dict[str, str]:
         "explorer:analysis": index.id,
         "explorer:name": index.name,
         "explorer:user": index.user,
+        "explorer:project": index.project,
         "explorer:commit": commit(),
     }
     made = {_tag(key)[:128]: _tag(value)[:256] for key, value in {**index.labels, **own}.items()}

@@ -5,7 +5,7 @@ import sys
 import click
 
 from gencove_explorer._version import __version__
-from gencove_explorer.cli import analyses, machine, run
+from gencove_explorer.cli import analyses, machine, reconcile, run
 from gencove_explorer.errors import ExplorerError
 
 __all__ = ["explorer", "main"]
@@ -50,6 +50,11 @@ for _command in (
     analyses.terminate,
     analyses.retry,
     analyses.delete,
+    reconcile.plan,
+    reconcile.reconcile,
+    reconcile.validate,
+    reconcile.lock,
+    reconcile.history,
     machine.config,
     machine.doctor,
     machine.executor,

@@ -101,6 +101,13 @@ class LocalExecutor:
             raise
         write_index(store, index)
 
+    def knows(self, store: Store, record: RoundRecord) -> bool:
+        """Whether the queue has the round; that of another machine is not to be seen from here."""
+        if record.place != self.place or self.queue.knows(f"{record.id}.{record.round}"):
+            return True
+        claims = claims_folder(self.queue, store, record.id)
+        return any(Path(claims).glob(f"*.{record.round}-*.txt"))
+
     def describe(
         self,
         store: Store,

@@ -1,11 +1,13 @@
 """What is wrong with manifests: every fault with file, line, field, what was found, what is allowed."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gencove_explorer.errors import ExplorerError
+from gencove_explorer.errors import ManifestError
+
+__all__ = ["Fault", "ManifestError", "nearest"]
 
 
 @dataclass(frozen=True, order=True)
@@ -26,14 +28,6 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-class ManifestError(ExplorerError):
-    """Manifests that cannot be used; ``faults`` has all that is wrong."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = list(faults)
-        super().__init__("\n".join(map(str, self.faults)))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

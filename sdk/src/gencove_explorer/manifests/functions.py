@@ -16,9 +16,7 @@ from typing import Any
 
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.magics import names_in_text
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_IMPORTS = (ast.Import, ast.ImportFrom)
+from gencove_explorer.manifests.syntax import DEFINITIONS, IMPORTS, bound
 
 
 class SourceError(ExplorerError):
@@ -63,7 +61,7 @@ class FunctionSource:
         for statement in self.statements:
             if last and statement.lines.start > last + 1:
                 text.append("")
-            if isinstance(statement.node, _IMPORTS):
+            if isinstance(statement.node, IMPORTS):
                 text.append(ast.unparse(statement.node))
             else:  # two statements may share a line
                 fresh = [number for number in statement.lines if number > last]
@@ -116,7 +114,7 @@ class SourceFile:
         except (ValueError, RecursionError) as error:
             raise SourceError(f"is not Python: {error}") from error
         self.values = frozenset().union(
-            *(each.binds for each in self.statements if not isinstance(each.node, _IMPORTS + _DEFINITIONS))
+            *(each.binds for each in self.statements if not isinstance(each.node, IMPORTS + DEFINITIONS))
         )
         """Names that stand for values: neither imported nor defined."""
 
@@ -152,11 +150,6 @@ def read_source(path: Path, version: tuple[int, int]) -> SourceFile:
     return SourceFile(path, path.read_text(encoding="utf-8-sig"))
 
 
-def same_code(one: str, other: str) -> bool:
-    """Whether two texts are the same code: comments, white space and the order of definitions aside."""
-    return one == other or _normal(one) == _normal(other)
-
-
 def without_magics(text: str) -> str:
     """The text of an .ipy file as Python: ! and % as the calls that IPython makes of them."""
     try:
@@ -166,24 +159,15 @@ def without_magics(text: str) -> str:
     return str(TransformerManager().transform_cell(text))  # type: ignore[no-untyped-call]
 
 
-def _normal(text: str) -> list[str] | str:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return text  # written for another Python than this one
-    named = [(sorted(_bound(node)), ast.dump(node)) for node in tree.body]
-    return [dump for _, dump in sorted(named, key=lambda each: each[0])]
-
-
 def _statements(tree: ast.Module, functions: dict[int, frozenset[str]], shell: bool) -> Iterator[Statement]:
     for node in tree.body:
-        needs = set(functions.get(node.lineno, ())) if isinstance(node, _DEFINITIONS) else set()
-        needs |= _names(node, inside=not isinstance(node, _DEFINITIONS))
+        needs = set(functions.get(node.lineno, ())) if isinstance(node, DEFINITIONS) else set()
+        needs |= _names(node, inside=not isinstance(node, DEFINITIONS))
         if shell:
             texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
             needs |= {name for text in texts if isinstance(text, str) for name in names_in_text(text)}
         for part in _parts(node):
-            yield Statement(part, frozenset(_bound(part)), frozenset(needs), frozenset(_changed(part)))
+            yield Statement(part, frozenset(bound(part)), frozenset(needs), frozenset(_changed(part)))
 
 
 def _parts(node: ast.stmt) -> list[ast.stmt]:
@@ -203,23 +187,6 @@ def _changed(node: ast.stmt) -> set[str]:
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
         return {each.id for each in ast.walk(call.func) if isinstance(each, ast.Name)}
     return set()
-
-
-def _bound(node: ast.AST) -> set[str]:
-    """The names that a statement of the top level binds, or changes a part of."""
-    if isinstance(node, _DEFINITIONS):
-        return {node.name}
-    if isinstance(node, _IMPORTS):
-        return {(each.asname or each.name).split(".")[0] for each in node.names}
-    if isinstance(node, ast.Name):
-        return {node.id} if isinstance(node.ctx, ast.Store | ast.Del) else set()
-    if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-        return {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
-    if isinstance(node, ast.ExceptHandler) and node.name:
-        return {node.name}.union(*(_bound(each) for each in ast.iter_child_nodes(node)))
-    if isinstance(node, ast.Lambda):
-        return set()
-    return set().union(*(_bound(each) for each in ast.iter_child_nodes(node)))
 
 
 def _names(node: ast.AST, *, inside: bool) -> set[str]:
@@ -252,7 +219,7 @@ def _takes_one(arguments: ast.arguments) -> bool:
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function that are not those of a function inside of it."""
     for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (*_DEFINITIONS, ast.Lambda)):
+        if not isinstance(child, (*DEFINITIONS, ast.Lambda)):
             yield child
             yield from _own_nodes(child)
 

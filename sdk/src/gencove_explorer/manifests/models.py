@@ -123,9 +123,14 @@ _SOURCES: dict[str, type[Source]] = {
 }
 
 
+def is_form(value: Any) -> bool:
+    """Whether an input is read as one of the forms, and not as the value that it is."""
+    return isinstance(value, dict) and any(head in value for head in _SOURCES)
+
+
 def _source(value: Any) -> Any:
     """A mapping that has the key of a form is of that form; all else is the input itself."""
-    heads = [head for head in _SOURCES if isinstance(value, dict) and head in value]
+    heads = [head for head in _SOURCES if is_form(value) and head in value]
     return _SOURCES[heads[0]].model_validate(value) if heads else ValueInput(value=value)
 
 

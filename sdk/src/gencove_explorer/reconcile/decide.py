@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from gencove_explorer.reconcile.plan import (
     ADOPT,
+    MISSING,
     RECORDED,
     RETIRE,
     RETRY,
@@ -37,7 +38,7 @@ def next_revision(
     leaving = {
         id: name
         for id, name in (base.leaving if base else {}).items()
-        if id not in plan.seen or not plan.seen[id].finished
+        if id in plan.seen and not plan.seen[id].finished and plan.seen[id].state != MISSING
     }
     for row in plan.rows:
         old = entries.get(row.of or row.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
-from gencove_explorer.errors import ExplorerError
+from gencove_explorer.errors import PlanError
 from gencove_explorer.reconcile.revision import Entry, Revision
 from gencove_explorer.reconcile.specification import Specification
 
@@ -48,10 +48,6 @@ MISSING = "MISSING"
 """Of an analysis that a revision chose, and nobody submitted whole."""
 SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"
 MAX_PRUNE = 10
-
-
-class PlanError(ExplorerError):
-    """What is asked for is refused, and nothing was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +164,11 @@ def make_plan(
         rows += [planner.gone(name) for name in sorted(entries.keys() - wanted.keys() - adopted)]
         _check_prune(rows, choice)
     leaving = base.leaving if base else {}
-    stops = {id: name for id, name in leaving.items() if id in seen and not seen[id].finished}
+    stops = {
+        id: name
+        for id, name in leaving.items()
+        if id in seen and not seen[id].finished and seen[id].state != MISSING
+    }
     return Plan(project=project, base=base, wanted=wanted, seen=seen, rows=tuple(rows), stops=stops)
 
 

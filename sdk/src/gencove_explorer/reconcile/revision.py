@@ -1,25 +1,13 @@
-"""Revisions: the states that somebody committed to, numbered, each written once.
-
-    projects/<project>/<n>.json                   revision n
-    projects/<project>/claims/<id>/<k>.json       who submits an analysis that a revision chose (claims.py)
-
-The highest number is what holds. History, lock and state are this one list: whoever writes number n + 1
-first has it, and everybody else plans again.
-"""
+"""What a revision is: the state that somebody committed to, as data."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from explorer_runner.errors import CorruptPayload
 from explorer_runner.payload import FORMAT, check_format
-from explorer_runner.stores import Store
-from gencove_explorer.errors import ConfigError
 from gencove_explorer.reconcile.specification import Specification
-
-_PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,38 +69,3 @@ class Revision:
 def _entry(data: Mapping[str, Any]) -> Entry:
     known = {each.name: data[each.name] for each in fields(Entry) if each.name in data}
     return Entry(**{**known, "specification": Specification.from_json(data["specification"])})
-
-
-class Revisions:
-    """The revisions of one project in a store."""
-
-    def __init__(self, store: Store, project: str) -> None:
-        if not _PROJECT.fullmatch(project):
-            raise ConfigError(
-                f"the project {project!r} cannot be used as a name: set EXPLORER_PROJECT to letters, digits, "
-                "dots, hyphens and underscores"
-            )
-        self.store = store
-        self.project = project
-        self.prefix = f"projects/{project}"
-
-    def numbers(self) -> list[int]:
-        """The numbers of all revisions, the oldest first."""
-        names = (name.removesuffix(".json") for name in self.store.names(self.prefix))
-        return sorted(int(name) for name in names if name.isdigit())
-
-    def read(self, number: int) -> Revision:
-        key = self._key(number)
-        return Revision.from_json(self.store.read(key), f"{key} in the store {self.store.uri}")
-
-    def newest(self) -> Revision | None:
-        """What holds; None for a project without any."""
-        numbers = self.numbers()
-        return self.read(numbers[-1]) if numbers else None
-
-    def add(self, revision: Revision) -> None:
-        """Write the next revision. Raises AlreadyExists if somebody else was faster."""
-        self.store.create(self._key(revision.number), revision.to_json())
-
-    def _key(self, number: int) -> str:
-        return f"{self.prefix}/{number}.json"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
-from gencove_explorer.manifests.functions import same_code
+from gencove_explorer.manifests.syntax import same_code
 
 _LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
 """Of a job definition, what no result depends on: the next attempt has it."""

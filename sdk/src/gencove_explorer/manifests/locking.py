@@ -1,0 +1,47 @@
+"""``explorer lock``: the packages of a manifest, resolved and written beside it."""
+
+from pathlib import Path
+
+from explorer_runner.errors import PackageError
+from gencove_explorer.backend import Backend
+from gencove_explorer.manifests.documents import read_document
+from gencove_explorer.manifests.faults import Fault, ManifestError, nearest
+from gencove_explorer.manifests.loading import manifest_files
+from gencove_explorer.manifests.models import Manifest, check_document
+from gencove_explorer.packages import check_requirements, lock, publish
+
+
+def write_lock(name: str, folder: Path, backend: Backend) -> Path:
+    """Resolve a manifest's packages and write the lock beside it; its wheels go into the store.
+
+    Raises ManifestError or PackageError.
+    """
+    path, manifest = _find(name, folder)
+    if not manifest.pip_packages:
+        raise PackageError(f"{name} has no pip_packages: there is nothing to lock")
+    here = path.resolve().parent
+    requirements = [
+        str(here / each) if each.startswith(".") else each
+        for each in check_requirements(manifest.pip_packages)
+    ]
+    made = lock(requirements, backend.settings.home, backend.executor.platform)
+    assert made is not None
+    publish(made, backend.settings.home, backend.store)
+    target = path.with_name(f"{name}.lock")
+    target.write_bytes(made)
+    return target
+
+
+def _find(name: str, folder: Path) -> tuple[Path, Manifest]:
+    names = []
+    for path in manifest_files(folder.resolve()):
+        try:
+            manifest = check_document(read_document(path, str(path)))
+        except ManifestError:
+            continue  # explorer validate says what is wrong with it
+        if manifest.name == name:
+            return path, manifest
+        names.append(manifest.name)
+    raise ManifestError(
+        [Fault(str(folder), None, "", f"no manifest here is called {name!r}", nearest(name, names))]
+    )

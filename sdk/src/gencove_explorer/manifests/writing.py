@@ -1,0 +1,192 @@
+"""From an Analysis that was built by hand to a manifest, and its function to a file beside it."""
+
+import inspect
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+from explorer_runner.models import File, Sample
+from gencove_explorer.drafts import check_definition, dependencies
+from gencove_explorer.errors import SubmissionError
+from gencove_explorer.manifests.documents import parse_document, read_document
+from gencove_explorer.manifests.faults import Fault, ManifestError
+from gencove_explorer.manifests.functions import SourceError, SourceFile
+from gencove_explorer.manifests.loading import manifest_files, repository_of
+from gencove_explorer.manifests.models import check_document, is_form
+from gencove_explorer.manifests.sources import written
+
+if TYPE_CHECKING:
+    from gencove_explorer.analysis import Analysis
+
+_INLINE_ELEMENTS, _INLINE_CHARACTERS = 20, 2000
+
+
+def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
+    """Write the manifest of an analysis; see ``Analysis.to_manifest``."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = analysis.name
+    if analysis.function is None:
+        raise SubmissionError(
+            f"{name} has no function here: an analysis that was found in the store holds its inputs pickled, "
+            "and nothing is unpickled for it; write down the one that it was made from"
+        )
+    target = folder / f"{name}.yaml"
+    files: dict[Path, str] = {}
+    data: dict[str, Any] = {"version": 1, "name": name}
+    data["function"] = _function(analysis.function, name, folder, files)
+    data["input"] = _input(analysis.input, name, folder, files)
+    data["global_config"] = _config(analysis.global_config, name)
+    data["pip_packages"] = [_requirement(each, folder) for each in analysis.pip_packages or ()]
+    data["job_definition"] = _definition(check_definition(analysis.job_definition))
+    needed = list(dependencies(analysis))
+    data["depends_on"] = [{"each": each.name} if paired else each.name for each, paired in needed]
+    data["labels"] = dict(analysis.labels or {})
+    text = _yaml({key: value for key, value in data.items() if value not in (None, [], {})}, target)
+    _refuse_others(target, name, files)
+    there = {_name_in(path) for path in manifest_files(folder)}
+    for each, _ in needed:
+        if each.name not in there:
+            to_manifest(each, folder)
+    for path, content in files.items():
+        path.write_text(content)
+    target.write_text(text)
+    return target
+
+
+def _function(function: Any, name: str, folder: Path, files: dict[Path, str]) -> str:
+    """FILE:FUNCTION: its own file if that is in the repository, else one that is written."""
+    called = getattr(function, "__name__", "")
+    if not called.isidentifier():
+        raise SubmissionError(f"the function of {name} has no name to be found by: write it with def")
+    root = repository_of(folder) or folder.resolve()
+    file = inspect.getsourcefile(inspect.unwrap(function))
+    own = Path(file).resolve() if file else None
+    if own is not None and own.is_relative_to(root) and own.is_file() and own.suffix in (".py", ".ipy"):
+        try:
+            SourceFile(own, own.read_text()).function(called)
+            return f"{os.path.relpath(own, folder.resolve())}:{called}"
+        except SourceError:
+            pass  # it stands inside of something else
+    text, suffix = written(function)
+    files[folder / f"{name}{suffix}"] = text
+    return f"{name}{suffix}:{called}"
+
+
+def _input(value: Any, name: str, folder: Path, files: dict[Path, str]) -> Any:
+    if isinstance(value, Sample):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(each, Sample) for each in value):
+        files[folder / f"{name}.jsonl"] = "".join(f"{json.dumps(_row(each))}\n" for each in value)
+        return {"file": f"{name}.jsonl"}
+    if isinstance(value, File):
+        value = [value]
+    if isinstance(value, list) and value and all(isinstance(each, File) for each in value):
+        return _files(value, name)
+    _plain(value, f"the input of {name}")
+    if isinstance(value, list) and len(value) > 1 and _is_long(value):
+        files[folder / f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        return {"file": f"{name}.json"}
+    return {"value": value} if is_form(value) else value
+
+
+def _files(files: Sequence[File], name: str) -> dict[str, Any]:
+    beside = {tuple(each.secondary_files) for each in files}
+    if len(beside) > 1:
+        raise SubmissionError(f"the input of {name} has files with different secondary_files: use samples")
+    suffixes = list(next(iter(beside)))
+    found: dict[str, Any] = {"files": [each.uri for each in files]}
+    return {**found, "secondary_files": suffixes} if suffixes else found
+
+
+def _row(sample: Sample) -> dict[str, Any]:
+    row = {"id": sample.id, "client_id": sample.client_id, **sample.metadata, "files": dict(sample.files)}
+    _plain(row, f"sample {sample.id}")
+    return {key: value for key, value in row.items() if value not in ("", {})}
+
+
+def _config(config: GlobalConfig | None, name: str) -> dict[str, Any]:
+    values = dict(vars(config)) if config is not None else {}
+    _plain(values, f"global_config of {name}")
+    return values
+
+
+def _definition(definition: JobDefinition | None) -> dict[str, Any]:
+    if definition is None:
+        return {}
+    usual = JobDefinition()
+    given = definition.to_json()
+    kept = ("cpu", "memory_mb")  # without them the default would be another on each machine
+    return {
+        each.name: given[each.name]
+        for each in fields(definition)
+        if each.name in kept or given[each.name] != getattr(usual, each.name)
+    }
+
+
+def _requirement(text: str, folder: Path) -> str:
+    path = Path(text).expanduser()
+    if text.startswith((".", "/", "~")) and path.is_dir():
+        relative = os.path.relpath(path.resolve(), folder.resolve())
+        return relative if relative.startswith(".") else f"./{relative}"
+    return text
+
+
+def _plain(value: Any, what: str) -> None:
+    """Raise SubmissionError unless JSON holds a value unchanged."""
+    try:
+        same = json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise SubmissionError(
+            f"{what} holds more than text, numbers, truth values, lists and mappings, which is all that a "
+            "manifest can say: pass what it is made from, and make it in the function"
+        )
+
+
+def _is_long(value: Any) -> bool:
+    return len(value) > _INLINE_ELEMENTS or len(json.dumps(value)) > _INLINE_CHARACTERS
+
+
+def _yaml(data: dict[str, Any], target: Path) -> str:
+    yaml = YAML()
+    yaml.width = 100
+    yaml.default_flow_style = None  # what holds no mapping or list is written on one line
+    stream = io.StringIO()
+    yaml.dump(data, stream)
+    if parse_document(stream.getvalue(), target.name).data != data:
+        stream = io.StringIO(json.dumps(data, indent=1) + "\n")  # JSON is YAML, and leaves no doubt
+    check_document(parse_document(stream.getvalue(), target.name))
+    return stream.getvalue()
+
+
+def _refuse_others(target: Path, name: str, files: dict[Path, str]) -> None:
+    """Write over nothing but an earlier state of the same manifest."""
+    own: str = ""
+    if target.exists():
+        if _name_in(target) != name:
+            raise ManifestError(
+                [Fault(str(target), None, "name", "it is the file of another manifest", "another folder")]
+            )
+        own = target.read_text()
+    for path in files:
+        if path.exists() and path.name not in own:
+            raise ManifestError(
+                [Fault(str(path), None, "", "is there already, and not of this manifest", "another name")]
+            )
+
+
+def _name_in(path: Path) -> str | None:
+    try:
+        return check_document(read_document(path, path.name)).name
+    except ManifestError:
+        return None

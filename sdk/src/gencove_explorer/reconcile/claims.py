@@ -1,0 +1,110 @@
+"""Who submits an analysis: of two reconciles that see it missing, one does, and the other waits for it.
+
+A claim is a numbered record; the highest number holds. Whoever died with one left it: after CLAIM_SECONDS,
+or at once if it was a process of this machine and is there no more, the next number may be taken. A holder
+makes sure that it still holds before the one call that must not be made twice.
+"""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.stores import Store
+from gencove_explorer.errors import ExecutorError
+from gencove_explorer.log import get_logger
+
+CLAIM_SECONDS = 180.0
+"""Longer than the pauses of a throttled SubmitJob, and than AWS takes to list a job that it accepted."""
+RENEW_SECONDS = 60.0
+_POLL_SECONDS = 0.5
+
+_log = get_logger(__name__)
+
+
+@dataclass
+class Claim:
+    """The right to submit one analysis."""
+
+    claims: "Claims"
+    prefix: str
+    number: int
+    taken: float
+
+    def confirm(self) -> None:
+        """Make sure that it still holds; renewed if it is old. Raises ExecutorError if it was lost."""
+        if self.claims.clock() - self.taken < RENEW_SECONDS:
+            return
+        try:
+            self.claims.write(self.prefix, self.number + 1)
+        except AlreadyExists:
+            raise ExecutorError(
+                f"{self.prefix} took so long that somebody else has taken it over: reconcile again"
+            ) from None
+        self.number, self.taken = self.number + 1, self.claims.clock()
+
+
+class Claims:
+    """The claims of a project's analyses."""
+
+    def __init__(
+        self,
+        store: Store,
+        project: str,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.store, self.project = store, project
+        self.clock, self.sleep = clock, sleep
+
+    def take(self, analysis: str, done: Callable[[], bool]) -> Claim | None:
+        """The claim of an analysis, once nobody else holds it; None if it was submitted meanwhile."""
+        prefix = f"projects/{self.project}/claims/{analysis}"
+        said = False
+        while not done():
+            numbers = [int(name.removesuffix(".json")) for name in self.store.names(prefix)]
+            last = max(numbers, default=0)
+            holder = self._holder(prefix, last) if last else None
+            if holder is None or self._free(holder):
+                try:
+                    taken = self.clock()
+                    self.write(prefix, last + 1)
+                    return Claim(self, prefix, last + 1, taken)
+                except AlreadyExists:
+                    continue
+            if not said:
+                _log.info("%s: waiting for %s, which submits it just now", analysis, holder["host"])
+                said = True
+            self.sleep(_POLL_SECONDS)
+        return None
+
+    def write(self, prefix: str, number: int) -> None:
+        """Raises AlreadyExists."""
+        own = psutil.Process()
+        record = {
+            "host": platform.node(),
+            "pid": own.pid,
+            "started": own.create_time(),
+            "time": self.clock(),
+        }
+        self.store.create(f"{prefix}/{number}.json", json.dumps(record).encode())
+
+    def _holder(self, prefix: str, number: int) -> dict[str, Any]:
+        holder: dict[str, Any] = json.loads(self.store.read(f"{prefix}/{number}.json"))
+        return holder
+
+    def _free(self, holder: dict[str, Any]) -> bool:
+        """Whether whoever held a claim holds it no more."""
+        if self.clock() - holder["time"] > CLAIM_SECONDS:
+            return True
+        if holder["host"] != platform.node():
+            return False
+        try:
+            return bool(psutil.Process(holder["pid"]).create_time() != holder["started"])
+        except psutil.NoSuchProcess:
+            return True

@@ -1,0 +1,90 @@
+"""Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone."""
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.keys import analysis_prefix, payload_key
+from explorer_runner.payload import load
+from gencove_explorer.backend import Backend
+from gencove_explorer.errors import NoSuchAnalysis
+from gencove_explorer.log import get_logger
+from gencove_explorer.reconcile.claims import Claim, Claims
+from gencove_explorer.reconcile.observing import look
+from gencove_explorer.reconcile.plan import MISSING, RESUME, RETRY, STARTS, Plan
+from gencove_explorer.reconcile.preparing import Preparing
+from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.records import read_rounds, write_index
+from gencove_explorer.retries import retry_failed
+from gencove_explorer.runs import terminate
+from gencove_explorer.submission import index_record
+
+_log = get_logger(__name__)
+
+
+class Converging:
+    """See the module."""
+
+    def __init__(self, backend: Backend, revision: Revision, preparing: Preparing, claims: Claims) -> None:
+        self._backend, self._revision, self._preparing, self._claims = backend, revision, preparing, claims
+
+    def run(self, plan: Plan) -> None:
+        """Carry out what a plan's rows say of this revision, dependencies first; then stop what is to end."""
+        for row in plan.rows:
+            if row.action in STARTS or row.action == RESUME:
+                self._submit(row.name)
+            elif row.action == RETRY:
+                self._retry(row.name)
+        for analysis_id, name in self._revision.leaving.items():
+            self._stop(name, analysis_id)
+
+    def _submit(self, name: str) -> None:
+        entry = self._revision.entries[name]
+        claim = self._claims.take(entry.id, lambda: self._is_submitted(entry))
+        if claim is None:
+            return
+        if read_rounds(self._backend.store, entry.id):
+            self._finish(entry, claim)
+        else:
+            self._backend.store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
+            self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
+        _log.info("%s: submitted as %s", name, entry.id)
+
+    def _finish(self, entry: Entry, claim: Claim) -> None:
+        """Hand over a round that is in the store, and that nobody handed over."""
+        store = self._backend.store
+        rounds = read_rounds(store, entry.id)
+        first, last = next(iter(rounds.values())), list(rounds.values())[-1]
+        spec = load(store, payload_key(entry.id, first.round), first.payload).spec
+        index = index_record(spec, first, entry.specification.labels, self._revision.project)
+        executor = self._backend.executor_named(last.executor)
+        if not executor.knows(store, last):
+            claim.confirm()
+            executor.submit(store, last, index)
+        write_index(store, index)
+
+    def _retry(self, name: str) -> None:
+        entry = self._revision.entries[name]
+
+        def done() -> bool:
+            enough = len(read_rounds(self._backend.store, entry.id)) >= entry.rounds
+            return enough and self._is_submitted(entry)
+
+        claim = self._claims.take(entry.id, done)
+        if claim is None:
+            return
+        if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
+            self._finish(entry, claim)
+            return
+        definition = JobDefinition.from_json(entry.specification.job_definition)
+        retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+
+    def _is_submitted(self, entry: Entry) -> bool:
+        return look(self._backend, entry.id).state != MISSING
+
+    def _stop(self, name: str, analysis_id: str) -> None:
+        seen = look(self._backend, analysis_id)
+        if seen.finished or seen.state == MISSING:
+            return
+        try:
+            terminate(self._backend.find(analysis_id), None)
+        except NoSuchAnalysis:
+            return  # deleted just now
+        _log.info("%s: asked %s to end", name, analysis_id)

@@ -1,0 +1,188 @@
+"""Reconcile: make what runs match what git says.
+
+plan      load the manifests, read the newest revision, look at its runs, decide
+apply     prepare what is to run, write the next revision, and converge on it: submit, retry, stop
+
+Ids are chosen in the revision before anything is submitted, so a process that dies at any point leaves a
+revision that the next one converges on. Whoever loses the race for a revision plans again.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.names import new_id
+from gencove_explorer.backend import Backend
+from gencove_explorer.batch.aws import Aws
+from gencove_explorer.errors import PlanError
+from gencove_explorer.log import get_logger
+from gencove_explorer.manifests.buckets import Buckets
+from gencove_explorer.manifests.inputs import Objects
+from gencove_explorer.manifests.loading import Folder, load_folder
+from gencove_explorer.reconcile import git
+from gencove_explorer.reconcile.claims import Claims
+from gencove_explorer.reconcile.converge import Converging
+from gencove_explorer.reconcile.decide import needs_revision, next_revision
+from gencove_explorer.reconcile.desired import wanted_of
+from gencove_explorer.reconcile.observing import observe
+from gencove_explorer.reconcile.plan import MISSING, STARTS, WAIT, Choice, Plan, make_plan
+from gencove_explorer.reconcile.preparing import Preparing
+from gencove_explorer.reconcile.revision import Revision
+from gencove_explorer.reconcile.revisions import Revisions
+from gencove_explorer.settings import repository_name
+from gencove_explorer.waiting import wait
+
+_TRIES = 10
+_log = get_logger(__name__)
+
+
+@dataclass
+class Reconciler:
+    """The manifests of a folder, and the project that they are of."""
+
+    folder: Path
+    backend: Backend = field(default_factory=Backend)
+    allow_dirty: bool = False
+    allow_older: bool = False
+    clock: Callable[[], float] = time.time
+    objects: Objects = field(default_factory=lambda: Buckets(Aws()))
+
+    @cached_property
+    def checkout(self) -> git.Checkout:
+        return git.look(self.folder)
+
+    @cached_property
+    def loaded(self) -> Folder:
+        """The manifests. Raises ManifestError with every fault of every file."""
+        loaded = load_folder(self.folder, self.objects)
+        loaded.require()
+        return loaded
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        settings = self.backend.settings
+        return Revisions(self.backend.store, settings.project or repository_name(self.loaded.root))
+
+    # -- plan -----------------------------------------------------------------------------------------
+
+    def plan(self, choice: Choice | None = None) -> Plan:
+        """What would happen, and why; nothing is written. Raises ManifestError or PlanError."""
+        wanted = wanted_of(self.loaded.manifests)
+        newest = self.revisions.newest()
+        self._check_age(newest)
+        return make_plan(self.revisions.project, wanted, newest, observe(self.backend, newest), choice)
+
+    def _check_age(self, newest: Revision | None) -> None:
+        """Refuse a checkout that is older than what was reconciled last."""
+        if newest is None or newest.commit is None or self.checkout.commit is None or self.allow_older:
+            return
+        older = self.checkout.is_ancestor(newest.commit)
+        if older:
+            raise PlanError(
+                f"this checkout, {self.checkout.commit[:10]}, is older than {newest.commit[:10]}, which "
+                f"revision {newest.number} of {newest.project} was made from: pull, or say --allow-older to "
+                "go back"
+            )
+        if older is None:
+            how = "git fetch --unshallow" if self.checkout.shallow else f"git fetch origin {newest.commit}"
+            raise PlanError(
+                f"revision {newest.number} of {newest.project} was made from commit {newest.commit[:10]}, "
+                f"which this clone does not have, so it may be newer than this checkout: {how}; or, if it is "
+                "gone for good, say --allow-older"
+            )
+
+    # -- apply ----------------------------------------------------------------------------------------
+
+    def reconcile(self, choice: Choice | None = None, expected: Mapping[str, object] | None = None) -> Plan:
+        """Plan and apply; returns the plan that was applied. ``expected`` is the only plan to be applied."""
+        from gencove_explorer.reconcile.show import plan_as_json
+
+        choice = choice or Choice()
+        for _ in range(_TRIES):
+            plan = self.plan(choice)
+            if expected is not None and plan_as_json(plan, self.checkout) != expected:
+                raise PlanError(
+                    f"the saved plan, of revision {expected.get('revision')} and commit "
+                    f"{expected.get('commit')}, is not what would happen now, at revision {plan.number} and "
+                    f"commit {self.checkout.commit}: plan again"
+                )
+            try:
+                self.apply(plan)
+                return plan
+            except AlreadyExists:
+                _log.info("revision %d was written by somebody else: planning again", plan.number + 1)
+                choice = replace(choice, rerun=())  # what was asked for may have happened just now
+        raise PlanError(f"{_TRIES} other revisions were written meanwhile: try again")
+
+    def apply(self, plan: Plan) -> Revision | None:
+        """Write the revision that a plan makes, and converge on it.
+
+        Raises AlreadyExists, with nothing written, if another revision was written since the plan.
+        """
+        self._check_dirty(plan)
+        revision = plan.base
+        preparing = Preparing(self.backend, self.loaded.manifests, plan)
+        try:
+            if needs_revision(plan):
+                revision = self._next(plan)
+                preparing.prepare(revision)
+                self.revisions.add(revision)
+            if revision is not None:
+                claims = Claims(self.backend.store, self.revisions.project, self.clock)
+                Converging(self.backend, revision, preparing, claims).run(plan)
+        finally:
+            preparing.discard()
+        return revision
+
+    def _next(self, plan: Plan) -> Revision:
+        return next_revision(
+            plan,
+            lambda name: new_id(name, clock=self.clock),
+            time=self.clock(),
+            actor=git.actor(),
+            commit=self.checkout.commit,
+            dirty=self.checkout.dirty,
+        )
+
+    def _check_dirty(self, plan: Plan) -> None:
+        if self.backend.settings.executor != "batch" or self.allow_dirty or not plan.changes:
+            return
+        if self.checkout.dirty:
+            what = "is not committed" if self.checkout.commit else "is not in a git repository"
+            raise PlanError(
+                f"{self.folder} {what}, so nobody could tell what runs: commit it, or say --allow-dirty"
+            )
+
+    # -- wait -----------------------------------------------------------------------------------------
+
+    def wait(self, choice: Choice | None = None) -> Plan:
+        """Wait for every run to end, and run what waits for their outputs; returns the plan at the end."""
+        choice = replace(choice or Choice(), rerun=(), prune=False)
+        while True:
+            before = self.plan(choice)
+            for row in before.rows:
+                seen = before.seen.get(row.id)
+                if seen and not seen.finished and seen.state != MISSING and row.name in before.wanted:
+                    wait(self.backend.find(row.id), lambda observed: observed.finished)
+            now = self.plan(choice)
+            waited = {row.name for row in before.rows if row.action == WAIT}
+            ready = [row.name for row in now.rows if row.name in waited and row.action in STARTS]
+            if not ready:
+                break
+            self.reconcile(replace(choice, select=ready))
+        self._remember(now)
+        return now
+
+    def _remember(self, plan: Plan) -> None:
+        """Record which runs have succeeded: nobody needs to look at them again."""
+        if plan.base is None:
+            return
+        revision = self._next(replace(plan, rows=()))
+        if revision.entries != plan.base.entries:
+            try:
+                self.revisions.add(revision)
+            except AlreadyExists:
+                pass  # whoever was faster looked as well

@@ -1,0 +1,63 @@
+"""Revisions: the states that somebody committed to, numbered, each written once.
+
+    projects/<project>/<n>.json                   revision n
+    projects/<project>/claims/<id>/<k>.json       who submits an analysis that a revision chose (claims.py)
+
+The highest number is what holds. History, lock and state are this one list: whoever writes number n + 1
+first has it, and everybody else plans again.
+"""
+
+import re
+
+from explorer_runner.stores import Store
+from gencove_explorer.errors import ConfigError, NoSuchAnalysis
+from gencove_explorer.reconcile.revision import Revision
+
+_PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+class Revisions:
+    """The revisions of one project in a store."""
+
+    def __init__(self, store: Store, project: str) -> None:
+        if not _PROJECT.fullmatch(project):
+            raise ConfigError(
+                f"the project {project!r} cannot be used as a name: set EXPLORER_PROJECT to letters, digits, "
+                "dots, hyphens and underscores"
+            )
+        self.store = store
+        self.project = project
+        self.prefix = f"projects/{project}"
+
+    def numbers(self) -> list[int]:
+        """The numbers of all revisions, the oldest first."""
+        names = (name.removesuffix(".json") for name in self.store.names(self.prefix))
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def read(self, number: int) -> Revision:
+        key = self._key(number)
+        return Revision.from_json(self.store.read(key), f"{key} in the store {self.store.uri}")
+
+    def newest(self) -> Revision | None:
+        """What holds; None for a project without any."""
+        numbers = self.numbers()
+        return self.read(numbers[-1]) if numbers else None
+
+    def add(self, revision: Revision) -> None:
+        """Write the next revision. Raises AlreadyExists if somebody else was faster."""
+        self.store.create(self._key(revision.number), revision.to_json())
+
+    def _key(self, number: int) -> str:
+        return f"{self.prefix}/{number}.json"
+
+
+def analysis_of(revisions: Revisions, manifest: str) -> str:
+    """The id of the analysis that fulfils a manifest. Raises NoSuchAnalysis."""
+    newest = revisions.newest()
+    entries = newest.entries if newest else {}
+    if manifest not in entries:
+        there = ", ".join(sorted(entries)) or "none"
+        raise NoSuchAnalysis(
+            f"the project {revisions.project} has no run of a manifest {manifest!r}; there are: {there}"
+        )
+    return entries[manifest].id
