@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIST := dist
 IMAGE ?= explorer-runner
+MANIFESTS ?= manifests
 
 .PHONY: help
 help: ## Show this
@@ -31,8 +32,24 @@ $(READY): requirements/dev.txt requirements/uv.txt runner/pyproject.toml sdk/pyp
 	@touch $@
 
 .PHONY: demo
-demo: $(READY) ## Run the demo: 30 classifiers on real biopsies, ranked, with a plot
-	@$(BIN)/python examples/demo.py
+demo: $(READY) ## Reconcile the demo's manifests on this machine, wait, and show what they gave
+	@echo "The first time packages are installed for it (scikit-learn, matplotlib), which takes a minute."
+	@EXPLORER_EXECUTOR=local $(BIN)/explorer reconcile manifests --wait
+	@EXPLORER_EXECUTOR=local $(BIN)/python examples/demo.py
+
+.PHONY: plan
+plan: $(READY) ## Show what make reconcile would do (MANIFESTS=folder)
+	@$(BIN)/explorer plan $(MANIFESTS) || [ $$? = 3 ]
+
+.PHONY: plan-comment
+plan-comment: $(READY) ## Put the plan onto a pull request, as one comment (REPOSITORY=, PULL_REQUEST=, gh)
+	@mkdir -p build
+	@$(BIN)/explorer plan $(MANIFESTS) --format markdown > build/plan.md || [ $$? = 3 ]
+	@.github/comment.sh "$(REPOSITORY)" "$(PULL_REQUEST)" build/plan.md
+
+.PHONY: reconcile
+reconcile: $(READY) ## Make the configured executor match the manifests (MANIFESTS=folder)
+	@$(BIN)/explorer reconcile $(MANIFESTS)
 
 .PHONY: test
 test: $(READY) ## Run all tests; those with containers need Docker
