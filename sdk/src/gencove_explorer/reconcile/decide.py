@@ -6,7 +6,6 @@ from dataclasses import replace
 from gencove_explorer.reconcile.plan import (
     ADOPT,
     MISSING,
-    RECORDED,
     RETIRE,
     RETRY,
     STARTS,
@@ -20,7 +19,7 @@ from gencove_explorer.reconcile.revision import Entry, Revision
 
 def needs_revision(plan: Plan) -> bool:
     """Whether the plan changes what is recorded."""
-    return any(row.action in RECORDED for row in plan.rows)
+    return any(row.is_recorded for row in plan.rows)
 
 
 def next_revision(
@@ -85,7 +84,7 @@ def _entry(
         rounds = max(old.rounds, plan.seen[old.id].rounds + 1)
         ran = specification.resources
         return replace(old, file=want.file, specification=specification, ran=ran, rounds=rounds)
-    if row.action in (UPDATE, ADOPT):
+    if row.action in (UPDATE, ADOPT) or row.adjusted:
         return replace(old, file=want.file, specification=specification)
     return replace(old, file=want.file)
 

@@ -104,12 +104,19 @@ class Row:
     """Of the recorded run."""
     of: str = ""
     """The former name, of a run that is adopted."""
+    adjusted: bool = False
+    """Whether resources, labels or rules are other ones, besides."""
     sources: tuple[str, str] | None = None
     """The recorded and the present text of the function, where they are different code."""
 
     @property
     def changes(self) -> bool:
         return self.action in CHANGES
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether a revision is written for it."""
+        return self.action in RECORDED or self.adjusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,12 +238,13 @@ class _Planner:
     def _as_seen(self, want: Wanted, entry: Entry) -> Row:
         """The row of a manifest whose recorded run is the right one."""
         seen = self._seen(entry)
+        adjusted = entry.specification.adjustments(want.specification)
         if seen.state == MISSING:
             waits = self._why_waiting(want)
             if waits:
                 return self._row(want.name, want.file, WAIT, waits, entry)
-            return self._row(want.name, want.file, RESUME, "it was chosen to run, and never submitted", entry)
-        adjusted = entry.specification.adjustments(want.specification)
+            why = "it was chosen to run, and never submitted"
+            return self._row(want.name, want.file, RESUME, why, entry, adjusted=bool(adjusted))
         if seen.state == FAILED:
             return self._failed(want, entry, seen, adjusted)
         if adjusted:
@@ -279,6 +287,9 @@ class _Planner:
         return ""
 
     def _same(self, entry: Entry, want: Wanted) -> bool:
+        """Whether a recorded run, which did not fail, is what a manifest of another name asks for."""
+        if self._seen(entry).state in (FAILED, MISSING):
+            return False
         if entry.specification.changes(want.specification):
             return False
         ids = {name: self.rows[name].id for name in want.specification.depends_on}

@@ -1,0 +1,143 @@
+"""Work functions as what they take along: found in the text, and only that is run."""
+
+from pathlib import Path
+
+import pytest
+
+from gencove_explorer.manifests.functions import SourceError, SourceFile
+from gencove_explorer.manifests.syntax import same_code
+
+FILE = """
+from __future__ import annotations
+
+import os, math
+from collections import Counter, OrderedDict
+
+LIMIT = 3  # a comment
+OTHER = 4
+TABLE = {}
+TABLE["a"] = LIMIT
+TABLE.update(b=2)
+raise_here = 1 / 1
+
+
+def helper(x):
+    return min(x, LIMIT)
+
+
+@staticmethod
+def decorated(x):
+    return os.getcwd()
+
+
+def work(ac, key=math.pi):
+    OTHER = 5
+
+    def inner():
+        return helper(OTHER) + TABLE["a"]
+
+    return Counter([inner()]), key
+
+
+def apart(ac):
+    return OrderedDict()
+
+
+async def later(ac):
+    pass
+
+
+def stream(ac):
+    yield 1
+
+
+def two(a, b):
+    pass
+
+
+print(1 / 0)
+"""
+
+
+def source(text: str = FILE, name: str = "work", path: str = "f.py") -> str:
+    return SourceFile(Path(path), text).function(name).text
+
+
+def test_a_function_is_what_it_takes_along_and_no_more():
+    text = source()
+    assert "helper" in text
+    assert "import math\nfrom collections import Counter\n" in text
+    assert 'TABLE["a"] = LIMIT' in text
+    assert "TABLE.update(b=2)" in text
+    for absent in ("OrderedDict", "OTHER = 4", "import os", "decorated", "apart", "1 / 0", "raise_here"):
+        assert absent not in text
+
+
+def test_only_that_is_run():
+    function = SourceFile(Path("f.py"), FILE).function("work").load()
+    counter, key = function(None)
+    assert list(counter) == [6]
+    assert round(key, 2) == 3.14
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3  # a comment", "LIMIT = (3)"),
+        ("def helper(x):\n    return", "def helper(x):\n    # why\n\n    return"),
+        ("OTHER = 4", "OTHER = 40"),
+        ("import os, math", "import math\nimport sys"),
+        ("Counter, OrderedDict", "Counter"),
+        ("print(1 / 0)", ""),
+        ("def apart(ac):\n    return", "def apart(ac):\n    return 1 +"),
+    ],
+)
+def test_what_is_no_change(old: str, new: str):
+    assert old in FILE
+    assert same_code(source(), source(FILE.replace(old, new)))
+
+
+def test_definitions_may_change_places():
+    helper = "def helper(x):\n    return min(x, LIMIT)\n"
+    moved = FILE.replace(helper, "") + helper
+    assert same_code(source(), source(moved))
+    assert not same_code("x = 1\nx = 2\n", "x = 2\nx = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("min(x, LIMIT)", "max(x, LIMIT)"),
+        ('TABLE["a"]', 'TABLE["b"]'),
+        ("b=2", "b=3"),
+        ("math.pi", "math.e"),
+        ("OTHER = 5", "OTHER = 6"),
+        ("from collections import Counter", "from typing import Counter"),
+    ],
+)
+def test_what_is_a_change(old: str, new: str):
+    assert not same_code(source(), source(FILE.replace(old, new)))
+
+
+def test_names_in_shell_commands_belong_to_it():
+    text = source("FOLDER = 'x'\nOTHER = 1\ndef work(ac):\n    !ls {FOLDER}\n", path="f.ipy")
+    assert "FOLDER = 'x'" in text
+    assert "OTHER" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("later", "async"), ("stream", "yields"), ("two", "one parameter"), ("work", None), ("apart", None)],
+)
+def test_what_cannot_be_a_work_function(name: str, problem: str | None):
+    said = SourceFile(Path("f.py"), FILE).function(name).problem()
+    assert (problem is None and said is None) or (said is not None and problem in said)
+
+
+def test_faults_have_their_lines():
+    with pytest.raises(SourceError, match="has no function 'missing'; it has: apart, decorated, helper"):
+        source(name="missing")
+    with pytest.raises(SourceError, match="is not Python") as caught:
+        source("def work(ac):\n    return (\n")
+    assert caught.value.line == 2
