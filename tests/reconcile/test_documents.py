@@ -76,8 +76,8 @@ def test_every_fault_is_said_with_line_field_and_what_is_allowed():
     )
     assert sorted(found) == [
         "m.yaml:10: on_failure: found 'holds'; allowed: 'hold' or 'retry_failed'",
-        "m.yaml:11: global_config: found a mapping; allowed: 'a b' is read as an attribute, so it must be a name "
-        "as Python has them",
+        "m.yaml:11: global_config: found a mapping; allowed: 'a b' is read as an attribute, so it must be a "
+        "name as Python has them",
         "m.yaml:4: inputs: is not a key here; allowed: did you mean input?",
         "m.yaml:6: job_definition.memory: is not a key here; allowed: did you mean memory_mb?",
         "m.yaml:7: job_definition.cpu: found 'two'; allowed: a valid integer",

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from reconcile_support import FIRST, SECOND, Repository, actions, written
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.backend import Backend
@@ -17,7 +18,6 @@ from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revisions import Revisions
-from reconcile_support import FIRST, SECOND, Repository, actions, written
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
 BOTH = {"first": "unchanged", "second": "unchanged"}
@@ -206,7 +206,8 @@ def test_inputs_are_compared_by_content(study: Repository):
     study.write(
         "each.py",
         "def row(ac):\n    ac.output.value('got', ac.input)\n"
-        "def sample(ac):\n    ac.output.value('got', [ac.input.id, ac.input.file('reads').as_local().read_text()])\n"
+        "def sample(ac):\n    text = ac.input.file('reads').as_local().read_text()\n"
+        "    ac.output.value('got', [ac.input.id, text])\n"
         "def file(ac):\n    ac.output.value('got', ac.input.as_local().read_text())\n",
     )
     for name, function, given in (
@@ -265,7 +266,7 @@ def test_an_older_commit_is_refused(study: Repository):
     study.commit()
     study.reconcile()
     study.git("checkout", "--quiet", old)
-    with pytest.raises(PlanError, match="is older than .* pull, or say --allow-older"):
+    with pytest.raises(PlanError, match=r"is older than .* pull, or say --allow-older"):
         study.reconcile()
     plan = study.reconciler(allow_older=True).plan()
     assert actions(plan) == {"first": "supersede", "second": "supersede"}
@@ -274,6 +275,7 @@ def test_an_older_commit_is_refused(study: Repository):
 def test_a_commit_that_the_clone_does_not_have_is_refused(study: Repository, tmp_path: Path):
     study.reconcile()
     study.git("checkout", "--quiet", "--orphan", "other")
+    study.write("notes.txt", "no common history")
     study.commit()
     study.git("branch", "--quiet", "-D", "main")
     study.git("reflog", "expire", "--expire=now", "--all")

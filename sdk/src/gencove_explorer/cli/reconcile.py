@@ -142,11 +142,13 @@ def reconcile(
     reconciler = Reconciler(folder, allow_dirty=allow_dirty, allow_older=allow_older)
     choice = Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune)
     made = reconciler.reconcile(choice, _read_plan(saved) if saved else None)
-    if not as_json:
-        _show(made)
     failed: list[str] = []
+    if not as_json and not wait:
+        _show(made)
     if wait:
         try:
+            if not as_json:
+                _show(made)
             made = reconciler.wait(choice)
         except KeyboardInterrupt:
             click.echo("no longer waiting; the jobs go on: explorer plan shows them", err=True)

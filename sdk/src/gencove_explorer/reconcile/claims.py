@@ -1,8 +1,11 @@
-"""Who submits an analysis: of two reconciles that see it missing, one does, and the other waits for it.
+"""Who submits a round of an analysis: of two reconciles that see it missing, one does, and the other waits.
 
-A claim is a numbered record; the highest number holds. Whoever died with one left it: after CLAIM_SECONDS,
-or at once if it was a process of this machine and is there no more, the next number may be taken. A holder
-makes sure that it still holds before the one call that must not be made twice.
+    projects/<project>/claims/<id>.<round>/<k>.json
+
+A claim is a numbered record; the highest number holds, unless it says that it was given up. Whoever died
+with one left it: after CLAIM_SECONDS, or at once if it was a process of this machine and is there no
+more, the next number may be taken. A holder makes sure that it still holds before the one call that must
+not be made twice.
 """
 
 import json
@@ -14,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from explorer_runner.errors import AlreadyExists
+from explorer_runner.errors import AlreadyExists, ExplorerError
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.log import get_logger
@@ -29,7 +32,7 @@ _log = get_logger(__name__)
 
 @dataclass
 class Claim:
-    """The right to submit one analysis."""
+    """The right to submit one round; given up if the submission fails."""
 
     claims: "Claims"
     prefix: str
@@ -48,9 +51,19 @@ class Claim:
             ) from None
         self.number, self.taken = self.number + 1, self.claims.clock()
 
+    def __enter__(self) -> "Claim":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            try:
+                self.claims.write(self.prefix, self.number + 1, given_up=True)
+            except ExplorerError:
+                pass  # taken over meanwhile, or out of reach: then time gives it up
+
 
 class Claims:
-    """The claims of a project's analyses."""
+    """The claims of a project."""
 
     def __init__(
         self,
@@ -62,9 +75,9 @@ class Claims:
         self.store, self.project = store, project
         self.clock, self.sleep = clock, sleep
 
-    def take(self, analysis: str, done: Callable[[], bool]) -> Claim | None:
-        """The claim of an analysis, once nobody else holds it; None if it was submitted meanwhile."""
-        prefix = f"projects/{self.project}/claims/{analysis}"
+    def take(self, analysis: str, round: int, done: Callable[[], bool]) -> Claim | None:
+        """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
+        prefix = f"projects/{self.project}/claims/{analysis}.{round}"
         said = False
         while not done():
             numbers = [int(name.removesuffix(".json")) for name in self.store.names(prefix)]
@@ -83,7 +96,7 @@ class Claims:
             self.sleep(_POLL_SECONDS)
         return None
 
-    def write(self, prefix: str, number: int) -> None:
+    def write(self, prefix: str, number: int, *, given_up: bool = False) -> None:
         """Raises AlreadyExists."""
         own = psutil.Process()
         record = {
@@ -91,6 +104,7 @@ class Claims:
             "pid": own.pid,
             "started": own.create_time(),
             "time": self.clock(),
+            "given_up": given_up,
         }
         self.store.create(f"{prefix}/{number}.json", json.dumps(record).encode())
 
@@ -100,7 +114,7 @@ class Claims:
 
     def _free(self, holder: dict[str, Any]) -> bool:
         """Whether whoever held a claim holds it no more."""
-        if self.clock() - holder["time"] > CLAIM_SECONDS:
+        if holder["given_up"] or self.clock() - holder["time"] > CLAIM_SECONDS:
             return True
         if holder["host"] != platform.node():
             return False

@@ -37,14 +37,17 @@ class Converging:
 
     def _submit(self, name: str) -> None:
         entry = self._revision.entries[name]
-        claim = self._claims.take(entry.id, lambda: self._is_submitted(entry))
+        store = self._backend.store
+        last = len(read_rounds(store, entry.id)) - 1
+        claim = self._claims.take(entry.id, max(0, last), lambda: self._is_submitted(entry))
         if claim is None:
             return
-        if read_rounds(self._backend.store, entry.id):
-            self._finish(entry, claim)
-        else:
-            self._backend.store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
-            self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
+        with claim:
+            if read_rounds(store, entry.id):
+                self._finish(entry, claim)
+            else:
+                store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
+                self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
         _log.info("%s: submitted as %s", name, entry.id)
 
     def _finish(self, entry: Entry, claim: Claim) -> None:
@@ -67,14 +70,15 @@ class Converging:
             enough = len(read_rounds(self._backend.store, entry.id)) >= entry.rounds
             return enough and self._is_submitted(entry)
 
-        claim = self._claims.take(entry.id, done)
+        claim = self._claims.take(entry.id, entry.rounds - 1, done)
         if claim is None:
             return
-        if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
-            self._finish(entry, claim)
-            return
-        definition = JobDefinition.from_json(entry.specification.job_definition)
-        retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+        with claim:
+            if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
+                self._finish(entry, claim)
+                return
+            definition = JobDefinition.from_json(entry.specification.job_definition)
+            retry_failed(self._backend.find(entry.id), definition, None, self._backend)
 
     def _is_submitted(self, entry: Entry) -> bool:
         return look(self._backend, entry.id).state != MISSING
