@@ -24,7 +24,7 @@ def write_lock(name: str, folder: Path, backend: Backend) -> Path:
         str(here / each) if each.startswith(".") else each
         for each in check_requirements(manifest.pip_packages)
     ]
-    made = lock(requirements, backend.settings.home, backend.executor.platform)
+    made = lock(requirements, backend.settings.home, backend.executor.platform, anew=True)
     assert made is not None
     publish(made, backend.settings.home, backend.store)
     target = path.with_name(f"{name}.lock")

@@ -11,6 +11,8 @@ from gencove_explorer.magics import is_get_ipython, names_in_text
 from gencove_explorer.manifests.functions import without_magics
 from gencove_explorer.modules import Modules
 
+_SHELL = "get_ipython"
+
 
 def written(function: Any) -> tuple[str, str]:
     """``(text, suffix)`` of a file that defines a function as it is here. Raises SubmissionError."""
@@ -82,9 +84,11 @@ def _text_of(function: Any) -> str:
 def _parsed(text: str) -> tuple[ast.Module, bool]:
     """The syntax tree of a function, and whether it has IPython's ``!`` or ``%``."""
     try:
-        return ast.parse(text), False
+        tree = ast.parse(text)
     except SyntaxError:
         return ast.parse(without_magics(text)), True
+    # A notebook's cell is kept with the calls that IPython made of them.
+    return tree, any(isinstance(each, ast.Name) and each.id == _SHELL for each in ast.walk(tree))
 
 
 def _outside(function: Any) -> dict[str, Any]:

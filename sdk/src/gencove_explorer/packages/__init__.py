@@ -24,13 +24,15 @@ See https://peps.python.org/pep-0600/; the name is uv's (``--python-platform``).
 """
 
 
-def lock(requirements: Sequence[str], home: Path, platform: str | None = None) -> bytes | None:
+def lock(
+    requirements: Sequence[str], home: Path, platform: str | None = None, *, anew: bool = False
+) -> bytes | None:
     """The lock of requirements, None for none; see ``locks.make_lock``. Raises PackageError."""
     if not requirements:
         return None
     from gencove_explorer.packages.locks import make_lock
 
-    return make_lock(requirements, home, platform)
+    return make_lock(requirements, home, platform, anew=anew)
 
 
 def use_pinned(lock: bytes, home: Path, store: Store, platform: str | None = None) -> bytes:

@@ -33,12 +33,15 @@ FRESH_SECONDS = 24 * 3600.0
 _AT_ONCE = 8
 
 
-def make_lock(requirements: Sequence[str], home: Path, platform: str | None = None) -> bytes:
+def make_lock(
+    requirements: Sequence[str], home: Path, platform: str | None = None, *, anew: bool = False
+) -> bytes:
     """The lock (pylock.toml, PEP 751) of requirements, for this interpreter's version on a platform.
 
     Its wheels are on this machine afterwards, below ``home``. A lock that was made within the last
     day is used again, so that runs of one afternoon share an environment and cost no request;
-    requirements that name folders, files or git are always looked at. Raises PackageError.
+    requirements that name folders, files or git are always looked at, and so are all if it is to be
+    made ``anew``. Raises PackageError.
     """
     indexes = Indexes(os.environ, Path.cwd())
     uv = Uv(find_uv(), indexes)
@@ -55,7 +58,7 @@ def make_lock(requirements: Sequence[str], home: Path, platform: str | None = No
     ]
     key = hashlib.sha256("\n".join([*facts, *sorted(wanted)]).encode()).hexdigest()[:32]
     kept = home / "locks" / f"{key}.toml"
-    found = _fresh(kept, wheels)
+    found = None if anew else _fresh(kept, wheels)
     if found is None:
         found = _make(wanted, uv, wheels, home, platform)
         make_private(os.fspath(kept.parent))

@@ -1,0 +1,72 @@
+"""Reconcile on AWS Batch: what is asked for a plan, and what is refused."""
+
+from collections import Counter
+
+import boto3
+import pytest
+from cloud.run import RunningCloud
+from reconcile_support import FIRST, Repository, actions
+
+from gencove_explorer.errors import ManifestError, PlanError
+from gencove_explorer.job_manager import JobManager
+from gencove_explorer.reconcile.plan import Choice
+
+
+def test_manifests_run_on_batch(cloud_study: Repository):
+    assert cloud_study.reconcile(wait=True) == {"first": "submit", "second": "submit"}
+    assert JobManager().get_analysis(manifest="second").get_output().value("total") == 30
+    assert cloud_study.plan() == {"first": "unchanged", "second": "unchanged"}
+
+
+def test_a_plan_asks_a_constant_number_of_times(cloud_study: Repository, cloud: RunningCloud):
+    cloud_study.reconcile(wait=True)
+
+    def asked() -> Counter[str]:
+        before = len(cloud.requests())
+        cloud_study.plan()
+        return Counter(each["action"] for each in cloud.requests(before) if each["key"] == "submitter")
+
+    two = asked()
+    for number in range(8):
+        cloud_study.write(f"more-{number}.yaml", FIRST.replace("first", f"more-{number}"))
+    cloud_study.commit()
+    cloud_study.reconcile(wait=True)
+    assert asked() == two
+    assert sum(two.values()) == 2
+
+
+def test_a_tree_that_is_not_committed_is_refused(cloud_study: Repository):
+    cloud_study.replace("code.py", "FACTOR = 10", "FACTOR = 11")
+    with pytest.raises(PlanError, match=r"is not committed, .* say --allow-dirty"):
+        cloud_study.reconcile()
+    assert cloud_study.plan() == {"first": "submit", "second": "submit"}
+    assert actions(cloud_study.reconciler(allow_dirty=True).reconcile()) == {
+        "first": "submit",
+        "second": "submit",
+    }
+    assert cloud_study.reconcile() == {"first": "unchanged", "second": "unchanged"}
+
+
+def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository):
+    s3 = boto3.client("s3")
+    bucket = "explorer"
+    for key in ("runs/a.txt", "runs/b.txt", "runs/deep/c.txt", "runs/a.md"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    cloud_study.write(
+        "objects.py", "def work(ac):\n    ac.output.value('text', ac.input.as_local().read_text())\n"
+    )
+    text = f"version: 1\nname: objects\nfunction: objects.py:work\ninput: {{objects: s3://{bucket}/runs/*.txt}}\n"
+    cloud_study.write("objects.yaml", text)
+    cloud_study.commit()
+    chosen = {"select": ["objects"]}
+    cloud_study.reconcile(wait=True, **chosen)
+    assert JobManager().get_analysis(manifest="objects").values("text") == ["runs/a.txt", "runs/b.txt"]
+    assert cloud_study.plan(**chosen) == {"objects": "unchanged"}
+    s3.put_object(Bucket=bucket, Key="runs/b.txt", Body=b"other")
+    plan = cloud_study.reconciler().plan(Choice(**chosen))
+    assert (plan.rows[0].action, plan.rows[0].reason) == ("supersede", "input")
+    cloud_study.replace("objects.yaml", "*.txt", "**/*.txt")
+    assert "2 -> 3 jobs" in cloud_study.reconciler().plan(Choice(**chosen)).rows[0].reason
+    cloud_study.replace("objects.yaml", "**/*.txt", "*.bam")
+    with pytest.raises(ManifestError, match="nothing matches"):
+        cloud_study.plan()
