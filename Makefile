@@ -16,7 +16,7 @@ MANIFESTS ?= manifests
 
 .PHONY: help
 help: ## Show this
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv with everything in it (IPython, Jupyter's kernel and nbclient too)
@@ -63,6 +63,10 @@ test-aws: $(READY) ## Run the executors' contract on the AWS account that is con
 .PHONY: image
 image: dist ## Build the runner image of this version and Python (BASE_IMAGE=..., IMAGE=repository)
 	@images/build.sh $(IMAGE) $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+.PHONY: image-push
+image-push: image ## Push that image to ECR, unless its tag is there (IMAGE=repository; needs aws)
+	@images/push.sh $(IMAGE) $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: cloud
 cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env

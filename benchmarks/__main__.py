@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import arrays, batch, data, downloads, environments, starts
+from benchmarks import arrays, batch, data, downloads, environments, plans, starts
 
 BENCHMARKS = {
     "array": arrays.array,
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "inputs": data.inputs,
     "batch-requests": batch.batch_requests,
     "container-start": batch.container_start,
+    "plan": plans.plan,
 }
 
 

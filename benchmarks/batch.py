@@ -22,7 +22,7 @@ def batch_requests() -> dict[str, Any]:
 
     ``value`` is the seconds that the submission takes; the floor is one request with a client of its own.
     """
-    with _cloud() as cloud:
+    with local_cloud() as cloud:
         from gencove_explorer.analysis import Analysis, JobDefinition
 
         one, _ = timed(lambda: _identity(cloud.endpoint))
@@ -30,16 +30,16 @@ def batch_requests() -> dict[str, Any]:
         an = Analysis(function=_work, input=["x" * 200] * JOBS, job_definition=never)
         before = len(cloud.requests())
         seconds, _ = timed(an.run)
-        submit = _count(cloud, before, "submitter")
+        submit = count(cloud, before, "submitter")
         before = len(cloud.requests())
         an.status()
-        poll = _count(cloud, before, "submitter")
+        poll = count(cloud, before, "submitter")
         an.terminate_all()
         few = Analysis(function=_work, input=["x"] * 4)
         before = len(cloud.requests())
         few.run()
         few.wait_done()
-        job = {kind: count / 4 for kind, count in _count(cloud, before, "job").items()}
+        job = {kind: count / 4 for kind, count in count(cloud, before, "job").items()}
         return result("batch-requests", seconds, "s", one, submit=submit, poll=poll, job=job)
 
 
@@ -48,7 +48,7 @@ def container_start() -> dict[str, Any]:
 
     The floor is what the empty one takes, Docker's own start included.
     """
-    with _cloud():
+    with local_cloud():
         from cloud.images import build_runner, find_base, require_docker
 
         from gencove_explorer.analysis import Analysis
@@ -87,7 +87,7 @@ def _seconds_to(command: list[str]) -> float:
 
 
 @contextmanager
-def _cloud() -> Iterator[Any]:
+def local_cloud() -> Iterator[Any]:
     """A local cloud whose jobs are processes, and an environment that points at it."""
     sys.path.insert(0, os.fspath(TESTS))
     from cloud.provision import provision, push
@@ -110,7 +110,7 @@ def _cloud() -> Iterator[Any]:
             os.environ.update({name: before[name] for name in variables if name in before})
 
 
-def _count(cloud: Any, after: int, key: str) -> dict[str, int]:
+def count(cloud: Any, after: int, key: str) -> dict[str, int]:
     asked = (f"{each['service']}:{each['action']}" for each in cloud.requests(after) if each["key"] == key)
     return dict(sorted(Counter(asked).items()))
 

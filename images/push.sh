@@ -1,0 +1,19 @@
+#!/bin/sh
+# Push the runner image of this version to its repository, unless its tag is there: tags are never overwritten.
+#
+#     images/push.sh <account>.dkr.ecr.<region>.<domain>/<name> 3.11       (make image-push calls it)
+set -eu
+cd "$(dirname "$0")/.."
+repository=$1
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' runner/src/explorer_runner/_version.py)
+tag=$version-py$2
+registry=${repository%%/*}
+name=${repository#*/}
+[ "$registry" != "$repository" ] || { echo "IMAGE=$repository is no repository of a registry" >&2; exit 1; }
+
+if aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag" >/dev/null 2>&1; then
+    echo "$repository:$tag is there already"
+    exit 0
+fi
+aws ecr get-login-password | docker login --username AWS --password-stdin "$registry"
+docker push "$repository:$tag"
