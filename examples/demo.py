@@ -1,6 +1,6 @@
 """What the demo's manifests gave: which of 30 measurements of a biopsy tells breast cancer best?
 
-    make demo        reconciles manifests/ on this machine, waits, and shows this
+make demo        reconciles manifests/ on this machine, waits, and shows this
 """
 
 import shutil

@@ -7,19 +7,21 @@ took for something else stays the text that it looks like: NO, on, 12:30, 2024-0
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml
 
 from gencove_explorer.manifests.faults import Fault, ManifestError
 
 MAX_BYTES = 1 << 20
 """Largest manifest; more than that is data, and belongs into a file of its own."""
 MAX_DEPTH = 50
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser, ten times as fast, where PyYAML was built with it."""
 
 # The core schema, https://yaml.org/spec/1.2.2/#103-core-schema, without what JSON cannot hold.
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -67,75 +69,121 @@ def read_document(path: Path, file: str) -> Document:
 
 def parse_document(text: str, file: str) -> Document:
     """The data of a YAML text. Raises ManifestError with the line of what is wrong."""
-    document = Document(file, None)
+    reading = _Reading(Document(file, None))
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
-        if node is not None:
-            document.data = _value(node, (), document)
-    except MarkedYAMLError as error:
+        for event in yaml.parse(text, Loader=_LOADER):
+            reading.take(event)
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(str(error.problem or error.context).split())
-        raise ManifestError(
-            [Fault(file, mark.line + 1 if mark else None, "", f"is not YAML: {said}")]
-        ) from error
-    except YAMLError as error:
-        raise ManifestError(
-            [Fault(file, None, "", f"is not YAML: {' '.join(str(error).split())}")]
-        ) from error
-    except RecursionError:
-        raise ManifestError([Fault(file, None, "", "is nested too deeply", f"{MAX_DEPTH} levels")]) from None
-    return document
+        line = mark.line + 1 if mark else None
+        raise ManifestError([Fault(file, line, "", f"is not YAML: {said}")]) from error
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise ManifestError([Fault(file, None, "", f"is not YAML: {said}")]) from error
+    return reading.document
 
 
-def _value(node: Node, where: Path_, document: Document) -> Any:
-    line = node.start_mark.line + 1
-    document.lines.setdefault(where, line)
+class _Reading:
+    """Data from a parser's events, one after the other: no depth of ours, and nothing is built twice."""
 
-    def fault(found: str, allowed: str) -> ManifestError:
-        return ManifestError([Fault(document.file, line, dotted(where), found, allowed)])
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._open: list[Any] = []
+        """Lists and mappings that have not ended, from the top."""
+        self._keys: list[str | None] = []
+        """Of each of them the key that waits for its value, if it is a mapping."""
+        self._documents = 0
 
-    if len(where) > MAX_DEPTH:
-        raise fault("nested too deeply", f"{MAX_DEPTH} levels")
-    if node.anchor is not None:
-        raise fault(f"the anchor &{node.anchor}", "no anchors and aliases: write it out")
-    if isinstance(node, ScalarNode):
-        if _tagged(node):
-            raise fault(f"the tag {node.tag}", "no tags: text, numbers, true, false, null, lists, mappings")
-        return _scalar(node, fault)
-    if isinstance(node, SequenceNode):
-        if node.tag != "tag:yaml.org,2002:seq":
-            raise fault(f"the tag {node.tag}", "no tags")
-        return [_value(each, (*where, place), document) for place, each in enumerate(node.value)]
-    assert isinstance(node, MappingNode)
-    if node.tag != "tag:yaml.org,2002:map":
-        raise fault(f"the tag {node.tag}", "no tags")
-    found: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = _value(key_node, (*where, "?"), document)
-        document.lines.pop((*where, "?"), None)
+    def take(self, event: yaml.Event) -> None:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise self._fault(line, "another document", "one manifest a file")
+        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise self._fault(line, f"the anchor &{event.anchor}", "no anchors and aliases: write it out")
+        elif isinstance(event, yaml.ScalarEvent):
+            if event.tag is not None:
+                raise self._tag(line, event.tag)
+            waits_for_key = bool(self._open) and isinstance(self._open[-1], dict) and self._keys[-1] is None
+            if waits_for_key:
+                self._key(line, event)
+            else:
+                where = self._place(line)
+                self._add(_scalar(event, lambda found, allowed: self._fault(line, found, allowed, where)))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._begin(line, event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+            self._keys.pop()
+            self._done()
+
+    def _begin(self, line: int, event: yaml.CollectionStartEvent) -> None:
+        if event.tag is not None:
+            raise self._tag(line, event.tag)
+        if self._open and isinstance(self._open[-1], dict) and self._keys[-1] is None:
+            raise self._fault(line, "a key that is a list or a mapping", "keys are text")
+        if len(self._open) >= MAX_DEPTH:
+            raise self._fault(line, "nested too deeply", f"{MAX_DEPTH} levels")
+        self._place(line)
+        made: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._add(made, done=False)
+        self._open.append(made)
+        self._keys.append(None)
+
+    def _key(self, line: int, event: yaml.ScalarEvent) -> None:
+        key = _scalar(event, lambda found, allowed: self._fault(line, found, allowed))
         if not isinstance(key, str):
-            raise fault(f"the key {key!r}", "keys are text: put it into quotes")
-        document.lines[(*where, key)] = key_node.start_mark.line + 1
-        if key in found:
-            line = key_node.start_mark.line + 1
-            raise fault(f"the key {key!r} a second time", "each key once")
-        found[key] = _value(value_node, (*where, key), document)
-    return found
+            raise self._fault(line, f"the key {key!r}", "keys are text: put it into quotes")
+        if key in self._open[-1]:
+            raise self._fault(line, f"the key {key!r} a second time", "each key once")
+        self._keys[-1] = key
+        self.document.lines[self._where()] = line
+
+    def _add(self, value: Any, *, done: bool = True) -> None:
+        if not self._open:
+            self.document.data = value
+        elif isinstance(self._open[-1], list):
+            self._open[-1].append(value)
+        else:
+            self._open[-1][self._keys[-1]] = value
+        if done:
+            self._done()
+
+    def _done(self) -> None:
+        """A value is whole: the next one in a mapping has another key."""
+        if self._keys:
+            self._keys[-1] = None
+
+    def _place(self, line: int) -> Path_:
+        where = self._where()
+        self.document.lines.setdefault(where, line)
+        return where
+
+    def _where(self) -> Path_:
+        """Where the next value belongs."""
+        steps: list[str | int] = []
+        for place, (around, key) in enumerate(zip(self._open, self._keys, strict=True)):
+            if isinstance(around, list):
+                steps.append(len(around) - (place < len(self._open) - 1))
+            elif key is not None:
+                steps.append(key)
+        return tuple(steps)
+
+    def _tag(self, line: int, tag: str) -> ManifestError:
+        return self._fault(
+            line, f"the tag {tag}", "no tags: text, numbers, true, false, null, lists, mappings"
+        )
+
+    def _fault(self, line: int, found: str, allowed: str, where: Path_ | None = None) -> ManifestError:
+        field = dotted(self._where() if where is None else where)
+        return ManifestError([Fault(self.document.file, line, field, found, allowed)])
 
 
-def _tagged(node: ScalarNode) -> bool:
-    """Whether a scalar has a tag of its own: what the parser found by itself is none."""
-    return bool(node.ctag) and node.start_mark.buffer is not None and _text_at(node).startswith("!")
-
-
-def _text_at(node: ScalarNode) -> str:
-    mark = node.start_mark
-    return str(mark.buffer[mark.pointer : mark.pointer + 1])
-
-
-def _scalar(node: ScalarNode, fault: Any) -> Any:
-    text = str(node.value)
-    if node.style is not None:  # in quotes, or a block of text
+def _scalar(event: yaml.ScalarEvent, fault: Callable[[str, str], ManifestError]) -> Any:
+    text = str(event.value)
+    if event.style:  # in quotes, or a block of text
         return text
     if _NULL.fullmatch(text):
         return None
@@ -154,7 +202,7 @@ def _scalar(node: ScalarNode, fault: Any) -> Any:
     return text
 
 
-def _int(text: str, base: int, fault: Any) -> int:
+def _int(text: str, base: int, fault: Callable[[str, str], ManifestError]) -> int:
     try:
         return int(text, base)
     except ValueError:  # Python refuses to read thousands of digits

@@ -1,7 +1,6 @@
 """From an Analysis that was built by hand to a manifest, and its function to a file beside it."""
 
 import inspect
-import io
 import json
 import os
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
@@ -158,15 +157,16 @@ def _is_long(value: Any) -> bool:
 
 
 def _yaml(data: dict[str, Any], target: Path) -> str:
-    yaml = YAML()
-    yaml.width = 100
-    yaml.default_flow_style = None  # what holds no mapping or list is written on one line
-    stream = io.StringIO()
-    yaml.dump(data, stream)
-    if parse_document(stream.getvalue(), target.name).data != data:
-        stream = io.StringIO(json.dumps(data, indent=1) + "\n")  # JSON is YAML, and leaves no doubt
-    check_document(parse_document(stream.getvalue(), target.name))
-    return stream.getvalue()
+    # What holds no mapping or list is written on one line.
+    text = yaml.safe_dump(data, width=100, default_flow_style=None, sort_keys=False, allow_unicode=True)
+    try:
+        same = parse_document(text, target.name).data == data
+    except ManifestError:
+        same = False  # an anchor, say, for a list that stands in two places
+    if not same:
+        text = json.dumps(data, indent=1) + "\n"  # JSON is YAML, and leaves no doubt
+    check_document(parse_document(text, target.name))
+    return text
 
 
 def _refuse_others(target: Path, name: str, files: dict[Path, str]) -> None:

@@ -1,6 +1,6 @@
 """Who submits a round of an analysis: of two reconciles that see it missing, one does, and the other waits.
 
-    projects/<project>/claims/<id>.<round>/<k>.json
+    claims/<project>/<id>.<round>/<k>.json
 
 A claim is a numbered record; the highest number holds, unless it says that it was given up. Whoever died
 with one left it: after CLAIM_SECONDS, or at once if it was a process of this machine and is there no
@@ -77,7 +77,7 @@ class Claims:
 
     def take(self, analysis: str, round: int, done: Callable[[], bool]) -> Claim | None:
         """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
-        prefix = f"projects/{self.project}/claims/{analysis}.{round}"
+        prefix = f"claims/{self.project}/{analysis}.{round}"
         said = False
         while not done():
             numbers = [int(name.removesuffix(".json")) for name in self.store.names(prefix)]

@@ -1,7 +1,6 @@
 """Revisions: the states that somebody committed to, numbered, each written once.
 
-    projects/<project>/<n>.json                   revision n
-    projects/<project>/claims/<id>/<k>.json       who submits an analysis that a revision chose (claims.py)
+    projects/<project>/<n>.json        revision n
 
 The highest number is what holds. History, lock and state are this one list: whoever writes number n + 1
 first has it, and everybody else plans again.
