@@ -96,13 +96,14 @@ class _Reading:
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
                 raise self._fault(line, "another document", "one manifest a file")
-        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise self._fault(line, f"the anchor &{event.anchor}", "no anchors and aliases: write it out")
+        elif isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            what = "alias *" if isinstance(event, yaml.AliasEvent) else "anchor &"
+            raise self._fault(line, f"the {what}{event.anchor}", "no anchors and aliases: write it out")
         elif isinstance(event, yaml.ScalarEvent):
             if event.tag is not None:
                 raise self._tag(line, event.tag)
