@@ -18,6 +18,12 @@ def test_manifests_run_on_batch(cloud_study: Repository):
     assert cloud_study.plan() == {"first": "unchanged", "second": "unchanged"}
 
 
+def test_another_default_image_changes_nothing(cloud_study: Repository, monkeypatch: pytest.MonkeyPatch):
+    cloud_study.reconcile()
+    monkeypatch.setenv("EXPLORER_BATCH__IMAGE", "another-repository")
+    assert cloud_study.reconcile() == {"first": "unchanged", "second": "unchanged"}
+
+
 def test_a_plan_asks_a_constant_number_of_times(cloud_study: Repository, cloud: RunningCloud):
     cloud_study.reconcile(wait=True)
 

@@ -234,6 +234,20 @@ def test_inputs_are_compared_by_content(study: Repository):
     assert study.plan(select=chosen) == {"rows": "unchanged", "samples": "supersede", "files": "supersede"}
 
 
+def test_a_large_sheet_is_read_and_one_that_is_too_long_refused(study: Repository):
+    row = "x" * 1100
+    study.write("rows.py", "def work(ac):\n    print(ac.input)\n")
+    study.write("rows.yaml", "version: 1\nname: rows\nfunction: rows.py:work\ninput: {file: rows.csv}\n")
+    study.write("rows.csv", "n,text\n" + "".join(f"{number},{row}\n" for number in range(10_000)))
+    assert (study.folder / "rows.csv").stat().st_size > 10 << 20
+    plan = study.reconciler().plan(Choice(select=["rows"]))
+    assert plan.wanted["rows"].specification.input["jobs"] == 10_000
+    with open(study.folder / "rows.csv", "a") as file:
+        file.write("10000,one too many\n")
+    with pytest.raises(ManifestError, match=r"rows.yaml:4: input: the input has 10,001 elements"):
+        study.plan()
+
+
 def test_a_renamed_or_moved_manifest_keeps_its_run(study: Repository):
     study.reconcile(wait=True)
     before = newest().entries["first"].id
