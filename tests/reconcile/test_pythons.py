@@ -46,7 +46,7 @@ def pythons() -> dict[str, str]:
     found = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     for minor in MINORS:
         there = [shutil.which(f"python{minor}"), *map(str, versions.glob(f"{minor}.*/bin/python"))]
-        found.update({minor: each for each in there if each})
+        found.update((minor, each) for each in there if each)
     return found
 
 

@@ -423,12 +423,12 @@ def test_an_interrupted_wait_leaves_the_jobs_alone(study: Repository):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert waiting.stdout is not None
-    while "to submit" not in (line := waiting.stdout.readline()):
+    assert waiting.stderr is not None
+    while "slow: submitted as" not in (line := waiting.stderr.readline()):
         assert line
     waiting.send_signal(signal.SIGINT)
     _, said = waiting.communicate(timeout=60)
-    assert (waiting.returncode, "no longer waiting" in said) == (130, True)
+    assert (waiting.returncode, "what was submitted goes on" in said) == (130, True)
     slow = JobManager().get_analysis(manifest="slow")
     slow.wait_done(60)
     assert slow.get_output().value("x") == 1

@@ -145,14 +145,17 @@ _PATHS = {"home", "store", "cache"}
 
 
 def repository_name(folder: Path) -> str:
-    """What a folder's project is called by default: as git's remote, else as the folder."""
+    """What a folder's project is called by default: as git's remote, else as the top folder."""
     import subprocess  # only reconcile and config ask for it
 
     asked = subprocess.run(
         ["git", "-C", str(folder), "remote", "get-url", "origin"], capture_output=True, text=True
     )
     if asked.returncode != 0:
-        return folder.name
+        top = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"], capture_output=True, text=True
+        )
+        return Path(top.stdout.strip()).name if top.returncode == 0 else folder.resolve().name
     return asked.stdout.strip().rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2]
 
 

@@ -12,13 +12,13 @@ from explorer_runner.keys import FAILED
 from gencove_explorer.backend import Backend
 from gencove_explorer.cli.common import json_option, print_json, print_table
 from gencove_explorer.manifests.faults import ManifestError
-from gencove_explorer.manifests.loading import load_folder, repository_of
+from gencove_explorer.manifests.loading import load_folder
 from gencove_explorer.manifests.locking import write_lock
 from gencove_explorer.manifests.models import json_schema
 from gencove_explorer.reconcile.history import changes_of, history_of
 from gencove_explorer.reconcile.plan import MAX_PRUNE, WAIT, Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
-from gencove_explorer.reconcile.revisions import Revisions
+from gencove_explorer.reconcile.revisions import Revisions, project_of
 from gencove_explorer.reconcile.show import (
     headline,
     plan_as_json,
@@ -26,7 +26,6 @@ from gencove_explorer.reconcile.show import (
     rows_of,
     source_diff,
 )
-from gencove_explorer.settings import repository_name
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 CHANGES = 3
@@ -141,19 +140,17 @@ def reconcile(
     """
     reconciler = Reconciler(folder, allow_dirty=allow_dirty, allow_older=allow_older)
     choice = Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune)
-    made = reconciler.reconcile(choice, _read_plan(saved) if saved else None)
+    announce = (lambda plan: None) if as_json else _show
+    expected = _read_plan(saved) if saved else None
     failed: list[str] = []
-    if not as_json and not wait:
-        _show(made)
-    if wait:
-        try:
-            if not as_json:
-                _show(made)
+    try:
+        made = reconciler.reconcile(choice, expected, announce)
+        if wait:
             made = reconciler.wait(choice)
-        except KeyboardInterrupt:
-            click.echo("no longer waiting; the jobs go on: explorer plan shows them", err=True)
-            context.exit(130)
-        failed = [row.name for row in made.rows if row.state == FAILED or row.action == WAIT]
+            failed = [row.name for row in made.rows if row.state == FAILED or row.action == WAIT]
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was submitted goes on, the next reconcile finishes the rest", err=True)
+        context.exit(130)
     if as_json:
         print_json(plan_as_json(made, reconciler.checkout))
     elif wait:
@@ -219,8 +216,7 @@ def history(name: str | None, folder: Path, limit: int, as_json: bool) -> None:
     explorer history feature-scan
     """
     backend = Backend()
-    here = repository_of(folder if folder.is_dir() else Path.cwd()) or folder.resolve()
-    revisions = Revisions(backend.store, backend.settings.project or repository_name(here))
+    revisions = Revisions(backend.store, project_of(folder, backend.settings))
     found = history_of(revisions, name, limit)
     if as_json:
         print_json(found)

@@ -8,7 +8,7 @@ revision that the next one converges on. Whoever loses the race for a revision p
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,8 +31,7 @@ from gencove_explorer.reconcile.observing import observe
 from gencove_explorer.reconcile.plan import MISSING, STARTS, WAIT, Choice, Plan, make_plan
 from gencove_explorer.reconcile.preparing import Preparing
 from gencove_explorer.reconcile.revision import Revision
-from gencove_explorer.reconcile.revisions import Revisions
-from gencove_explorer.settings import repository_name
+from gencove_explorer.reconcile.revisions import Revisions, project_of
 from gencove_explorer.waiting import wait
 
 _TRIES = 10
@@ -63,8 +62,7 @@ class Reconciler:
 
     @cached_property
     def revisions(self) -> Revisions:
-        settings = self.backend.settings
-        return Revisions(self.backend.store, settings.project or repository_name(self.loaded.root))
+        return Revisions(self.backend.store, project_of(self.folder, self.backend.settings))
 
     # -- plan -----------------------------------------------------------------------------------------
 
@@ -96,8 +94,16 @@ class Reconciler:
 
     # -- apply ----------------------------------------------------------------------------------------
 
-    def reconcile(self, choice: Choice | None = None, expected: Mapping[str, object] | None = None) -> Plan:
-        """Plan and apply; returns the plan that was applied. ``expected`` is the only plan to be applied."""
+    def reconcile(
+        self,
+        choice: Choice | None = None,
+        expected: Mapping[str, object] | None = None,
+        announce: Callable[[Plan], None] = lambda plan: None,
+    ) -> Plan:
+        """Plan and apply; returns the plan that was applied.
+
+        ``expected`` is the only plan that may be; ``announce`` is told of each that is about to be.
+        """
         from gencove_explorer.reconcile.show import plan_as_json
 
         choice = choice or Choice()
@@ -109,13 +115,23 @@ class Reconciler:
                     f"{expected.get('commit')}, is not what would happen now, at revision {plan.number} and "
                     f"commit {self.checkout.commit}: plan again"
                 )
+            announce(plan)
             try:
                 self.apply(plan)
                 return plan
             except AlreadyExists:
                 _log.info("revision %d was written by somebody else: planning again", plan.number + 1)
-                choice = replace(choice, rerun=())  # what was asked for may have happened just now
+                choice = replace(choice, rerun=self._not_yet(choice.rerun, plan))
         raise PlanError(f"{_TRIES} other revisions were written meanwhile: try again")
+
+    def _not_yet(self, names: Collection[str], plan: Plan) -> list[str]:
+        """Those of the manifests to be run anew that were not, since the plan."""
+        newest = self.revisions.newest()
+        before, now = (
+            {name: entry.id for name, entry in each.entries.items()} if each else {}
+            for each in (plan.base, newest)
+        )
+        return [name for name in names if name in before and before[name] == now.get(name)]
 
     def apply(self, plan: Plan) -> Revision | None:
         """Write the revision that a plan makes, and converge on it.

@@ -7,10 +7,13 @@ first has it, and everybody else plans again.
 """
 
 import re
+from pathlib import Path
 
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError, NoSuchAnalysis
+from gencove_explorer.manifests.loading import repository_of
 from gencove_explorer.reconcile.revision import Revision
+from gencove_explorer.settings import Settings, repository_name
 
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -48,6 +51,11 @@ class Revisions:
 
     def _key(self, number: int) -> str:
         return f"{self.prefix}/{number}.json"
+
+
+def project_of(folder: Path, settings: Settings) -> str:
+    """Whose manifests a folder has: as configured, else as its repository is called."""
+    return settings.project or repository_name(repository_of(folder) or Path.cwd())
 
 
 def analysis_of(revisions: Revisions, manifest: str) -> str:
