@@ -7,7 +7,7 @@ import pytest
 from cloud.run import RunningCloud
 from reconcile_support import FIRST, Repository, actions
 
-from gencove_explorer.errors import ManifestError, PlanError
+from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
 
@@ -51,6 +51,16 @@ def test_a_tree_that_is_not_committed_is_refused(cloud_study: Repository):
         "second": "submit",
     }
     assert cloud_study.reconcile() == {"first": "unchanged", "second": "unchanged"}
+
+
+def test_files_of_the_repository_are_refused_before_anything_is_written(cloud_study: Repository):
+    cloud_study.write("reads/NO.txt", "ACGT")
+    cloud_study.write("samples.csv", "id,files.reads\nNO,reads/NO.txt\n")
+    cloud_study.replace("first.yaml", "[1, 2]", "{file: samples.csv}")
+    cloud_study.commit()
+    with pytest.raises(SubmissionError, match=r"first.yaml: input: manifests/reads/NO.txt is a file of the"):
+        cloud_study.reconcile()
+    assert cloud_study.reconciler().revisions.newest() is None
 
 
 def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository):

@@ -36,6 +36,8 @@ class Input:
     """As ``Analysis(input=...)`` takes it."""
     identity: Mapping[str, Any]
     """Plain data that is the same exactly if the inputs are."""
+    local: str = ""
+    """A file of the repository that jobs read, if there is one: none but those of this machine can."""
 
     @property
     def jobs(self) -> int:
@@ -74,7 +76,8 @@ def load_input(source: Any, place: Place, objects: Objects) -> Input:
         return _from_file(place.resolve(source.file), place)
     if isinstance(source, FilesInput):
         found = [_located(File(uri, source.secondary_files), place) for uri in source.files]
-        return _checked([file for file, _ in found], [plain for _, plain in found])
+        plain = [each for _, each in found]
+        return _checked([file for file, _ in found], plain, _local_in(plain))
     assert isinstance(source, ObjectsInput)
     return _from_pattern(source, place, objects)
 
@@ -111,10 +114,12 @@ def _from_file(path: Path, place: Place) -> Input:
     except ExplorerError as error:
         raise SubmissionError(str(error).replace(str(path), place.name(path))) from error
     beside = Place(path.parent, place.root)
-    located = [_located(row, beside) if isinstance(row, Sample) else (row, row) for row in rows]
+    samples = bool(rows) and isinstance(rows[0], Sample)
+    located = [_located(row, beside) if samples else (row, row) for row in rows]
     if not rows:
         raise SubmissionError(f"{place.name(path)} has no rows: an analysis needs at least one input")
-    return _checked([row for row, _ in located], [plain for _, plain in located])
+    plain = [each for _, each in located]
+    return _checked([row for row, _ in located], plain, _local_in(plain) if samples else "")
 
 
 def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input:
@@ -137,8 +142,9 @@ def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input
         ]
     if not found:
         raise SubmissionError(f"{pattern}: nothing matches")
-    identity = {"files": [plain for _, plain in found], "secondary_files": source.secondary_files}
-    return _checked([file for file, _ in found], identity)
+    plain = [each for _, each in found]
+    identity = {"files": plain, "secondary_files": source.secondary_files}
+    return _checked([file for file, _ in found], identity, _local_in(plain))
 
 
 def _matcher(pattern: str) -> Any:
@@ -176,13 +182,25 @@ def _address(uri: str, place: Place) -> tuple[str, Any]:
     return str(path), {"path": place.name(path), "sha256": digest}
 
 
-def _checked(value: Any, plain: Any) -> Input:
+def _checked(value: Any, plain: Any, local: str = "") -> Input:
     """An input with its identity: a digest, its shape, and how many jobs it makes."""
     _check_size(value)
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
     found = Input(value, {})
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return replace(found, identity={"sha256": digest, "jobs": found.jobs, "array": found.array})
+    identity = {"sha256": digest, "jobs": found.jobs, "array": found.array}
+    return replace(found, identity=identity, local=local)
+
+
+def _local_in(plain: Iterable[Any]) -> str:
+    """The first file of the repository in what ``_located`` made."""
+    for each in plain:
+        if isinstance(each, dict):
+            files = [each.get("file"), *each.get("sample", {}).get("files", {}).values()]
+            found = next((file["path"] for file in files if isinstance(file, dict)), "")
+            if found:
+                return str(found)
+    return ""
 
 
 def _check_size(value: Any) -> None:
