@@ -148,15 +148,15 @@ def repository_name(folder: Path) -> str:
     """What a folder's project is called by default: as git's remote, else as the top folder."""
     import subprocess  # only reconcile and config ask for it
 
-    asked = subprocess.run(
-        ["git", "-C", str(folder), "remote", "get-url", "origin"], capture_output=True, text=True
-    )
-    if asked.returncode != 0:
-        top = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"], capture_output=True, text=True
-        )
-        return Path(top.stdout.strip()).name if top.returncode == 0 else folder.resolve().name
-    return asked.stdout.strip().rstrip("/").removesuffix(".git").replace(":", "/").rpartition("/")[2]
+    def git(*arguments: str) -> str:
+        asked = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
+        return asked.stdout.strip() if asked.returncode == 0 else ""
+
+    remote = git("remote", "get-url", "origin").rstrip("/").removesuffix(".git").replace(":", "/")
+    name = remote.rpartition("/")[2]
+    if name.strip("."):
+        return name
+    return Path(git("rev-parse", "--show-toplevel") or folder.resolve()).name
 
 
 def _files(folder: Path, environ: Mapping[str, str]) -> list[Path]:

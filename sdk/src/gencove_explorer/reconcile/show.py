@@ -50,7 +50,7 @@ def source_diff(row: Row) -> list[str]:
     if row.sources is None:
         return []
     old, new = (text.splitlines() for text in row.sources)
-    lines = list(difflib.unified_diff(old, new, "recorded", row.file, lineterm=""))
+    lines = list(difflib.unified_diff(old, new, f"{row.name} (recorded)", f"{row.name} (now)", lineterm=""))
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES:,} more lines"]
     return lines
