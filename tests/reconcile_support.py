@@ -38,6 +38,13 @@ def fails(ac):
 
 print("this is no part of any function")
 '''
+FLAKY = """\
+def work(ac):
+    import os
+    if ac.input and not os.path.exists(ac.global_config.flag):
+        raise OSError("not yet")
+    ac.output.value("attempt", ac.attempt)
+"""
 FIRST = """\
 version: 1
 name: first

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from reconcile_support import Repository
+from reconcile_support import FLAKY, Repository
 
 from gencove_explorer.job_manager import JobManager
 
@@ -75,12 +75,7 @@ def test_killed_at_every_point_on_aws_batch(
 
 def test_killed_while_failed_jobs_are_run_again(study: Repository, tmp_path: Path):
     flag = tmp_path / "flag"
-    study.write(
-        "flaky.py",
-        "def work(ac):\n    import os\n"
-        "    if not os.path.exists(ac.global_config.flag):\n        raise OSError('not yet')\n"
-        "    ac.output.value('x', 1)\n",
-    )
+    study.write("flaky.py", FLAKY)
     for name in ("first.yaml", "second.yaml"):
         (study.folder / name).unlink()
     steps = 0
@@ -88,7 +83,7 @@ def test_killed_while_failed_jobs_are_run_again(study: Repository, tmp_path: Pat
         flag.unlink(missing_ok=True)
         study.write(
             "flaky.yaml",
-            "version: 1\nname: flaky\nfunction: flaky.py:work\non_failure: retry_failed\n"
+            "version: 1\nname: flaky\nfunction: flaky.py:work\ninput: 1\non_failure: retry_failed\n"
             f"job_definition: {{cpu: 1, memory_mb: 100}}\nglobal_config: {{flag: {flag}, step: {steps}}}\n",
         )
         study.reconcile(wait=True)

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from gencove_explorer.errors import PlanError
 from gencove_explorer.observe import STATES
-from gencove_explorer.reconcile.decide import needs_revision, next_revision
-from gencove_explorer.reconcile.plan import (
+from gencove_explorer.reconcile.actions import (
     ACTIONS,
     ADOPT,
     GONE,
@@ -25,12 +24,9 @@ from gencove_explorer.reconcile.plan import (
     UNCHANGED,
     UPDATE,
     WAIT,
-    Choice,
-    Plan,
-    Seen,
-    Wanted,
-    make_plan,
 )
+from gencove_explorer.reconcile.decide import needs_revision, next_revision
+from gencove_explorer.reconcile.plan import Choice, Plan, Seen, Wanted, make_plan
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.specification import Specification
 

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from reconcile_support import FIRST, SECOND, Repository, actions, written
+from reconcile_support import FIRST, FLAKY, SECOND, Repository, actions, written
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.backend import Backend
@@ -161,14 +161,7 @@ def test_a_failed_run_holds_until_it_is_released(study: Repository):
 
 def test_on_failure_retries_the_failed_indices_alone(study: Repository, tmp_path: Path):
     flag = tmp_path / "flag"
-    study.write(
-        "flaky.py",
-        "def work(ac):\n"
-        "    import os\n"
-        "    if ac.input and not os.path.exists(ac.global_config.flag):\n"
-        "        raise OSError('not yet')\n"
-        "    ac.output.value('attempt', ac.attempt)\n",
-    )
+    study.write("flaky.py", FLAKY)
     study.write(
         "flaky.yaml",
         f"version: 1\nname: flaky\nfunction: flaky.py:work\ninput: [0, 1, 0]\non_failure: retry_failed\n"

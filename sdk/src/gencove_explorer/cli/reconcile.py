@@ -15,8 +15,9 @@ from gencove_explorer.manifests.faults import ManifestError
 from gencove_explorer.manifests.loading import load_folder
 from gencove_explorer.manifests.locking import write_lock
 from gencove_explorer.manifests.models import json_schema
+from gencove_explorer.reconcile.actions import WAIT
 from gencove_explorer.reconcile.history import changes_of, history_of
-from gencove_explorer.reconcile.plan import MAX_PRUNE, WAIT, Choice, Plan
+from gencove_explorer.reconcile.plan import MAX_PRUNE, Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
 from gencove_explorer.reconcile.revisions import Revisions, project_of
 from gencove_explorer.reconcile.show import (

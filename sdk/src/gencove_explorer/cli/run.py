@@ -17,6 +17,7 @@ from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import json_option, print_json
 from gencove_explorer.errors import JobFailed
+from gencove_explorer.manifests.functions import SourceError, without_magics
 
 
 @click.command()
@@ -111,7 +112,9 @@ def load_function(target: str) -> Callable[..., Any]:
         raise click.UsageError(f"{path} is not a file")
     try:
         text = path.read_text()
-        code = compile(_without_magics(text) if path.suffix == ".ipy" else text, str(path.resolve()), "exec")
+        code = compile(without_magics(text) if path.suffix == ".ipy" else text, str(path.resolve()), "exec")
+    except SourceError as error:
+        raise click.UsageError(f"{path} {error}") from error
     except (SyntaxError, ValueError) as error:
         raise click.UsageError(f"{path} is not Python: {error}") from error
     namespace: dict[str, Any] = {"__name__": "explorer_file", "__file__": str(path.resolve())}
@@ -157,12 +160,3 @@ def _pair(label: str) -> tuple[str, str]:
     if not separator or not name:
         raise click.UsageError(f"--label {label!r}: write NAME=TEXT")
     return name, text
-
-
-def _without_magics(text: str) -> str:
-    """The text of an .ipy file as Python: ! and % as the calls that IPython makes of them."""
-    try:
-        from IPython.core.inputtransformer2 import TransformerManager
-    except ModuleNotFoundError:
-        raise click.UsageError("an .ipy file needs IPython: pip install ipython") from None
-    return str(TransformerManager().transform_cell(text))  # type: ignore[no-untyped-call]

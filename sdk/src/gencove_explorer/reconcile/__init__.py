@@ -3,6 +3,7 @@
 specification  what a manifest asks for, as plain data; what makes another run of it
 revision       what somebody committed to, as data
 revisions      its numbered records in the store
+actions        what may happen to a manifest, in a word each
 plan           a pure function from manifests, a revision and what was seen to rows with reasons
 decide         from a plan to the next revision
 observing      what became of recorded runs

@@ -6,9 +6,10 @@ from explorer_runner.payload import load
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.log import get_logger
+from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
 from gencove_explorer.reconcile.claims import Claim, Claims
 from gencove_explorer.reconcile.observing import look
-from gencove_explorer.reconcile.plan import MISSING, RESUME, RETRY, STARTS, Plan
+from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.preparing import Preparing
 from gencove_explorer.reconcile.revision import Entry, Revision
 from gencove_explorer.records import read_rounds, write_index

@@ -3,17 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from gencove_explorer.reconcile.plan import (
-    ADOPT,
-    MISSING,
-    RETIRE,
-    RETRY,
-    STARTS,
-    SUCCEEDED,
-    UPDATE,
-    Plan,
-    Row,
-)
+from gencove_explorer.reconcile.actions import ADOPT, MISSING, RETIRE, RETRY, STARTS, SUCCEEDED, UPDATE
+from gencove_explorer.reconcile.plan import Plan, Row
 from gencove_explorer.reconcile.revision import Entry, Revision
 
 

@@ -10,7 +10,8 @@ from explorer_runner.stores import Store
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.observe import NEVER_RAN
-from gencove_explorer.reconcile.plan import MISSING, Seen
+from gencove_explorer.reconcile.actions import MISSING
+from gencove_explorer.reconcile.plan import Seen
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.records import RoundRecord, read_rounds
 from gencove_explorer.stored import StoredAnalysis, find

@@ -11,7 +11,8 @@ from gencove_explorer.manifests.building import build
 from gencove_explorer.manifests.inputs import input_of_output
 from gencove_explorer.manifests.loading import Loaded
 from gencove_explorer.manifests.models import OutputInput
-from gencove_explorer.reconcile.plan import STARTS, Plan
+from gencove_explorer.reconcile.actions import STARTS
+from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.revision import Entry, Revision
 
 

@@ -23,12 +23,13 @@ from gencove_explorer.manifests.buckets import Buckets
 from gencove_explorer.manifests.inputs import Objects
 from gencove_explorer.manifests.loading import Folder, load_folder
 from gencove_explorer.reconcile import git
+from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
 from gencove_explorer.reconcile.claims import Claims
 from gencove_explorer.reconcile.converge import Converging
 from gencove_explorer.reconcile.decide import needs_revision, next_revision
 from gencove_explorer.reconcile.desired import wanted_of
 from gencove_explorer.reconcile.observing import observe
-from gencove_explorer.reconcile.plan import MISSING, STARTS, WAIT, Choice, Plan, make_plan
+from gencove_explorer.reconcile.plan import Choice, Plan, make_plan
 from gencove_explorer.reconcile.preparing import Preparing
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revisions import Revisions, project_of

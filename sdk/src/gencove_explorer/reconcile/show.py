@@ -4,8 +4,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from gencove_explorer.reconcile.actions import CHANGES, RETRY, SUPERSEDE, UNCHANGED
 from gencove_explorer.reconcile.git import Checkout
-from gencove_explorer.reconcile.plan import CHANGES, RETRY, SUPERSEDE, UNCHANGED, Plan, Row
+from gencove_explorer.reconcile.plan import Plan, Row
 
 _SIGNS = {
     "submit": "+",
