@@ -44,15 +44,14 @@ class JobManager:
 
         Raises NoSuchAnalysis or InvalidName.
         """
-        if (job_id is None) == (manifest is None):
-            raise TypeError("get_analysis() takes either job_id= or manifest=")
         if manifest is not None:
+            if job_id is not None:
+                raise TypeError("get_analysis() takes either job_id= or manifest=, not both")
             from gencove_explorer.reconcile.revisions import Revisions, analysis_of
 
             settings = self._backend.settings
             job_id = analysis_of(Revisions(self._backend.store, settings.project_name), manifest)
-        assert job_id is not None
-        return Analysis._found(self._backend.find(job_id))
+        return Analysis._found(self._backend.find(job_id or ""))
 
     def list_jobs(
         self,
