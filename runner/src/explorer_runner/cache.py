@@ -90,6 +90,8 @@ class Cache:
             return False
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self._counts(lock, key):
+                return False  # evicted by another just now: what is there has a lock of its own
             remove_tree(self.path(key))
             os.unlink(f"{self.path(key)}.lock")
             return True
@@ -104,12 +106,16 @@ class Cache:
         while True:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, kind)
-            try:
-                if os.path.samestat(os.fstat(lock), os.stat(path)):
-                    return lock
-            except FileNotFoundError:
-                pass
+            if self._counts(lock, key):
+                return lock
             os.close(lock)
+
+    def _counts(self, lock: int, key: str) -> bool:
+        """Whether a lock is of the file that others would lock, not of one that was evicted."""
+        try:
+            return os.path.samestat(os.fstat(lock), os.stat(f"{self.path(key)}.lock"))
+        except FileNotFoundError:
+            return False
 
     def _keys(self) -> list[str]:
         return [name.removesuffix(".lock") for name in os.listdir(self.folder) if name.endswith(".lock")]
