@@ -1,0 +1,120 @@
+# Explorer's ground on AWS: a bucket, a registry, a queue with its machines, and roles that may do little.
+# Job definitions are not here: the SDK registers them on demand, and changing one must not be an apply.
+
+locals {
+  tags = merge(var.tags, { "explorer:stack" = var.name })
+}
+
+module "network" {
+  source = "./modules/network"
+
+  name     = var.name
+  existing = var.network
+  cidr     = var.cidr
+  zones    = var.zones
+  private  = var.private
+}
+
+module "store" {
+  source = "./modules/store"
+
+  name         = var.name
+  package_days = var.package_days
+  require_tls  = var.require_tls
+}
+
+module "registry" {
+  source = "./modules/registry"
+
+  name = var.name
+}
+
+module "batch" {
+  source = "./modules/batch"
+
+  name              = var.name
+  subnet_ids        = module.network.subnet_ids
+  security_group_id = module.network.security_group_id
+  instance_types    = var.instance_types
+  max_vcpus         = var.max_vcpus
+  spot              = var.spot
+  gpu               = var.gpu
+  scratch_gib       = var.scratch_gib
+  runnable_minutes  = var.runnable_minutes
+  log_days          = var.log_days
+  bucket_arn        = module.store.bucket_arn
+  store_prefix      = module.store.prefix
+  repository_arn    = module.registry.repository_arn
+  data_buckets      = var.data_buckets
+  secret_arns       = var.secret_arns
+  tags              = local.tags
+}
+
+module "ci" {
+  source = "./modules/ci"
+  count  = var.github == null ? 0 : 1
+
+  name           = var.name
+  github         = var.github
+  submit_policy  = module.batch.submit_policy
+  read_policy    = module.batch.read_policy
+  repository_arn = module.registry.repository_arn
+}
+
+# What the notebook host reads; it holds no secret.
+resource "aws_ssm_parameter" "config" {
+  # checkov:skip=CKV2_AWS_34:names of resources, which everybody who may use them knows
+  # checkov:skip=CKV_AWS_337:likewise
+  name        = "/explorer/${var.name}/config"
+  description = "explorer.toml of the stack ${var.name}"
+  type        = "String"
+  value       = local.config
+}
+
+resource "aws_budgets_budget" "month" {
+  count = var.monthly_budget_usd == null ? 0 : 1
+
+  name         = "${var.name}-month"
+  budget_type  = "COST"
+  limit_amount = tostring(var.monthly_budget_usd)
+  limit_unit   = "USD"
+  time_unit    = "MONTHLY"
+
+  cost_filter {
+    name   = "TagKeyValue"
+    values = [format("user:explorer:stack$%s", var.name)]
+  }
+
+  notification {
+    comparison_operator        = "GREATER_THAN"
+    threshold                  = 100
+    threshold_type             = "PERCENTAGE"
+    notification_type          = "FORECASTED"
+    subscriber_email_addresses = [var.budget_mail]
+  }
+}
+
+locals {
+  settings = {
+    region             = var.region
+    store              = module.store.uri
+    queue              = module.batch.queue
+    image              = module.registry.repository_url
+    job_role_arn       = module.batch.job_role_arn
+    execution_role_arn = module.batch.execution_role_arn
+    log_group          = module.batch.log_group
+  }
+
+  config = <<-TOML
+    # Of the stack ${var.name}, region ${var.region}: written by Terraform.
+    executor = "batch"
+    store = "${local.settings.store}"
+
+    [batch]
+    queue = "${local.settings.queue}"
+    image = "${local.settings.image}"
+    job_role_arn = "${local.settings.job_role_arn}"
+    execution_role_arn = "${local.settings.execution_role_arn}"
+    log_group = "${local.settings.log_group}"
+  TOML
+}

@@ -1,0 +1,144 @@
+# Compute environments, queue, log group. Roles and policies are in roles.tf.
+
+locals {
+  # In their order: Batch fills the first, and goes on to the next when that has no capacity.
+  environments = merge(
+    var.spot ? { spot = { type = "SPOT", order = 1, types = var.instance_types, cpus = var.max_vcpus } } : {},
+    { on-demand = { type = "EC2", order = 2, types = var.instance_types, cpus = var.max_vcpus } },
+    var.gpu == null ? {} : {
+      gpu = { type = "EC2", order = 3, types = var.gpu.instance_types, cpus = var.gpu.max_vcpus }
+    },
+  )
+}
+
+resource "aws_launch_template" "this" {
+  name        = "${var.name}-jobs"
+  description = "Machines of jobs of ${var.name}: encrypted disks, one for jobs at /mnt/explorer"
+
+  # The newest version is what compute environments take (below), so a change needs no replacement here.
+  update_default_version = true
+
+  user_data = base64encode(templatefile("${path.module}/user-data.mime", {
+    script = file("${path.module}/scratch.sh")
+  }))
+
+  block_device_mappings {
+    device_name = "/dev/xvda"
+
+    ebs {
+      volume_type = "gp3"
+      volume_size = 30
+      encrypted   = true
+    }
+  }
+
+  # The disk for jobs, where the machine has none of its own.
+  block_device_mappings {
+    device_name = "/dev/xvdb"
+
+    ebs {
+      volume_type           = "gp3"
+      volume_size           = var.scratch_gib
+      encrypted             = true
+      delete_on_termination = true
+    }
+  }
+
+  metadata_options {
+    http_endpoint = "enabled"
+    http_tokens   = "required"
+    # One hop: the machine's agent reaches the metadata, a job in its container does not get the machine's role.
+    http_put_response_hop_limit = 1
+  }
+
+  # default_tags do not reach what AWS makes from a template.
+  dynamic "tag_specifications" {
+    for_each = ["instance", "volume"]
+
+    content {
+      resource_type = tag_specifications.value
+      tags          = merge(var.tags, { Name = "${var.name}-job" })
+    }
+  }
+}
+
+resource "aws_batch_compute_environment" "this" {
+  for_each = local.environments
+
+  # A change that means replacement makes the new one first: a queue must not lose its last environment.
+  compute_environment_name_prefix = "${var.name}-${each.key}-"
+  type                            = "MANAGED"
+  state                           = "ENABLED"
+  service_role                    = aws_iam_role.service.arn
+
+  compute_resources {
+    type                = each.value.type
+    allocation_strategy = each.value.type == "SPOT" ? "SPOT_PRICE_CAPACITY_OPTIMIZED" : "BEST_FIT_PROGRESSIVE"
+    min_vcpus           = 0
+    max_vcpus           = each.value.cpus
+    instance_type       = each.value.types
+    instance_role       = aws_iam_instance_profile.instance.arn
+    subnets             = var.subnet_ids
+    security_group_ids  = [var.security_group_id]
+
+    ec2_configuration {
+      image_type = each.key == "gpu" ? "ECS_AL2_NVIDIA" : "ECS_AL2023"
+    }
+
+    launch_template {
+      launch_template_id = aws_launch_template.this.id
+      version            = aws_launch_template.this.latest_version
+    }
+  }
+
+  # Running jobs go on for up to six hours, which is as long as AWS waits, when the machines under them are to be renewed.
+  update_policy {
+    job_execution_timeout_minutes = 360
+    terminate_jobs_on_update      = false
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+
+  # Batch needs its role to tear an environment down: without this, destroy takes the role first, and hangs.
+  depends_on = [aws_iam_role_policy_attachment.service, aws_iam_role_policy_attachment.instance]
+}
+
+resource "aws_batch_job_queue" "this" {
+  name     = "${var.name}-jobs"
+  state    = "ENABLED"
+  priority = 1
+
+  dynamic "compute_environment_order" {
+    for_each = { for key, each in local.environments : each.order => aws_batch_compute_environment.this[key].arn }
+
+    content {
+      order               = tonumber(compute_environment_order.key)
+      compute_environment = compute_environment_order.value
+    }
+  }
+
+  # Without these a job that nothing can run waits for ever, and so does whoever waits for it.
+  dynamic "job_state_time_limit_action" {
+    for_each = {
+      "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE" = "no machine of the queue may be large enough for it"
+      "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"         = "no machine of the queue is large enough for it"
+      "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"           = "AWS has had no machine for it"
+    }
+
+    content {
+      action           = "CANCEL"
+      state            = "RUNNABLE"
+      reason           = job_state_time_limit_action.key
+      max_time_seconds = var.runnable_minutes * 60
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "jobs" {
+  # checkov:skip=CKV_AWS_158:CloudWatch encrypts with a key of its own
+  # checkov:skip=CKV_AWS_338:the store keeps the logs of jobs; CloudWatch has them while they run
+  name              = "/explorer/${var.name}/jobs"
+  retention_in_days = var.log_days
+}

@@ -1,0 +1,29 @@
+output "queue" {
+  description = "Name of the queue."
+  value       = aws_batch_job_queue.this.name
+}
+
+output "job_role_arn" {
+  description = "The role that jobs have."
+  value       = aws_iam_role.job.arn
+}
+
+output "execution_role_arn" {
+  description = "The role that starts containers."
+  value       = aws_iam_role.execution.arn
+}
+
+output "log_group" {
+  description = "CloudWatch log group of the jobs."
+  value       = aws_cloudwatch_log_group.jobs.name
+}
+
+output "read_policy" {
+  description = "Policy document of whoever looks."
+  value       = data.aws_iam_policy_document.read.json
+}
+
+output "submit_policy" {
+  description = "Policy document of whoever submits."
+  value       = data.aws_iam_policy_document.submit.json
+}

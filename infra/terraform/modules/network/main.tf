@@ -1,0 +1,133 @@
+# Where machines are: nothing reaches them from outside; they reach S3 by a gateway endpoint, which is free, and
+# ECR, CloudWatch, ECS and Secrets Manager by public addresses or, if private, by interface endpoints.
+
+locals {
+  own       = var.existing == null
+  zones     = slice(data.aws_availability_zones.available.names, 0, min(var.zones, length(data.aws_availability_zones.available.names)))
+  endpoints = ["ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager", "ssm"]
+}
+
+data "aws_region" "here" {}
+
+data "aws_availability_zones" "available" {
+  state = "available"
+
+  # Local and Wavelength zones have other machines, at other prices.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
+resource "aws_vpc" "this" {
+  # checkov:skip=CKV2_AWS_11:flow logs cost more than they tell of machines that nothing reaches
+  count = local.own ? 1 : 0
+
+  cidr_block           = var.cidr
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = { Name = var.name }
+}
+
+# The group that AWS makes for each VPC lets its members talk; nobody is to be in it.
+resource "aws_default_security_group" "closed" {
+  count = local.own ? 1 : 0
+
+  vpc_id = aws_vpc.this[0].id
+}
+
+resource "aws_subnet" "this" {
+  # checkov:skip=CKV_AWS_130:a public address is the cheap way out to ECR and CloudWatch; nothing may come in
+  count = local.own ? length(local.zones) : 0
+
+  vpc_id                  = aws_vpc.this[0].id
+  availability_zone       = local.zones[count.index]
+  cidr_block              = cidrsubnet(var.cidr, 3, count.index)
+  map_public_ip_on_launch = !var.private
+  tags                    = { Name = "${var.name}-${local.zones[count.index]}" }
+}
+
+resource "aws_internet_gateway" "this" {
+  count = local.own && !var.private ? 1 : 0
+
+  vpc_id = aws_vpc.this[0].id
+  tags   = { Name = var.name }
+}
+
+resource "aws_route_table" "this" {
+  count = local.own ? 1 : 0
+
+  vpc_id = aws_vpc.this[0].id
+  tags   = { Name = var.name }
+}
+
+resource "aws_route" "out" {
+  count = local.own && !var.private ? 1 : 0
+
+  route_table_id         = aws_route_table.this[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this[0].id
+}
+
+resource "aws_route_table_association" "this" {
+  count = length(aws_subnet.this)
+
+  subnet_id      = aws_subnet.this[count.index].id
+  route_table_id = aws_route_table.this[0].id
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  count = local.own ? 1 : 0
+
+  vpc_id            = aws_vpc.this[0].id
+  service_name      = "com.amazonaws.${data.aws_region.here.name}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [aws_route_table.this[0].id]
+  tags              = { Name = "${var.name}-s3" }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = local.own && var.private ? toset(local.endpoints) : []
+
+  vpc_id              = aws_vpc.this[0].id
+  service_name        = "com.amazonaws.${data.aws_region.here.name}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = aws_subnet.this[*].id
+  security_group_ids  = [aws_security_group.endpoints[0].id]
+  private_dns_enabled = true
+  tags                = { Name = "${var.name}-${each.key}" }
+}
+
+resource "aws_security_group" "endpoints" {
+  count = local.own && var.private ? 1 : 0
+
+  name        = "${var.name}-endpoints"
+  description = "AWS's endpoints, for the machines of ${var.name}"
+  vpc_id      = aws_vpc.this[0].id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints" {
+  count = local.own && var.private ? 1 : 0
+
+  security_group_id            = aws_security_group.endpoints[0].id
+  description                  = "HTTPS from the machines"
+  referenced_security_group_id = aws_security_group.jobs.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}
+
+resource "aws_security_group" "jobs" {
+  # checkov:skip=CKV2_AWS_5:compute environments use it, in another module
+  name        = "${var.name}-jobs"
+  description = "Machines of jobs of ${var.name}: nothing comes in"
+  vpc_id      = local.own ? aws_vpc.this[0].id : var.existing.vpc_id
+}
+
+resource "aws_vpc_security_group_egress_rule" "jobs" {
+  # checkov:skip=CKV_AWS_382:jobs fetch data from where scientists publish it
+  security_group_id = aws_security_group.jobs.id
+  description       = "Out to anywhere"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "-1"
+}

@@ -1,0 +1,4 @@
+variable "name" {
+  description = "Of the stack."
+  type        = string
+}

@@ -1,0 +1,34 @@
+output "explorer" {
+  description = "What explorer has to know: region, store, queue, image, roles and log group."
+  value       = local.settings
+}
+
+output "config" {
+  description = "The text of explorer.toml."
+  value       = local.config
+}
+
+output "config_parameter" {
+  description = "The SSM parameter with the same text."
+  value       = aws_ssm_parameter.config.name
+}
+
+output "bucket" {
+  description = "Name of the bucket that holds the store."
+  value       = module.store.bucket
+}
+
+output "submit_policy" {
+  description = "Policy document of whoever submits: attach it to people's roles."
+  value       = module.batch.submit_policy
+}
+
+output "read_policy" {
+  description = "Policy document of whoever only looks: plans, statuses, outputs, logs."
+  value       = module.batch.read_policy
+}
+
+output "github_roles" {
+  description = "ARNs of the roles for GitHub's workflows, to be set as EXPLORER_PLAN_ROLE and EXPLORER_APPLY_ROLE."
+  value       = var.github == null ? null : { plan = module.ci[0].plan_role_arn, apply = module.ci[0].apply_role_arn }
+}

@@ -1,0 +1,218 @@
+variable "name" {
+  description = "Of the stack; the names of all that it makes begin with it. Two stacks of an account have two names."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,22}[a-z0-9]$", var.name))
+    error_message = "Use 3 to 24 small letters, digits and hyphens, a letter first: it becomes part of a bucket's name."
+  }
+}
+
+variable "region" {
+  description = "AWS region of everything, such as eu-central-1. Jobs read data buckets of this region only."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "Use the name of a region, such as eu-central-1."
+  }
+}
+
+variable "network" {
+  description = "An existing VPC and its subnets; null makes one."
+  type = object({
+    vpc_id     = string
+    subnet_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.network == null || length(try(var.network.subnet_ids, [])) > 0
+    error_message = "Name at least one subnet of the VPC."
+  }
+}
+
+variable "cidr" {
+  description = "Addresses of the VPC that is made. Each job's machine takes one."
+  type        = string
+  default     = "10.42.0.0/16"
+
+  validation {
+    condition     = can(cidrhost(var.cidr, 0)) && try(tonumber(split("/", var.cidr)[1]) <= 20, false)
+    error_message = "Use a range of addresses of at least /20, such as 10.42.0.0/16."
+  }
+}
+
+variable "zones" {
+  description = "In how many availability zones machines may be: more zones, more Spot capacity."
+  type        = number
+  default     = 3
+
+  validation {
+    condition     = var.zones >= 1 && var.zones <= 6 && floor(var.zones) == var.zones
+    error_message = "Use a whole number from 1 to 6."
+  }
+}
+
+variable "private" {
+  description = "Whether machines have no public address and reach AWS by interface endpoints (about 8 USD a month each and zone)."
+  type        = bool
+  default     = false
+}
+
+variable "instance_types" {
+  description = "EC2 instance types or families that Batch chooses from; x86-64, since the runner image is."
+  type        = list(string)
+  default     = ["m6i", "m6id", "m7i", "c6i", "c6id", "r6i", "r6id"]
+
+  validation {
+    condition     = length(var.instance_types) > 0 && alltrue([for each in var.instance_types : !can(regex("^[a-z]+[0-9]+g", each))])
+    error_message = "Name at least one type or family, and none of Graviton (such as m7g): the image is x86-64."
+  }
+}
+
+variable "max_vcpus" {
+  description = "CPUs that all machines may have at once; your quotas must allow as many."
+  type        = number
+  default     = 256
+
+  validation {
+    condition     = var.max_vcpus >= 2 && floor(var.max_vcpus) == var.max_vcpus
+    error_message = "Use a whole number from 2."
+  }
+}
+
+variable "spot" {
+  description = "Whether Spot machines come first, with On-Demand behind them; false: On-Demand alone."
+  type        = bool
+  default     = true
+}
+
+variable "gpu" {
+  description = "Machines with GPUs, in a queue of their own order: instance types and how many CPUs at once; null: none."
+  type = object({
+    instance_types = list(string)
+    max_vcpus      = number
+  })
+  default = null
+
+  validation {
+    condition     = var.gpu == null || (length(try(var.gpu.instance_types, [])) > 0 && try(var.gpu.max_vcpus, 0) >= 4)
+    error_message = "Name instance types with GPUs (such as g5), and at least 4 max_vcpus."
+  }
+}
+
+variable "scratch_gib" {
+  description = "Size in GiB of the disk for jobs (scratch, packages, cached files) where a machine has no disk of its own."
+  type        = number
+  default     = 200
+
+  validation {
+    condition     = var.scratch_gib >= 30 && var.scratch_gib <= 16384
+    error_message = "Use 30 to 16384 GiB."
+  }
+}
+
+variable "runnable_minutes" {
+  description = "After how long a job that cannot start (a wrong image, no machine large enough) is given up."
+  type        = number
+  default     = 1440
+
+  validation {
+    condition     = var.runnable_minutes >= 10 && var.runnable_minutes <= 1440
+    error_message = "AWS Batch takes 10 to 1440 minutes."
+  }
+}
+
+variable "data_buckets" {
+  description = "Names of buckets that jobs and people read inputs from."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for each in var.data_buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", each))])
+    error_message = "Use names of buckets, without s3://."
+  }
+}
+
+variable "secret_arns" {
+  description = "ARNs of secrets (Secrets Manager or SSM parameters) that job definitions may name."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for each in var.secret_arns : can(regex("^arn:aws[a-z-]*:(secretsmanager|ssm):", each))])
+    error_message = "Use ARNs of secrets: arn:aws:secretsmanager:... or arn:aws:ssm:..."
+  }
+}
+
+variable "log_days" {
+  description = "Days that CloudWatch keeps logs of jobs; the store has them for as long as it is told to."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_days)
+    error_message = "CloudWatch takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731 days."
+  }
+}
+
+variable "package_days" {
+  description = "Days after which wheels of pip_packages that were not stored again are removed from the store."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = var.package_days >= 30
+    error_message = "Use 30 days or more: a lock that names a removed wheel has to be made anew."
+  }
+}
+
+variable "require_tls" {
+  description = "Whether the bucket refuses requests without TLS. False only where conditions of policies are not understood."
+  type        = bool
+  default     = true
+}
+
+variable "github" {
+  description = "A repository whose workflows plan and reconcile, and the environment that may apply; null: none."
+  type = object({
+    repository   = string
+    environment  = optional(string, "production")
+    provider_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.github == null || can(regex("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", var.github.repository))
+    error_message = "Use owner/name of the repository."
+  }
+}
+
+variable "monthly_budget_usd" {
+  description = "Send a mail when the stack's forecast for a month is above this; null: no budget. Needs budget_mail."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.monthly_budget_usd == null || try(var.monthly_budget_usd > 0, false)
+    error_message = "Use a number of US dollars above 0."
+  }
+}
+
+variable "budget_mail" {
+  description = "Whom the budget writes to."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.budget_mail == null) == (var.monthly_budget_usd == null)
+    error_message = "monthly_budget_usd and budget_mail go together."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of everything."
+  type        = map(string)
+  default     = {}
+}
