@@ -1,6 +1,7 @@
 """boto3's clients, made when first needed, and their errors in words."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +22,15 @@ class Aws:
     def __init__(self) -> None:
         self._clients: dict[tuple[str, int], Any] = {}
         self._session: Any = None
+        self._making = threading.RLock()
+        """Sessions must not make clients in two threads at once
+        (https://docs.aws.amazon.com/boto3/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions)."""
 
     def client(self, service: str, attempts: int = _ATTEMPTS) -> Any:
         """boto3's client of a service. Raises ExecutorError without a region or a profile."""
-        if (service, attempts) not in self._clients:
+        if (service, attempts) in self._clients:
+            return self._clients[service, attempts]
+        with self._making:
             from botocore.config import Config
 
             config = Config(
