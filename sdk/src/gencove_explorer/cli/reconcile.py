@@ -141,8 +141,15 @@ def reconcile(
     """
     reconciler = Reconciler(folder, allow_dirty=allow_dirty, allow_older=allow_older)
     choice = Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune)
+    expected = None
+    if saved is not None:
+        if choice != Choice(select=(), rerun=()):
+            raise click.UsageError(
+                "--plan has its own choice: say --select, --rerun or --prune to explorer plan"
+            )
+        expected = _read_plan(saved)
+        choice = Choice(**expected["choice"])
     announce = (lambda plan: None) if as_json else _show
-    expected = _read_plan(saved) if saved else None
     failed: list[str] = []
     try:
         made = reconciler.reconcile(choice, expected, announce)
@@ -254,6 +261,6 @@ def _read_plan(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text())
     except ValueError as error:
         raise click.UsageError(f"--plan {path}: not JSON ({error})") from error
-    if not isinstance(data, dict) or "revision" not in data:
+    if not isinstance(data, dict) or not {"revision", "choice", "rows"} <= data.keys():
         raise click.UsageError(f"--plan {path}: not a plan, as explorer plan --out writes it")
     return data

@@ -57,16 +57,17 @@ class FunctionSource:
     def text(self) -> str:
         """Its source text, in the file's order."""
         text: list[str] = []
-        last = 0
+        last = taken = 0
         for statement in self.statements:
             if last and statement.lines.start > last + 1:
                 text.append("")
+            last = max(last, statement.lines.stop - 1)
             if isinstance(statement.node, IMPORTS):
                 text.append(ast.unparse(statement.node))
-            else:  # two statements may share a line
-                fresh = [number for number in statement.lines if number > last]
+            else:  # two statements may share a line, which is taken once
+                fresh = [number for number in statement.lines if number > taken]
                 text += [self.file.lines[number - 1].rstrip() for number in fresh]
-            last = max(last, statement.lines.stop - 1)
+                taken = max(taken, statement.lines.stop - 1)
         return "\n".join(text) + "\n"
 
     @property
@@ -111,8 +112,8 @@ class SourceFile:
             self.statements = list(_statements(tree, self._globals(), path.suffix == ".ipy"))
         except SyntaxError as error:
             raise SourceError(f"is not Python: {error.msg}", error.lineno) from error
-        except (ValueError, RecursionError) as error:
-            raise SourceError(f"is not Python: {error}") from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SourceError(f"is not Python: {error or 'it is nested too deeply'}") from error
         self.values = frozenset().union(
             *(each.binds for each in self.statements if not isinstance(each.node, IMPORTS + DEFINITIONS))
         )

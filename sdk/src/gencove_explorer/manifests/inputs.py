@@ -57,7 +57,10 @@ class Place:
 
     def resolve(self, text: str) -> Path:
         """The file of a relative path. Raises SubmissionError if it is outside the repository."""
-        path = (self.folder / text).resolve()
+        try:
+            path = (self.folder / text).resolve()
+        except (OSError, ValueError, RuntimeError) as error:
+            raise SubmissionError(f"{text!r} is no path: {error}") from error
         if not path.is_relative_to(self.root):
             raise SubmissionError(f"{text} leads out of the repository ({self.root}), to {path}")
         return path
@@ -136,7 +139,10 @@ def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input
         ]
     else:
         place.resolve(re.split(r"[*?\[]", pattern)[0] or ".")
-        paths = sorted(each for each in place.folder.glob(pattern) if each.is_file())
+        try:
+            paths = sorted(each for each in place.folder.glob(pattern) if each.is_file())
+        except (ValueError, NotImplementedError) as error:
+            raise SubmissionError(f"{pattern!r} is no pattern of files: {error}") from error
         found = [
             _located(File(str(place.resolve(str(each))), source.secondary_files), place) for each in paths
         ]
@@ -185,7 +191,12 @@ def _address(uri: str, place: Place) -> tuple[str, Any]:
 def _checked(value: Any, plain: Any, local: str = "") -> Input:
     """An input with its identity: a digest, its shape, and how many jobs it makes."""
     _check_size(value)
-    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise SubmissionError(
+            f"the input has what JSON does not: {error}; use null for what is missing"
+        ) from error
     found = Input(value, {})
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     identity = {"sha256": digest, "jobs": found.jobs, "array": found.array}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gencove_explorer.errors import ExplorerError, PackageError
-from gencove_explorer.manifests.documents import Document, read_document
+from gencove_explorer.manifests.documents import MAX_BYTES, Document, read_document
 from gencove_explorer.manifests.faults import Fault, ManifestError, nearest
 from gencove_explorer.manifests.functions import FunctionSource, SourceError, read_source
 from gencove_explorer.manifests.inputs import Input, Objects, Place, load_input
@@ -157,6 +157,8 @@ def _function(target: str, place: Place) -> FunctionSource:
     path = place.resolve(file)
     try:
         seen = path.stat()
+        if seen.st_size > MAX_BYTES:
+            raise SourceError(f"{file} has {seen.st_size:,} bytes: at most {MAX_BYTES:,}")
         source = read_source(path, (seen.st_mtime_ns, seen.st_size))
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{file} cannot be read: {error}") from error

@@ -20,10 +20,9 @@ def write_lock(name: str, folder: Path, backend: Backend) -> Path:
     if not manifest.pip_packages:
         raise PackageError(f"{name} has no pip_packages: there is nothing to lock")
     here = path.resolve().parent
-    requirements = [
-        str(here / each) if each.startswith(".") else each
-        for each in check_requirements(manifest.pip_packages)
-    ]
+    requirements = check_requirements(
+        [str(here / each) if each.startswith(".") else each for each in manifest.pip_packages]
+    )
     made = lock(requirements, backend.settings.home, backend.executor.platform, anew=True)
     assert made is not None
     publish(made, backend.settings.home, backend.store)

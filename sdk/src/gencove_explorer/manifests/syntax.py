@@ -31,7 +31,7 @@ def bound(node: ast.AST) -> set[str]:
 def _normal(text: str) -> list[str] | str:
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+        named = [(sorted(bound(node)), ast.dump(node)) for node in tree.body]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text  # written for another Python than this one
-    named = [(sorted(bound(node)), ast.dump(node)) for node in tree.body]
     return [dump for _, dump in sorted(named, key=lambda each: each[0])]

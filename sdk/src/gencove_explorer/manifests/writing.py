@@ -13,7 +13,7 @@ import yaml
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.models import File, Sample
-from gencove_explorer.drafts import check_definition, dependencies
+from gencove_explorer.drafts import check_definition, dependencies, in_order
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.documents import parse_document, read_document
 from gencove_explorer.manifests.faults import Fault, ManifestError
@@ -46,6 +46,7 @@ def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
     data["global_config"] = _config(analysis.global_config, name)
     data["pip_packages"] = [_requirement(each, folder) for each in analysis.pip_packages or ()]
     data["job_definition"] = _definition(check_definition(analysis.job_definition))
+    in_order(analysis)  # refuses a circle
     needed = list(dependencies(analysis))
     data["depends_on"] = [{"each": each.name} if paired else each.name for each, paired in needed]
     data["labels"] = dict(analysis.labels or {})

@@ -47,7 +47,8 @@ class Converging:
             if read_rounds(store, entry.id):
                 self._finish(entry, claim)
             else:
-                store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
+                if claim.number > 1:
+                    store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
                 self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
         _log.info("%s: submitted as %s", name, entry.id)
 

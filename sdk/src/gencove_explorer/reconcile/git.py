@@ -16,7 +16,7 @@ class Checkout:
     commit: str | None
     """None outside of a repository, and before its first commit."""
     dirty: bool
-    """Whether the folder has changes that the commit does not have; True without a commit."""
+    """Whether the repository has changes that the commit does not have; True without a commit."""
     shallow: bool = False
 
     def is_ancestor(self, commit: str) -> bool | None:
@@ -33,7 +33,7 @@ def look(folder: Path) -> Checkout:
     commit = _said(folder, "rev-parse", "--verify", "--quiet", "HEAD")
     if not commit:
         return Checkout(folder, None, dirty=True)
-    changed = _said(folder, "status", "--porcelain", "--untracked-files=all", "--", ".")
+    changed = _said(folder, "status", "--porcelain", "--untracked-files=all", "--", ":/")
     shallow = _said(folder, "rev-parse", "--is-shallow-repository") == "true"
     return Checkout(folder, commit, dirty=changed != "", shallow=shallow)
 

@@ -74,6 +74,9 @@ class Choice:
     prune: bool = False
     max_prune: int = MAX_PRUNE
 
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "select": list(self.select), "rerun": list(self.rerun)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -114,6 +117,7 @@ class Plan:
     wanted: Mapping[str, Wanted]
     seen: Mapping[str, Seen]
     rows: tuple[Row, ...]
+    choice: Choice = field(default_factory=Choice)
     stops: Mapping[str, str] = field(default_factory=dict)
     """Id -> name of runs of earlier revisions that are still to end."""
 
@@ -161,7 +165,9 @@ def make_plan(
         for id, name in leaving.items()
         if id in seen and not seen[id].finished and seen[id].state != MISSING
     }
-    return Plan(project=project, base=base, wanted=wanted, seen=seen, rows=tuple(rows), stops=stops)
+    return Plan(
+        project=project, base=base, wanted=wanted, seen=seen, rows=tuple(rows), choice=choice, stops=stops
+    )
 
 
 class _Planner:

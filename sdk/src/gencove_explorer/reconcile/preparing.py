@@ -6,7 +6,7 @@ from explorer_runner.payload import DependencyRef, python_minor
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.drafts import prepare, ref_of_draft
-from gencove_explorer.errors import NoSuchAnalysis, SubmissionError
+from gencove_explorer.errors import NoSuchAnalysis, PackageError, SubmissionError
 from gencove_explorer.manifests.building import build
 from gencove_explorer.manifests.inputs import input_of_output
 from gencove_explorer.manifests.loading import Loaded
@@ -35,11 +35,8 @@ class Preparing:
         if name not in self._drafts:
             try:
                 self._drafts[name] = self._prepare(self._manifests[name], revision)
-            except SubmissionError as error:
-                text = str(error)
-                if text.startswith(name):
-                    raise
-                raise type(error)(f"{self._manifests[name].file}: {text}") from error
+            except (SubmissionError, PackageError) as error:
+                raise type(error)(f"{self._manifests[name].file}: {error}") from error
         return self._drafts[name]
 
     def discard(self) -> None:

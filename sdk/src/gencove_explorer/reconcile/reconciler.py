@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.names import new_id
@@ -33,6 +34,7 @@ from gencove_explorer.reconcile.plan import Choice, Plan, make_plan
 from gencove_explorer.reconcile.preparing import Preparing
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revisions import Revisions, project_of
+from gencove_explorer.reconcile.show import is_same
 from gencove_explorer.waiting import wait
 
 _TRIES = 10
@@ -98,19 +100,18 @@ class Reconciler:
     def reconcile(
         self,
         choice: Choice | None = None,
-        expected: Mapping[str, object] | None = None,
+        expected: Mapping[str, Any] | None = None,
         announce: Callable[[Plan], None] = lambda plan: None,
     ) -> Plan:
         """Plan and apply; returns the plan that was applied.
 
-        ``expected`` is the only plan that may be; ``announce`` is told of each that is about to be.
+        ``expected``, a saved plan, is the only one that may be; ``announce`` is told of each that is
+        about to be.
         """
-        from gencove_explorer.reconcile.show import plan_as_json
-
         choice = choice or Choice()
         for _ in range(_TRIES):
             plan = self.plan(choice)
-            if expected is not None and plan_as_json(plan, self.checkout) != expected:
+            if expected is not None and not is_same(expected, plan, self.checkout):
                 raise PlanError(
                     f"the saved plan, of revision {expected.get('revision')} and commit "
                     f"{expected.get('commit')}, is not what would happen now, at revision {plan.number} and "

@@ -1,7 +1,9 @@
 """Plans for people, for pull requests and for programs."""
 
 import difflib
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gencove_explorer.reconcile.actions import CHANGES, RETRY, SUPERSEDE, UNCHANGED
@@ -58,12 +60,15 @@ def source_diff(row: Row) -> list[str]:
 
 
 def plan_as_json(plan: Plan, checkout: Checkout) -> dict[str, Any]:
-    """Plain data; the same exactly if it is the same plan."""
+    """Plain data, by which a saved plan is told from another one (``is_same``)."""
+    wanted = {name: each.specification.to_json() for name, each in plan.wanted.items()}
     return {
         "project": plan.project,
         "revision": plan.number,
         "commit": checkout.commit,
         "dirty": checkout.dirty,
+        "wanted": hashlib.sha256(json.dumps(wanted, sort_keys=True, default=dict).encode()).hexdigest(),
+        "choice": plan.choice.to_json(),
         "changes": len(plan.changes),
         "rows": [
             {
@@ -78,6 +83,17 @@ def plan_as_json(plan: Plan, checkout: Checkout) -> dict[str, Any]:
             for row in plan.rows
         ],
     }
+
+
+def is_same(saved: Mapping[str, Any], plan: Plan, checkout: Checkout) -> bool:
+    """Whether a saved plan is what would happen now. Runs may have gone on meanwhile."""
+    now = plan_as_json(plan, checkout)
+    names = ("project", "revision", "commit", "dirty", "wanted")
+    return all(saved.get(name) == now[name] for name in names) and _actions(saved) == _actions(now)
+
+
+def _actions(data: Mapping[str, Any]) -> list[Any]:
+    return [(row.get("name"), row.get("action")) for row in data["rows"] if row.get("action") in CHANGES]
 
 
 def plan_as_markdown(plan: Plan) -> str:
