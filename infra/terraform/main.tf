@@ -106,11 +106,12 @@ locals {
   }
 
   config = <<-TOML
-    # Of the stack ${var.name}, region ${var.region}: written by Terraform.
+    # Of the stack ${var.name}, written by Terraform: make up writes it anew.
     executor = "batch"
     store = "${local.settings.store}"
 
     [batch]
+    region = "${local.settings.region}"
     queue = "${local.settings.queue}"
     image = "${local.settings.image}"
     job_role_arn = "${local.settings.job_role_arn}"

@@ -48,7 +48,7 @@ class Backend:
     @cached_property
     def store(self) -> Store:
         """The configured store."""
-        return open_configured_store(self.settings.store)
+        return open_configured_store(self.settings.store, region=self.settings.batch.region)
 
     @cached_property
     def local_store(self) -> Store:

@@ -51,6 +51,8 @@ def machine_memory_mb() -> int:
 class BatchSettings:
     """AWS Batch; Terraform's outputs give them."""
 
+    region: str | None = None
+    """Region of the queue and the store; None: as AWS's own variables and profiles say."""
     queue: str | None = None
     """Name or ARN of the job queue."""
     image: str | None = None

@@ -8,14 +8,16 @@ from explorer_runner.stores import Store, open_store
 from gencove_explorer.progress import show_transfers
 
 
-def open_configured_store(uri: str, variables: Mapping[str, str] | None = None) -> Store:
+def open_configured_store(
+    uri: str, variables: Mapping[str, str] | None = None, region: str | None = None
+) -> Store:
     """Open a store; ``variables`` stand in for the environment where AWS is concerned."""
     if not uri.startswith("s3://"):
         return open_store(uri)
     show_transfers()
     if variables is not None:
         os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
-    return open_store(uri, credentials=_provider())
+    return open_store(uri, credentials=_provider(), region=region)
 
 
 def _provider() -> Any:

@@ -64,10 +64,13 @@ class Store(Protocol):
         ...
 
 
-def open_store(uri: str, *, credentials: "Callable[[], Any] | None" = None) -> Store:
+def open_store(
+    uri: str, *, credentials: "Callable[[], Any] | None" = None, region: str | None = None
+) -> Store:
     """Open the store at ``s3://bucket/prefix`` or in a folder (a path or a ``file://`` URI).
 
     ``credentials`` is handed to obstore; without it the environment or the container's role decides.
+    ``region`` is the bucket's; without it AWS's own variables say it.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
@@ -77,5 +80,5 @@ def open_store(uri: str, *, credentials: "Callable[[], Any] | None" = None) -> S
     if scheme == "s3":
         from explorer_runner.stores.s3 import S3Store
 
-        return S3Store(uri, credentials=credentials)
+        return S3Store(uri, credentials=credentials, region=region)
     raise StoreError(f"{uri!r} is not a store: use s3://bucket/prefix or a folder")

@@ -19,6 +19,7 @@ from explorer_runner.errors import AlreadyExists, NotFound, StoreError
 from explorer_runner.stores.credentials import find_helper
 
 if TYPE_CHECKING:
+    from obstore.store import S3Config
     from obstore.store import S3Store as Backend
 
 _PART_BYTES = 16 << 20
@@ -32,12 +33,15 @@ _AT_ONCE = 8
 class S3Store:
     """See Store. A failing request is tried again for at most half a minute."""
 
-    def __init__(self, uri: str, *, credentials: Callable[[], Any] | None = None) -> None:
+    def __init__(
+        self, uri: str, *, credentials: Callable[[], Any] | None = None, region: str | None = None
+    ) -> None:
         self._bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         if not self._bucket:
             raise StoreError(f"{uri!r} names no bucket: use s3://bucket/prefix")
         self._prefix = prefix.strip("/")
         self._credentials = credentials
+        self._region = region
         self.uri = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     @cached_property
@@ -48,7 +52,7 @@ class S3Store:
 
     @cached_property
     def _backend(self) -> "Backend":
-        return open_bucket(self._bucket, self._prefix, self._credentials)
+        return open_bucket(self._bucket, self._prefix, self._credentials, self._region)
 
     def read(self, key: str) -> bytes:
         with self._errors(key):
@@ -160,16 +164,26 @@ def fetch_parts(backend: "Backend", key: str, size: int, etag: str | None, descr
             pass
 
 
-def open_bucket(bucket: str, prefix: str = "", credentials: Callable[[], Any] | None = None) -> "Backend":
+def open_bucket(
+    bucket: str,
+    prefix: str = "",
+    credentials: Callable[[], Any] | None = None,
+    region: str | None = None,
+) -> "Backend":
     """Obstore's store of a bucket, as AWS's own variables say; a failing request is tried again."""
     from obstore.store import S3Store as Backend
 
     provider: Any = credentials or find_helper()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    config: S3Config = {}
+    if endpoint:
+        config["endpoint"] = endpoint
+    if region:
+        config["region"] = region
     return Backend(
         bucket,
         prefix=prefix or None,
-        config={"endpoint": endpoint} if endpoint else {},
+        config=config,
         client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
         retry_config={
             "max_retries": 6,

@@ -17,9 +17,13 @@ _REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "4
 
 
 class Aws:
-    """One client for each service, of the configured profile and region."""
+    """One client for each service, of the configured profile and region.
 
-    def __init__(self) -> None:
+    ``region``: the jobs'; None: what AWS's own variables and profiles say.
+    """
+
+    def __init__(self, region: str | None = None) -> None:
+        self._region = region
         self._clients: dict[tuple[str, int], Any] = {}
         self._session: Any = None
         self._making = threading.RLock()
@@ -49,16 +53,17 @@ class Aws:
             from boto3.session import Session
 
             with errors("the AWS configuration"):
-                self._session = Session()
+                self._session = Session(region_name=self._region)
         return self._session
 
     @property
     def region(self) -> str:
         """The region of the jobs. Raises ExecutorError if none is configured."""
-        region = os.environ.get("AWS_REGION") or self.session.region_name
+        region = self._region or os.environ.get("AWS_REGION") or self.session.region_name
         if not region:
             raise ExecutorError(
-                "no AWS region is configured: set AWS_REGION, or a region in your AWS profile"
+                "no AWS region is configured: set EXPLORER_BATCH__REGION, AWS_REGION, or a region in your "
+                "AWS profile"
             )
         return str(region)
 

@@ -23,7 +23,7 @@ class _Wrong(Exception):
 
 def check_batch(settings: Settings, aws: Aws | None = None) -> Iterator[Check]:
     """Look at all that a submission to AWS Batch needs, cheapest and most basic first."""
-    looks = _Looks(settings, aws or Aws())
+    looks = _Looks(settings, aws or Aws(settings.batch.region))
     for piece, look in looks.pieces().items():
         yield _run(piece, look)
 
@@ -76,7 +76,7 @@ class _Looks:
                 f"{uri} is in {region}, jobs run in {self._aws.region}",
                 "use a bucket of the jobs' region, or set AWS_REGION",
             )
-        store = open_configured_store(uri)
+        store = open_configured_store(uri, region=self._aws.region)
         key = f"doctor/{time.time_ns()}"
         store.create(key, b"")
         store.read(key)

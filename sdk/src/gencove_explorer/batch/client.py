@@ -52,7 +52,7 @@ class BatchExecutor:
     def __init__(self, settings: Settings, aws: Aws | None = None) -> None:
         self.settings = settings
         self.place = settings.batch.queue or ""
-        self.aws = aws or Aws()
+        self.aws = aws or Aws(settings.batch.region)
         self.images = Images(self.aws)
         self.definitions = definitions.Definitions(self.aws)
         self.jobs = Jobs(self.aws)
@@ -287,7 +287,7 @@ class BatchExecutor:
         """The rounds of this store that the queue has not ended."""
         from gencove_explorer.stores import open_configured_store
 
-        store = open_configured_store(self.settings.store)
+        store = open_configured_store(self.settings.store, region=self.aws.region)
         found = []
         for name in self.jobs.unfinished(self._queue):
             try:

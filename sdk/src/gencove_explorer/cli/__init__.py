@@ -5,7 +5,7 @@ import sys
 import click
 
 from gencove_explorer._version import __version__
-from gencove_explorer.cli import analyses, machine, reconcile, run
+from gencove_explorer.cli import analyses, config, machine, reconcile, run
 from gencove_explorer.errors import ExplorerError
 
 __all__ = ["explorer", "main"]
@@ -55,7 +55,7 @@ for _command in (
     reconcile.validate,
     reconcile.lock,
     reconcile.history,
-    machine.config,
+    config.config,
     machine.doctor,
     machine.executor,
     machine.completion,

@@ -1,36 +1,17 @@
-"""Commands about this machine: settings, the local executor, completion."""
+"""Commands about this machine: the doctor, the local executor, completion."""
 
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
 from gencove_explorer.checks import Check
-from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.cli.common import json_option, print_json
 from gencove_explorer.durations import ago
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
-
-
-@click.command()
-@json_option
-def config(as_json: bool) -> None:
-    """Show each setting and where it comes from.
-
-    \b
-    explorer config --json
-    """
-    settings = Settings.load()
-    if as_json:
-        print_json(
-            {name: {"value": _plain(value), "source": source} for name, value, source in settings.items()}
-        )
-        return
-    rows = [(name, "" if value is None else value, source) for name, value, source in settings.items()]
-    print_table(("Setting", "Value", "From"), rows)
 
 
 @click.command()
@@ -148,10 +129,6 @@ def completion(shell: str) -> None:
 
 def _renamed(state: dict[str, object]) -> dict[str, object]:
     return {"jobs_running" if name == "running" else name: value for name, value in state.items()}
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _say(what: str, as_json: bool) -> None:
