@@ -5,6 +5,7 @@
     jobs        what a job is, and the rules by which it moves
     workers     starts what may start, and follows it to its end
     hosts       where containers run: Docker, or plain processes where there is none
+    gaps        what Terraform meets differently in moto
     provision   bucket, queue, registry and roles
 
 It is test code: what Explorer does not use is moto's, or missing.

@@ -26,6 +26,7 @@ from urllib.parse import parse_qs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
+from cloud import gaps
 from cloud.batch import Batch
 from cloud.hosts import DockerHost, Host, ProcessHost
 
@@ -193,6 +194,8 @@ def main() -> None:
         minute=given.minute,
     )
     batch.install()
+    gaps.mend()
+    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # roles attach AWS's own
     app = Cloud(DomainDispatcherApplication(create_backend_app), batch)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
