@@ -13,6 +13,12 @@ READY := $(VENV)/.ready
 DIST := dist
 IMAGE ?= explorer-runner
 MANIFESTS ?= manifests
+PUSH ?= images/push.sh
+NAME ?= explorer
+REGION ?= $(AWS_REGION)
+STACK = PYTHONPATH=infra $(BIN)/python -m stack
+ON = --name "$(NAME)" --region "$(REGION)" $(if $(YES),--yes)
+PYTHON_MINOR = $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: help
 help: ## Show this
@@ -51,6 +57,22 @@ plan-comment: $(READY) ## Put the plan onto a pull request, as one comment (REPO
 reconcile: $(READY) ## Make the configured executor match the manifests (MANIFESTS=folder)
 	@$(BIN)/explorer reconcile $(MANIFESTS)
 
+.PHONY: up
+up: $(READY) region ## Make the stack on AWS, with images, explorer.toml and a first analysis (NAME=, REGION=)
+	@$(STACK) up $(ON)
+
+.PHONY: down
+down: $(READY) region ## Remove it; refuses while its bucket holds outputs (NAME=, REGION=, OUTPUTS=delete)
+	@$(STACK) down $(ON) $(if $(OUTPUTS),--outputs "$(OUTPUTS)")
+
+.PHONY: host-open
+host-open: $(READY) region ## Open the notebook host's JupyterLab, by AWS Systems Manager (NAME=, REGION=, PORT=8888)
+	@$(STACK) host-open --name "$(NAME)" --region "$(REGION)" $(if $(PORT),--port "$(PORT)")
+
+.PHONY: region
+region:
+	@test -n "$(REGION)" || { echo "Which region? REGION=eu-central-1, say, or AWS_REGION"; exit 2; }
+
 .PHONY: test
 test: $(READY) ## Run all tests; those with containers need Docker
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not container" tests
@@ -62,11 +84,11 @@ test-aws: $(READY) ## Run the executors' contract on the AWS account that is con
 
 .PHONY: image
 image: dist ## Build the runner image of this version and Python (BASE_IMAGE=..., IMAGE=repository)
-	@images/build.sh $(IMAGE) $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	@images/build.sh $(IMAGE) $(PYTHON_MINOR)
 
 .PHONY: image-push
 image-push: image ## Push that image to ECR, unless its tag is there (IMAGE=repository; needs aws)
-	@images/push.sh $(IMAGE) $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
 
 .PHONY: cloud
 cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env

@@ -1,0 +1,9 @@
+"""``make up``, ``make down`` and ``make host-open``: from nothing to a running cluster, and back.
+
+__main__    the commands
+up, down    their steps, each of which may be repeated
+host        starting the notebook host and reaching it
+terraform   what is asked of Terraform
+aws         what is asked of AWS besides
+steps       how steps are told of, and how they fail
+"""

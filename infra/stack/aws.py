@@ -1,0 +1,110 @@
+"""What is asked of AWS beside Terraform: the bucket of its state, and emptying what it cannot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stack.steps import StepFailed
+
+_AT_ONCE = 100
+"""Images of one BatchDeleteImage
+(https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html)."""
+
+
+class Account:
+    """An AWS account, in one region, as AWS's own variables and profiles say."""
+
+    def __init__(self, region: str) -> None:
+        from boto3.session import Session
+
+        self.region = region
+        with told_of("the AWS configuration"):
+            self._session = Session(region_name=region)
+            self.number = str(self.client("sts").get_caller_identity()["Account"])
+
+    def client(self, service: str) -> Any:
+        return self._session.client(service)
+
+    def has_bucket(self, name: str) -> bool:
+        """Whether a bucket is there and ours. Raises StepFailed where it is somebody else's."""
+        from botocore.exceptions import ClientError
+
+        with told_of(f"the bucket {name}"):
+            try:
+                self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.number)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    return False
+                raise
+            return True
+
+    def make_state_bucket(self, name: str) -> None:
+        """A bucket for Terraform's state: versioned, encrypted, closed. Repeating it changes nothing."""
+        s3 = self.client("s3")
+        if not self.has_bucket(name):
+            # us-east-1 is the region that must not be named (CreateBucket's documentation).
+            place = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+            with told_of(f"making the bucket {name}"):
+                s3.create_bucket(Bucket=name, **(place if self.region != "us-east-1" else {}))
+        every = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+        with told_of(f"closing the bucket {name}"):
+            s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(every, True))
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+            s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+
+    def names(self, bucket: str, prefix: str, at_most: int) -> list[str]:
+        """The first folders below a prefix."""
+        with told_of(f"the bucket {bucket}"):
+            page = self.client("s3").list_objects_v2(
+                Bucket=bucket, Prefix=prefix, Delimiter="/", MaxKeys=at_most
+            )
+        found = [each["Prefix"] for each in page.get("CommonPrefixes", [])]
+        return [each.removeprefix(prefix).rstrip("/") for each in found]
+
+    def empty(self, bucket: str) -> None:
+        """Remove every version of every object, and unfinished uploads; no bucket is fine."""
+        if not self.has_bucket(bucket):
+            return
+        with told_of(f"emptying the bucket {bucket}"):
+            found = self._session.resource("s3").Bucket(bucket)
+            found.object_versions.delete()
+            for upload in found.multipart_uploads.all():
+                upload.abort()
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Remove a bucket with all that is in it; none is fine."""
+        if self.has_bucket(bucket):
+            self.empty(bucket)
+            with told_of(f"removing the bucket {bucket}"):
+                self.client("s3").delete_bucket(Bucket=bucket)
+
+    def delete_images(self, repository: str) -> None:
+        """Remove every image of a repository."""
+        ecr = self.client("ecr")
+        with told_of(f"emptying the repository {repository}"):
+            pages = ecr.get_paginator("list_images").paginate(repositoryName=repository)
+            images = [each for page in pages for each in page["imageIds"]]
+            for start in range(0, len(images), _AT_ONCE):
+                ecr.batch_delete_image(repositoryName=repository, imageIds=images[start : start + _AT_ONCE])
+
+
+@contextmanager
+def told_of(what: str) -> Iterator[None]:
+    """Turn botocore's errors into StepFailed, with what was wanted."""
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise StepFailed(
+            f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"
+        ) from error
+    except ClientError as error:
+        said = error.response["Error"]
+        hint = ""
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+            hint = "; it is another account's, or your role may not: choose another NAME, or another role"
+        raise StepFailed(f"{what}: AWS says {said.get('Code')}: {said.get('Message')}{hint}") from error
+    except BotoCoreError as error:
+        raise StepFailed(f"{what}: {error}") from error

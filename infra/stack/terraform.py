@@ -1,0 +1,82 @@
+"""What is asked of Terraform, in infra/terraform with a state in S3."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stack.steps import ROOT, StepFailed, need, run
+
+FOLDER = ROOT / "infra" / "terraform"
+BACKEND = FOLDER / "backend_override.tf"
+"""Where the state is: written here, in no commit. A file of this name takes precedence in Terraform."""
+LEAST = (1, 11)
+"""A state in S3 that is locked there (use_lockfile) needs it."""
+_AGAIN = "Terraform says why above. Mend it, and give the same command again: it goes on from there."
+
+
+class Terraform:
+    """The stack of a name in a region."""
+
+    def __init__(self, name: str, region: str) -> None:
+        self._name = name
+        self._region = region
+        self._variables = {
+            **os.environ,
+            "TF_VAR_name": name,
+            "TF_VAR_region": region,
+            "TF_IN_AUTOMATION": "1",
+        }
+
+    def check(self) -> None:
+        """Raise StepFailed unless Terraform is there, and new enough."""
+        need("terraform", "version 1.11 or newer, from its makers' page or your package manager")
+        said = run(["terraform", "version"], "", quiet=True)
+        found = re.match(r"Terraform v(\d+)\.(\d+)", said)
+        if found and (int(found[1]), int(found[2])) < LEAST:
+            raise StepFailed(f"{said.splitlines()[0]} is too old: 1.11 or newer is needed")
+
+    def init(self, bucket: str) -> None:
+        """Point it at its state."""
+        BACKEND.write_text(
+            "# Written by make up: where this stack's state is.\n"
+            'terraform {\n  backend "s3" {\n'
+            f'    bucket       = "{bucket}"\n'
+            '    key          = "explorer.tfstate"\n'
+            f'    region       = "{self._region}"\n'
+            "    encrypt      = true\n"
+            "    use_lockfile = true\n"
+            "  }\n}\n"
+        )
+        self._run("init", "-input=false", "-reconfigure")
+
+    def apply(self, *, yes: bool) -> None:
+        """Make what is missing, change what differs; asks before it does, unless ``yes``."""
+        self._run("apply", *(["-input=false", "-auto-approve"] if yes else []))
+
+    def destroy(self) -> None:
+        """Remove all of it, without asking."""
+        self._run("destroy", "-input=false", "-auto-approve")
+
+    def outputs(self) -> dict[str, Any]:
+        """Output -> value; nothing where nothing was applied."""
+        found = json.loads(self._run("output", "-json", quiet=True))
+        return {name: each["value"] for name, each in found.items()}
+
+    def made(self, kind: str, attribute: str) -> list[str]:
+        """An attribute of all resources of a kind that the state has."""
+        state = json.loads(self._run("show", "-json", quiet=True))
+        module = state.get("values", {}).get("root_module", {})
+        return [each["values"][attribute] for each in _resources(module) if each["type"] == kind]
+
+    def _run(self, *arguments: str, quiet: bool = False) -> str:
+        return run(
+            ["terraform", f"-chdir={FOLDER}", *arguments], _AGAIN, quiet=quiet, variables=self._variables
+        )
+
+
+def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (each for each in module.get("resources", []) if each["mode"] == "managed")
+    for child in module.get("child_modules", []):
+        yield from _resources(child)

@@ -1,0 +1,82 @@
+"""From nothing to a running cluster. Every step may be repeated: what is there already stays."""
+
+import sys
+
+import click
+
+from stack.aws import Account
+from stack.steps import ROOT, StepFailed, Steps, need, run
+from stack.terraform import Terraform
+
+EXPLORER = str(ROOT / ".venv" / "bin" / "explorer")
+_HELLO_SECONDS = 1800
+
+
+def up(name: str, region: str, *, yes: bool) -> None:
+    """Make the stack, its images and explorer.toml, look at all of it, and run something on it."""
+    steps = Steps(8)
+    steps.begin("what this needs")
+    terraform = Terraform(name, region)
+    terraform.check()
+    need("docker", "images are built with it")
+    run(["docker", "info"], "No Docker daemon answers: start it.", quiet=True)
+    account = Account(region)
+    click.echo(f"account {account.number}, region {region}")
+
+    steps.begin("a bucket for Terraform's state")
+    bucket = state_bucket(name, account)
+    account.make_state_bucket(bucket)
+    click.echo(bucket)
+
+    steps.begin("Terraform: init")
+    terraform.init(bucket)
+    steps.begin("Terraform: apply")
+    terraform.apply(yes=yes)
+    outputs = terraform.outputs()
+
+    steps.begin("images, built and pushed")
+    again = "Mend it, and give the same command again: it goes on from there."
+    run(["make", "image-push", f"IMAGE={outputs['explorer']['image']}"], again)
+    if outputs.get("host"):
+        run(["make", "notebook-push", f"IMAGE={outputs['host']['image']}"], again)
+
+    steps.begin("explorer.toml")
+    run([EXPLORER, "config", "from-terraform", "infra/terraform"], "See explorer config from-terraform -h.")
+    steps.begin("explorer doctor")
+    run([EXPLORER, "doctor"], f"What FAILs has its remedy beside it. {again}")
+    steps.begin("an analysis, by AWS Batch (its first machine takes some minutes to start)")
+    say_hello()
+    click.echo("\nAll of it runs. explorer.toml in this folder points explorer at it.")
+    if outputs.get("host"):
+        click.echo("make host-open opens the notebook host's JupyterLab.")
+
+
+def state_bucket(name: str, account: Account) -> str:
+    """Of a stack's state; bucket names are global, so the account's number is in it."""
+    return f"{name}-state-{account.number}"
+
+
+def say_hello() -> None:
+    """Run three jobs, show what they gave, and remove what they left."""
+    from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
+    from gencove_explorer.errors import ExplorerError
+
+    def hello(ac: AnalysisContext) -> None:
+        import platform
+
+        ac.output.value("said", f"hello {ac.input}, from Python {platform.python_version()}")
+
+    an = Analysis(
+        function=hello, input=["foo", "bar", "baz"], job_definition=JobDefinition(cpu=1, memory_mb=500)
+    )
+    try:
+        an.run()
+        an.wait_done(timeout=_HELLO_SECONDS)
+        if an.status()["status"] != "SUCCEEDED":
+            print(an.failures())
+            raise StepFailed(f"{an.id} failed: explorer failures last, explorer logs last 0")
+        print(*an.values("said"), sep="\n")
+        an.delete()
+    except (ExplorerError, TimeoutError) as error:
+        raise StepFailed(f"{error}\nexplorer status last says where it stands; docs/operations.md") from error
+    sys.stdout.flush()
