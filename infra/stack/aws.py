@@ -53,14 +53,12 @@ class Account:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
             s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
 
-    def names(self, bucket: str, prefix: str, at_most: int) -> list[str]:
-        """The first folders below a prefix."""
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        """Folders below a prefix: those of its first thousand objects."""
         with told_of(f"the bucket {bucket}"):
-            page = self.client("s3").list_objects_v2(
-                Bucket=bucket, Prefix=prefix, Delimiter="/", MaxKeys=at_most
-            )
-        found = [each["Prefix"] for each in page.get("CommonPrefixes", [])]
-        return [each.removeprefix(prefix).rstrip("/") for each in found]
+            page = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        keys = (each["Key"].removeprefix(prefix) for each in page.get("Contents", []))
+        return list(dict.fromkeys(each.partition("/")[0] for each in keys))
 
     def empty(self, bucket: str) -> None:
         """Remove every version of every object, and unfinished uploads; no bucket is fine."""

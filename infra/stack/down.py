@@ -52,7 +52,7 @@ def _check_outputs(account: Account, store: str, *, delete_outputs: bool) -> Non
     if delete_outputs or not account.has_bucket(store):
         return
     for folder in _KEPT:
-        found = account.names(store, f"explorer/{folder}/", _SHOWN + 1)
+        found = account.names(store, f"explorer/{folder}/")
         if found:
             shown = "\n  ".join(found[:_SHOWN] + (["..."] if len(found) > _SHOWN else []))
             raise StepFailed(

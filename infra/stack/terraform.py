@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,8 +72,12 @@ class Terraform:
         return [each["values"][attribute] for each in _resources(module) if each["type"] == kind]
 
     def _run(self, *arguments: str, quiet: bool = False) -> str:
+        plain = [] if sys.stdout.isatty() else ["-no-color"]
         return run(
-            ["terraform", f"-chdir={FOLDER}", *arguments], _AGAIN, quiet=quiet, variables=self._variables
+            ["terraform", f"-chdir={FOLDER}", *arguments[:1], *plain, *arguments[1:]],
+            _AGAIN,
+            quiet=quiet,
+            variables=self._variables,
         )
 
 
