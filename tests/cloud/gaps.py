@@ -1,46 +1,47 @@
 """What Terraform meets differently in moto than on AWS, mended: else a second plan would not be empty."""
 
+import re
 from typing import Any
 
 from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
 
-_LIMITS = "jobStateTimeLimitActions"
-
 
 def mend() -> None:
     """Change moto's classes, of this process."""
-    _keep_time_limits()
+    # https://docs.aws.amazon.com/batch/latest/APIReference/API_JobQueueDetail.html
+    _keep("JobQueue", "jobStateTimeLimitActions")
+    # https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html
+    _keep("ComputeEnvironment", "updatePolicy")
     _keep_tags_out_of_templates()
 
 
-def _keep_time_limits() -> None:
-    """A queue has its jobStateTimeLimitActions
-    (https://docs.aws.amazon.com/batch/latest/APIReference/API_JobQueueDetail.html), which moto forgets."""
+def _keep(kind: str, field: str) -> None:
+    """Let Batch's Describe requests tell a field that moto forgets when a thing is created or updated."""
+    small = f"{kind[0].lower()}{kind[1:]}"
+    plural = f"describe_{re.sub('(?<=[a-z])(?=[A-Z])', '_', kind).lower()}s"
     kept: dict[str, Any] = {}
-    create, update = BatchResponse.createjobqueue, BatchResponse.updatejobqueue
-    describe = BatchBackend.describe_job_queues
+    describe = getattr(BatchBackend, plural)
 
     def noting(respond: Any, name: str) -> Any:
         def noted(response: BatchResponse) -> Any:
             answer = respond(response)
-            queue = response.batch_backend.get_job_queue(response._get_param(name))
-            actions = response._get_param(_LIMITS)
-            if queue is not None and actions is not None:
-                kept[queue.arn] = actions
+            given = response._get_param(field)
+            if given is not None:
+                kept[response._get_param(name).rpartition("/")[2]] = given
             return answer
 
         return noted
 
-    def described(backend: BatchBackend, job_queues: list[str] | None = None) -> list[dict[str, Any]]:
-        return [
-            {**each, _LIMITS: kept.get(each["jobQueueArn"], [])} for each in describe(backend, job_queues)
-        ]
+    def described(*asked: Any, **named: Any) -> list[dict[str, Any]]:
+        found = [(each, kept.get(each[f"{small}Name"])) for each in describe(*asked, **named)]
+        return [each if value is None else {**each, field: value} for each, value in found]
 
-    setattr(BatchResponse, "createjobqueue", noting(create, "jobQueueName"))  # noqa: B010
-    setattr(BatchResponse, "updatejobqueue", noting(update, "jobQueue"))  # noqa: B010
-    setattr(BatchBackend, "describe_job_queues", described)  # noqa: B010
+    for action, name in (("create", f"{small}Name"), ("update", small)):
+        method = f"{action}{kind.lower()}"
+        setattr(BatchResponse, method, noting(getattr(BatchResponse, method), name))
+    setattr(BatchBackend, plural, described)
 
 
 def _keep_tags_out_of_templates() -> None:
