@@ -102,7 +102,7 @@ resource "aws_security_group" "endpoints" {
   count = local.own && var.private ? 1 : 0
 
   name        = "${var.name}-endpoints"
-  description = "AWS's endpoints, for the machines of ${var.name}"
+  description = "Endpoints of AWS, for the machines of ${var.name}"
   vpc_id      = aws_vpc.this[0].id
 }
 
