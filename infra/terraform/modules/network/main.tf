@@ -1,10 +1,19 @@
 # Where machines are: nothing reaches them from outside; they reach S3 by a gateway endpoint, which is free, and
-# ECR, CloudWatch, ECS and Secrets Manager by public addresses or, if private, by interface endpoints.
+# AWS's other services by public addresses or, if private, by interface endpoints. A VPC that is there already has
+# to have a way out: addresses given at launch, a NAT gateway, or the endpoints below; and S3's gateway endpoint, or
+# all data passes through NAT, by the gigabyte.
 
 locals {
-  own       = var.existing == null
-  zones     = slice(data.aws_availability_zones.available.names, 0, min(var.zones, length(data.aws_availability_zones.available.names)))
-  endpoints = ["ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager", "ssm"]
+  own   = var.existing == null
+  names = data.aws_availability_zones.available.names
+  zones = slice(local.names, 0, min(var.zones, length(local.names)))
+
+  # What the machines' agent asks for (ECS, images, logs, secrets), then what Systems Manager and explorer do on a
+  # host in the same subnets.
+  endpoints = [
+    "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager", "ssm",
+    "batch", "ssmmessages", "sts",
+  ]
 }
 
 data "aws_region" "here" {}
@@ -109,12 +118,12 @@ resource "aws_security_group" "endpoints" {
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
   count = local.own && var.private ? 1 : 0
 
-  security_group_id            = aws_security_group.endpoints[0].id
-  description                  = "HTTPS from the machines"
-  referenced_security_group_id = aws_security_group.jobs.id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  security_group_id = aws_security_group.endpoints[0].id
+  description       = "HTTPS from the VPC: machines, and a host"
+  cidr_ipv4         = aws_vpc.this[0].cidr_block
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
 }
 
 resource "aws_security_group" "jobs" {
