@@ -26,6 +26,9 @@ data "aws_availability_zones" "available" {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+
+  # The oldest zone of Virginia has few of the newer types, and not all of the endpoints.
+  exclude_zone_ids = ["use1-az3"]
 }
 
 resource "aws_vpc" "this" {
