@@ -42,23 +42,43 @@ module "batch" {
   scratch_gib       = var.scratch_gib
   runnable_minutes  = var.runnable_minutes
   log_days          = var.log_days
-  bucket_arn        = module.store.bucket_arn
-  store_prefix      = module.store.prefix
-  repository_arn    = module.registry.repository_arn
-  data_buckets      = var.data_buckets
-  secret_arns       = var.secret_arns
+  trust             = module.policies.trust
+  job_policy        = module.policies.job
+  secrets_policy    = module.policies.secrets
   tags              = local.tags
+}
+
+# Documents alone, of ARNs alone; batch and ci make roles of them.
+module "policies" {
+  source = "./modules/policies"
+
+  bucket_arn         = module.store.bucket_arn
+  store_prefix       = module.store.prefix
+  data_buckets       = var.data_buckets
+  secret_arns        = var.secret_arns
+  queue_arn          = module.batch.queue_arn
+  repository_arns    = [module.registry.repository_arn]
+  log_group_arn      = module.batch.log_group_arn
+  job_role_arn       = module.batch.job_role_arn
+  execution_role_arn = module.batch.execution_role_arn
+
+  github = var.github == null ? null : {
+    repository   = var.github.repository
+    environment  = var.github.environment
+    provider_arn = module.ci[0].provider_arn
+  }
 }
 
 module "ci" {
   source = "./modules/ci"
   count  = var.github == null ? 0 : 1
 
-  name           = var.name
-  github         = var.github
-  submit_policy  = module.batch.submit_policy
-  read_policy    = module.batch.read_policy
-  repository_arn = module.registry.repository_arn
+  name          = var.name
+  github        = var.github
+  trust         = module.policies.trust
+  read_policy   = module.policies.read
+  submit_policy = module.policies.submit
+  push_policy   = module.policies.push
 }
 
 # What the notebook host reads; it holds no secret.

@@ -20,12 +20,12 @@ output "bucket" {
 
 output "submit_policy" {
   description = "Policy document of whoever submits: attach it to people's roles."
-  value       = module.batch.submit_policy
+  value       = module.policies.submit
 }
 
 output "read_policy" {
   description = "Policy document of whoever only looks: plans, statuses, outputs, logs."
-  value       = module.batch.read_policy
+  value       = module.policies.read
 }
 
 output "github_roles" {

@@ -3,6 +3,11 @@ output "queue" {
   value       = aws_batch_job_queue.this.name
 }
 
+output "queue_arn" {
+  description = "ARN of the queue."
+  value       = aws_batch_job_queue.this.arn
+}
+
 output "job_role_arn" {
   description = "The role that jobs have."
   value       = aws_iam_role.job.arn
@@ -18,12 +23,7 @@ output "log_group" {
   value       = aws_cloudwatch_log_group.jobs.name
 }
 
-output "read_policy" {
-  description = "Policy document of whoever looks."
-  value       = data.aws_iam_policy_document.read.json
-}
-
-output "submit_policy" {
-  description = "Policy document of whoever submits."
-  value       = data.aws_iam_policy_document.submit.json
+output "log_group_arn" {
+  description = "ARN of that log group."
+  value       = aws_cloudwatch_log_group.jobs.arn
 }

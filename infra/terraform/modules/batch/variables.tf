@@ -48,29 +48,19 @@ variable "log_days" {
   type        = number
 }
 
-variable "bucket_arn" {
-  description = "ARN of the store's bucket."
+variable "trust" {
+  description = "Who may take a role, by the role: job, execution, instance, service."
+  type        = map(string)
+}
+
+variable "job_policy" {
+  description = "Policy document of jobs."
   type        = string
 }
 
-variable "store_prefix" {
-  description = "Where the store lies in it."
+variable "secrets_policy" {
+  description = "Policy document of the execution role beside AWS's own; null: none."
   type        = string
-}
-
-variable "repository_arn" {
-  description = "ARN of the images' repository."
-  type        = string
-}
-
-variable "data_buckets" {
-  description = "Names of buckets that jobs read."
-  type        = list(string)
-}
-
-variable "secret_arns" {
-  description = "ARNs of secrets that job definitions may name."
-  type        = list(string)
 }
 
 variable "tags" {

@@ -4,8 +4,8 @@ variable "name" {
 }
 
 variable "github" {
-  description = "The repository, its environment that may apply, and the account's OIDC provider if it has one."
-  type        = object({ repository = string, environment = string, provider_arn = string })
+  description = "The repository, and the ARN of the account's OIDC provider if it has one."
+  type        = object({ repository = string, provider_arn = string })
 }
 
 variable "read_policy" {
@@ -18,7 +18,12 @@ variable "submit_policy" {
   type        = string
 }
 
-variable "repository_arn" {
-  description = "ARN of the images' repository."
+variable "push_policy" {
+  description = "Policy document of whoever pushes images."
   type        = string
+}
+
+variable "trust" {
+  description = "Who may take a role, by the role: plan, apply."
+  type        = map(string)
 }

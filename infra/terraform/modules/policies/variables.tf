@@ -1,0 +1,49 @@
+variable "bucket_arn" {
+  description = "ARN of the store's bucket."
+  type        = string
+}
+
+variable "store_prefix" {
+  description = "Where the store lies in it."
+  type        = string
+}
+
+variable "data_buckets" {
+  description = "Names of buckets that jobs and people read inputs from."
+  type        = list(string)
+}
+
+variable "secret_arns" {
+  description = "ARNs of secrets that job definitions may name."
+  type        = list(string)
+}
+
+variable "queue_arn" {
+  description = "ARN of the queue."
+  type        = string
+}
+
+variable "repository_arns" {
+  description = "ARNs of the images' repositories."
+  type        = list(string)
+}
+
+variable "log_group_arn" {
+  description = "ARN of the jobs' log group, without :* behind it."
+  type        = string
+}
+
+variable "job_role_arn" {
+  description = "ARN of the role that jobs have."
+  type        = string
+}
+
+variable "execution_role_arn" {
+  description = "ARN of the role that starts containers."
+  type        = string
+}
+
+variable "github" {
+  description = "The repository, its environment that may apply, and the ARN of the account's OIDC provider; null: none."
+  type        = object({ repository = string, environment = string, provider_arn = string })
+}
