@@ -19,7 +19,8 @@ resource "aws_launch_template" "this" {
   update_default_version = true
 
   user_data = base64encode(templatefile("${path.module}/user-data.mime", {
-    script = file("${path.module}/scratch.sh")
+    agent   = file("${path.module}/agent.sh")
+    scratch = file("${path.module}/scratch.sh")
   }))
 
   block_device_mappings {
@@ -47,7 +48,7 @@ resource "aws_launch_template" "this" {
   metadata_options {
     http_endpoint = "enabled"
     http_tokens   = "required"
-    # One hop: the machine's agent reaches the metadata, a job in its container does not get the machine's role.
+    # For containers in a network of their own. Those of Batch are in the machine's: agent.sh keeps them away.
     http_put_response_hop_limit = 1
   }
 
