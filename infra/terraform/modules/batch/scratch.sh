@@ -9,14 +9,15 @@ mkdir -p "$mount_point"
 # Instance store says so by its model; volumes of EBS are called "Amazon Elastic Block Store".
 mapfile -t own < <(lsblk --noheadings --nodeps --paths --output NAME,MODEL | awk '/Instance Storage/ { print $1 }')
 if [ "${#own[@]}" -gt 1 ]; then
-    command -v mdadm >/dev/null || dnf install -y -q mdadm || yum install -y -q mdadm
+    # Amazon's packages lie in S3, so this needs no way out.
+    command -v mdadm >/dev/null || dnf install -y -q mdadm
     mdadm --create /dev/md/explorer --run --level=0 --raid-devices="${#own[@]}" "${own[@]}"
     disk=/dev/md/explorer
 elif [ "${#own[@]}" -eq 1 ]; then
     disk=${own[0]}
 else
     # Under Nitro the volume xvdb is an NVMe disk of another name; udev links it.
-    disk=$(readlink -f /dev/xvdb || readlink -f /dev/sdb)
+    disk=$(readlink -e /dev/xvdb || readlink -e /dev/sdb)
 fi
 
 blkid "$disk" >/dev/null || mkfs.xfs -q "$disk"
