@@ -1,6 +1,7 @@
 """Steps: told of as they begin; one that fails says what to do, and the next call goes on from there."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,12 +40,22 @@ def run(
     Raises StepFailed, with its errors if those were not seen, and ``why``: what to do.
     """
     kept = subprocess.PIPE if quiet else None
-    done = subprocess.run(command, cwd=ROOT, stdout=kept, stderr=kept, text=True, env=variables)
-    if done.returncode:
-        said = f"\n{done.stderr.strip()}" if quiet else ""
-        name = " ".join(str(each) for each in command[:3])
-        raise StepFailed(f"{name} ended with exit code {done.returncode}{said}\n{why}")
-    return done.stdout or ""
+    name = " ".join(str(each) for each in command[:3])
+    interrupts: list[int] = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=kept, stderr=kept, text=True, env=variables) as child:
+        # A Ctrl-C reaches the child too. Terraform then ends what it has begun and writes its state: it must
+        # not be killed meanwhile, as subprocess does to a child of whoever is interrupted.
+        before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+        try:
+            out, err = child.communicate()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise StepFailed(f"{name} was interrupted. The same command goes on from there.")
+    if child.returncode:
+        said = f"\n{err.strip()}" if quiet else ""
+        raise StepFailed(f"{name} ended with exit code {child.returncode}{said}\n{why}")
+    return out or ""
 
 
 def need(program: str, how: str) -> None:
