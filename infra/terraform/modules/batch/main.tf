@@ -83,7 +83,7 @@ resource "aws_batch_compute_environment" "this" {
     security_group_ids  = [var.security_group_id]
 
     ec2_configuration {
-      image_type = each.key == "gpu" ? "ECS_AL2_NVIDIA" : "ECS_AL2023"
+      image_type = each.key == "gpu" ? "ECS_AL2023_NVIDIA" : "ECS_AL2023"
     }
 
     launch_template {
