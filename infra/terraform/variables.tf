@@ -72,7 +72,7 @@ variable "instance_types" {
 }
 
 variable "max_vcpus" {
-  description = "CPUs that all machines may have at once; your quotas must allow as many."
+  description = "CPUs at once of Spot machines, and as many again of On-Demand ones once those are used up; quotas must allow both."
   type        = number
   default     = 256
 
@@ -89,7 +89,7 @@ variable "spot" {
 }
 
 variable "gpu" {
-  description = "Machines with GPUs, in a queue of their own order: instance types and how many CPUs at once; null: none."
+  description = "Machines with GPUs: instance types and how many CPUs at once; null: none. Jobs without GPUs get them, too, once all others are used up."
   type = object({
     instance_types = list(string)
     max_vcpus      = number

@@ -1,7 +1,8 @@
 # Compute environments, queue, log group. Roles and policies are in roles.tf.
 
 locals {
-  # In their order: Batch fills the first, and goes on to the next when that has no capacity.
+  # In their order: Batch fills the first, and goes on to the next when that is full or AWS has no machines for it.
+  # No two share a bound. So a long queue has On-Demand machines beside Spot's, and those with GPUs after both.
   environments = merge(
     var.spot ? { spot = { type = "SPOT", order = 1, types = var.instance_types, cpus = var.max_vcpus } } : {},
     { on-demand = { type = "EC2", order = 2, types = var.instance_types, cpus = var.max_vcpus } },
