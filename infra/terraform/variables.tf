@@ -19,7 +19,7 @@ variable "region" {
 }
 
 variable "network" {
-  description = "An existing VPC and its subnets; null makes one."
+  description = "An existing VPC and subnets with a way out (NAT, public addresses at launch, or endpoints); null makes one."
   type = object({
     vpc_id     = string
     subnet_ids = list(string)
@@ -38,8 +38,8 @@ variable "cidr" {
   default     = "10.42.0.0/16"
 
   validation {
-    condition     = can(cidrhost(var.cidr, 0)) && try(tonumber(split("/", var.cidr)[1]) <= 20, false)
-    error_message = "Use a range of addresses of at least /20, such as 10.42.0.0/16."
+    condition     = can(cidrhost(var.cidr, 0)) && contains(range(16, 21), try(tonumber(split("/", var.cidr)[1]), 0))
+    error_message = "Use a range of addresses from /16, which is AWS's largest, to /20, such as 10.42.0.0/16."
   }
 }
 
@@ -55,9 +55,14 @@ variable "zones" {
 }
 
 variable "private" {
-  description = "Whether machines have no public address and reach AWS by interface endpoints (about 8 USD a month each and zone)."
+  description = "Whether machines have no public address and reach AWS by interface endpoints (11, at about 7 USD a month and zone)."
   type        = bool
   default     = false
+
+  validation {
+    condition     = !var.private || var.network == null
+    error_message = "private is for a VPC that is made; in one that is there, the subnets decide."
+  }
 }
 
 variable "instance_types" {
@@ -66,7 +71,7 @@ variable "instance_types" {
   default     = ["m6i", "m6id", "m7i", "c6i", "c6id", "r6i", "r6id"]
 
   validation {
-    condition     = length(var.instance_types) > 0 && alltrue([for each in var.instance_types : !can(regex("^[a-z]+[0-9]+g", each))])
+    condition     = length(var.instance_types) > 0 && alltrue([for each in var.instance_types : !can(regex("^(a1|[a-z]+[0-9]+g)", each))])
     error_message = "Name at least one type or family, and none of Graviton (such as m7g): the image is x86-64."
   }
 }
@@ -99,6 +104,11 @@ variable "gpu" {
   validation {
     condition     = var.gpu == null || (length(try(var.gpu.instance_types, [])) > 0 && try(var.gpu.max_vcpus, 0) >= 4)
     error_message = "Name instance types with GPUs (such as g5), and at least 4 max_vcpus."
+  }
+
+  validation {
+    condition     = alltrue([for each in try(var.gpu.instance_types, []) : !can(regex("^[a-z]+[0-9]+g", each))])
+    error_message = "Name none of Graviton (such as g5g): the image is x86-64."
   }
 }
 
