@@ -21,6 +21,7 @@ from containers import (  # noqa: F401  fixtures
     docker_setup,
     runner_image,
 )
+from policies.audit import check
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 
@@ -128,6 +129,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> It
         running.variables = provision(running.endpoint)
         push(running.endpoint, default_tag(python_minor()), "sha256:" + "0" * 64)
         yield running
+        check(running.requests(), tmp_path_factory.mktemp("policies") / "stack")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from cloud.images import NoDockerError, build_runner, find_base, id_of, require_docker
 from cloud.provision import provision, push
 from cloud.run import RunningCloud
+from policies.audit import check
 from pytest_docker.plugin import Services
 
 from explorer_runner.payload import python_minor
@@ -70,7 +71,9 @@ def docker_setup(
 
 
 @pytest.fixture(scope="session")
-def container_cloud(runner_image: str, docker_services: Services) -> Iterator[RunningCloud]:
+def container_cloud(
+    runner_image: str, docker_services: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningCloud]:
     """A cloud whose jobs are containers."""
     running = RunningCloud(f"http://127.0.0.1:{docker_services.port_for('cloud', 5000)}")
     running.wait()
@@ -78,6 +81,7 @@ def container_cloud(runner_image: str, docker_services: Services) -> Iterator[Ru
     push(running.endpoint, default_tag(python_minor()), id_of(runner_image))
     yield running
     print(docker_services._docker_compose.execute("logs --tail=20"))
+    check(running.requests(), tmp_path_factory.mktemp("policies") / "stack")
 
 
 @pytest.fixture

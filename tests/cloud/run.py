@@ -27,7 +27,7 @@ class RunningCloud:
         """What points ``explorer``, boto3 and any script at it; see ``provision``."""
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        """All requests since the ``after``-th: service, action, path, query, key, status."""
+        """All requests since the ``after``-th: service, action, path, query, parameters, key, status."""
         with urllib.request.urlopen(f"{self.endpoint}/_cloud/requests?after={after}") as answer:
             return list(json.load(answer))
 

@@ -2,7 +2,8 @@
 
 Beside AWS's own there are, all of them POST with JSON but the first:
 
-GET /_cloud/requests?after=N   what was asked since the Nth request
+GET /_cloud/requests?after=N   what was asked since the Nth request: service, action, path, query, key, status
+                               and the parameters that name what is touched: no contents, no secrets
 /_cloud/faults                 {kind, times, and what it is for: service, action, key, path}; kinds are
                                throttle, error, drop (before), lose (the answer, after it was done)
 /_cloud/reclaim                {jobId, lost}: a running job's machine is taken away
@@ -11,6 +12,7 @@ GET /_cloud/requests?after=N   what was asked since the Nth request
 """
 
 import argparse
+import html
 import io
 import json
 import os
@@ -40,6 +42,12 @@ _BATCH = {
         *("CreateJobQueue", "CreateComputeEnvironment"),
     )
 }
+
+_TOLD = (
+    *("jobQueue", "jobDefinition", "jobDefinitionName", "jobId", "tags", "containerProperties"),
+    *("repositoryName", "logGroupName", "logStreamName", "RoleName", "Action"),
+)
+"""Parameters that the log keeps."""
 
 _ANSWERS = {
     ("s3", "throttle"): ("503 Slow Down", "application/xml", "<Error><Code>SlowDown</Code></Error>"),
@@ -111,20 +119,36 @@ def _describe(environ: dict[str, Any]) -> dict[str, Any]:
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, _, service = scope.groups() if scope else ("", "", "")
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
-    if service == "batch":
-        action = _BATCH.get(path.rpartition("/")[2], path)
-    elif service == "s3":
+    parameters: dict[str, Any] = {}
+    if service == "s3":
         action = _s3_action(environ["REQUEST_METHOD"], path.strip("/"), query)
+        if action == "DeleteObjects":
+            keys = re.findall("<Key>(.*?)</Key>", _body(environ).decode())
+            parameters = {"keys": [html.unescape(each) for each in keys]}
     else:
-        action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or _form_action(environ)
-    return {"service": service, "action": action, "path": path, "query": query, "key": key, "status": 0}
+        parameters = _parameters(_body(environ))
+        named = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+        action = named or parameters.get("Action", environ["REQUEST_METHOD"])
+        if service == "batch":
+            action = _BATCH.get(path.rpartition("/")[2], path)
+    asked = {"service": service, "action": action, "path": path, "query": query, "key": key}
+    return {**asked, "parameters": parameters, "status": 0}
 
 
-def _form_action(environ: dict[str, Any]) -> str:
-    """The action of services that take forms: IAM, STS, EC2."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+def _body(environ: dict[str, Any]) -> bytes:
+    """What was sent, which can be read again."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    return parse_qs(body.decode(errors="replace")).get("Action", [environ["REQUEST_METHOD"]])[0]
+    return body
+
+
+def _parameters(body: bytes) -> dict[str, Any]:
+    """Of services that take JSON, and of those that take forms (IAM, STS, EC2)."""
+    try:
+        asked = json.loads(body or b"{}")
+    except ValueError:
+        asked = {name: values[0] for name, values in parse_qs(body.decode(errors="replace")).items()}
+    return {name: asked[name] for name in _TOLD if name in asked}
 
 
 def _s3_action(method: str, path: str, query: str) -> str:

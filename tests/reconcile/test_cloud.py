@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-import boto3
 import pytest
+from cloud.provision import open_client
 from cloud.run import RunningCloud
 from reconcile_support import FIRST, Repository, actions
 
@@ -63,9 +63,10 @@ def test_files_of_the_repository_are_refused_before_anything_is_written(cloud_st
     assert cloud_study.reconciler().revisions.newest() is None
 
 
-def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository):
-    s3 = boto3.client("s3")
-    bucket = "explorer"
+def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository, cloud: RunningCloud):
+    s3 = open_client("s3", cloud.endpoint)
+    bucket = "data"
+    s3.create_bucket(Bucket=bucket)
     for key in ("runs/a.txt", "runs/b.txt", "runs/deep/c.txt", "runs/a.md"):
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
     cloud_study.write(
