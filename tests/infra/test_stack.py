@@ -18,6 +18,7 @@ from cloud.images import ROOT
 from cloud.provision import REGION, open_client
 from cloud.run import RunningCloud
 
+from explorer_runner.names import parse_id
 from terraform import plugin_dir
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
@@ -170,13 +171,10 @@ def test_a_second_plan_is_empty(stack: Stack):
 def test_the_demos_manifests_run_on_the_queue_that_terraform_made(stack: Stack):
     wanted = ["--select", "feature-scan", "--select", "rank-features"]
     stack.run(".venv/bin/explorer", "reconcile", "manifests", "--wait", *wanted)
-    queues = {
-        each["body"]["jobQueue"]
-        for each in stack.cloud.requests()
-        if each["action"] == "SubmitJob"
-        and each["body"]["jobName"].partition("_")[2].startswith("rank-features")
-    }
-    assert queues == {f"{NAME}-jobs"}
+    with closing(open_client("batch", stack.cloud.endpoint)) as batch:
+        ended = batch.list_jobs(jobQueue=f"{NAME}-jobs", jobStatus="SUCCEEDED")["jobSummaryList"]
+    names = {parse_id(each["jobName"]).name for each in ended}
+    assert names >= {"feature-scan", "rank-features"}
     (listed,) = json.loads(stack.run(".venv/bin/explorer", "list", "--name", "rank-features", "--json"))
     outputs = stack.run(".venv/bin/explorer", "outputs", listed["id"], "--json")
     assert "ranking.png" in outputs
