@@ -1,0 +1,80 @@
+# Machines and the queue.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name              = "demo"
+  subnet_ids        = ["subnet-1"]
+  security_group_id = "sg-1"
+  instance_types    = ["m6i"]
+  max_vcpus         = 64
+  spot              = true
+  gpu               = { instance_types = ["g5"], max_vcpus = 16 }
+  scratch_gib       = 100
+  runnable_minutes  = 10
+  log_days          = 30
+  trust             = { job = "{}", execution = "{}", instance = "{}", service = "{}" }
+  job_policy        = "{}"
+  secrets_policy    = null
+  tags              = { "explorer:stack" = "demo" }
+}
+
+run "machines" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  assert {
+    condition     = join(" ", keys(aws_batch_compute_environment.this)) == "gpu on-demand spot"
+    error_message = "Spot, On-Demand and those with GPUs."
+  }
+
+  assert {
+    condition = {
+      for key, each in aws_batch_compute_environment.this :
+      key => one(one(each.compute_resources).ec2_configuration).image_type
+    } == { gpu = "ECS_AL2023_NVIDIA", on-demand = "ECS_AL2023", spot = "ECS_AL2023" }
+    error_message = "Amazon Linux 2 is over, and only NVIDIA's image has drivers."
+  }
+
+  # A machine that jobs cannot write to, or whose role they get, looks well until somebody looks closely.
+  assert {
+    condition = alltrue([
+      for each in ["chmod 1777", "iptables", "Content-Type: multipart/mixed"] :
+      strcontains(base64decode(aws_launch_template.this.user_data), each)
+    ])
+    error_message = "User data sets up the disk and the agent, in the form that Batch takes."
+  }
+
+  assert {
+    condition     = alltrue([for each in aws_launch_template.this.tag_specifications : each.tags["explorer:stack"] == "demo"])
+    error_message = "Machines and disks are found on the bill by the stack's tag."
+  }
+
+  assert {
+    condition     = alltrue([for each in aws_batch_job_queue.this.job_state_time_limit_action : each.max_time_seconds == 600])
+    error_message = "A job that cannot start is given up when it was said."
+  }
+}
+
+run "on_demand_alone" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    spot = false
+    gpu  = null
+  }
+
+  assert {
+    condition     = join(" ", keys(aws_batch_compute_environment.this)) == "on-demand"
+    error_message = "No Spot machine where none is wanted."
+  }
+}

@@ -1,0 +1,44 @@
+# What the whole stack makes, and leaves out.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name   = "demo"
+  region = "eu-central-1"
+}
+
+run "whole" {
+  command = plan
+
+  assert {
+    condition     = output.github_roles == null && length(aws_budgets_budget.month) == 0
+    error_message = "Nothing is made that nobody asked for."
+  }
+
+  assert {
+    condition     = aws_ssm_parameter.config.name == "/explorer/demo/config"
+    error_message = "The host looks for its settings under the stack's name."
+  }
+}
+
+run "everything" {
+  command = plan
+
+  variables {
+    private            = true
+    spot               = false
+    gpu                = { instance_types = ["g5"], max_vcpus = 16 }
+    github             = { repository = "ada/analyses" }
+    data_buckets       = ["ada-data"]
+    secret_arns        = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"]
+    monthly_budget_usd = 500
+    budget_mail        = "ada@example.org"
+  }
+
+  assert {
+    condition     = aws_budgets_budget.month[0].limit_amount == "500"
+    error_message = "The budget is what was asked for."
+  }
+}

@@ -1,0 +1,212 @@
+# Every validation of a variable refuses what it is there for. test_static.py counts them.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name   = "demo"
+  region = "eu-central-1"
+}
+
+run "name_too_short" {
+  command = plan
+
+  variables {
+    name = "a"
+  }
+
+  expect_failures = [var.name]
+}
+
+run "region_is_a_zone" {
+  command = plan
+
+  variables {
+    region = "eu-central-1a"
+  }
+
+  expect_failures = [var.region]
+}
+
+run "network_without_subnets" {
+  command = plan
+
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = [] }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "cidr_too_small" {
+  command = plan
+
+  variables {
+    cidr = "10.0.0.0/24"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "cidr_too_large" {
+  command = plan
+
+  variables {
+    cidr = "10.0.0.0/8"
+  }
+
+  expect_failures = [var.cidr]
+}
+
+run "zones_none" {
+  command = plan
+
+  variables {
+    zones = 0
+  }
+
+  expect_failures = [var.zones]
+}
+
+run "private_in_a_network_that_is_there" {
+  command = plan
+
+  variables {
+    private = true
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"] }
+  }
+
+  expect_failures = [var.private]
+}
+
+run "instance_types_of_graviton" {
+  command = plan
+
+  variables {
+    instance_types = ["m6i", "m7g"]
+  }
+
+  expect_failures = [var.instance_types]
+}
+
+run "max_vcpus_fraction" {
+  command = plan
+
+  variables {
+    max_vcpus = 2.5
+  }
+
+  expect_failures = [var.max_vcpus]
+}
+
+run "gpu_too_few_cpus" {
+  command = plan
+
+  variables {
+    gpu = { instance_types = ["g5"], max_vcpus = 2 }
+  }
+
+  expect_failures = [var.gpu]
+}
+
+run "gpu_of_graviton" {
+  command = plan
+
+  variables {
+    gpu = { instance_types = ["g5g"], max_vcpus = 16 }
+  }
+
+  expect_failures = [var.gpu]
+}
+
+run "scratch_too_small" {
+  command = plan
+
+  variables {
+    scratch_gib = 8
+  }
+
+  expect_failures = [var.scratch_gib]
+}
+
+run "runnable_too_short" {
+  command = plan
+
+  variables {
+    runnable_minutes = 1
+  }
+
+  expect_failures = [var.runnable_minutes]
+}
+
+run "data_bucket_with_scheme" {
+  command = plan
+
+  variables {
+    data_buckets = ["s3://data"]
+  }
+
+  expect_failures = [var.data_buckets]
+}
+
+run "secret_by_name" {
+  command = plan
+
+  variables {
+    secret_arns = ["token"]
+  }
+
+  expect_failures = [var.secret_arns]
+}
+
+run "log_days_that_cloudwatch_does_not_take" {
+  command = plan
+
+  variables {
+    log_days = 31
+  }
+
+  expect_failures = [var.log_days]
+}
+
+run "package_days_too_few" {
+  command = plan
+
+  variables {
+    package_days = 7
+  }
+
+  expect_failures = [var.package_days]
+}
+
+run "github_by_address" {
+  command = plan
+
+  variables {
+    github = { repository = "https://github.com/a/b" }
+  }
+
+  expect_failures = [var.github]
+}
+
+run "budget_of_nothing" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 0
+    budget_mail        = "ada@example.org"
+  }
+
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "budget_without_mail" {
+  command = plan
+
+  variables {
+    monthly_budget_usd = 100
+  }
+
+  expect_failures = [var.budget_mail]
+}
