@@ -39,7 +39,7 @@ def check(requests: Iterable[dict[str, Any]], folder: Path) -> None:
         refused = find_refused(asked, render(folder, NAMES))
         text = "\n".join(f"  {role}: {question}" for role, question in refused)
         assert not refused, (
-            "infra/terraform/modules/policies refuses what these tests asked of the local cloud; which test it "
+            "infra/terraform/modules/policies refuses what tests asked of the local cloud; which one it "
             f"was is not known. Allow it there, or do not ask:\n{text}"
         )
 

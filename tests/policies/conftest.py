@@ -1,0 +1,37 @@
+"""Fixtures: the documents of a stack, rendered once."""
+
+from typing import Any
+
+import pytest
+
+from policies.documents import render
+from policies.simulator import ACCOUNT
+
+REGION = "eu-central-1"
+BATCH = f"arn:aws:batch:{REGION}:{ACCOUNT}"
+ROLES = f"arn:aws:iam::{ACCOUNT}:role"
+ISSUER = "token.actions.githubusercontent.com"
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:token-AbCdEf"
+PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/lab/token"
+IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-runner"
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/explorer/lab"
+
+NAMES = {
+    "bucket_arn": "arn:aws:s3:::lab-store",
+    "store_prefix": "explorer",
+    "data_buckets": ["lab-data"],
+    "secret_arns": [SECRET, PARAMETER],
+    "queue_arn": f"{BATCH}:job-queue/lab-jobs",
+    "repository_arns": [IMAGES],
+    "log_group_arn": LOGS,
+    "job_role_arn": f"{ROLES}/lab-job",
+    "execution_role_arn": f"{ROLES}/lab-execution",
+    "github": {"repository": "lab/analyses", "environment": "production", "provider_arn": PROVIDER},
+}
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The documents of the stack ``lab``."""
+    return render(tmp_path_factory.mktemp("documents") / "stack", NAMES)
