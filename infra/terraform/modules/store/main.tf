@@ -110,8 +110,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # Wheels can be fetched or built again. Outputs are under analyses/, which no rule touches: S3 has no
-  # patterns, so logs, which lie among them, stay as well.
+  # Wheels can be fetched or built again. Outputs are under analyses/, which no rule touches. Logs lie among them, where
+  # no prefix tells them apart, and a tag on each would be a request more a job: they stay as long as their analysis.
+  # What expires of logs is CloudWatch's copy, which is there while a job runs.
   rule {
     id     = "packages"
     status = "Enabled"
