@@ -57,7 +57,7 @@ module "policies" {
   data_buckets       = var.data_buckets
   secret_arns        = var.secret_arns
   queue_arn          = module.batch.queue_arn
-  repository_arns    = [module.registry.repository_arn]
+  repository_arn     = module.registry.repository_arn
   log_group_arn      = module.batch.log_group_arn
   job_role_arn       = module.batch.job_role_arn
   execution_role_arn = module.batch.execution_role_arn

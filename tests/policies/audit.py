@@ -18,7 +18,7 @@ NAMES: dict[str, Any] = {
     "data_buckets": ["data", "far"],
     "secret_arns": [],
     "queue_arn": f"arn:aws:batch:{REGION}:{ACCOUNT}:job-queue/{QUEUE}",
-    "repository_arns": [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{REPOSITORY}"],
+    "repository_arn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{REPOSITORY}",
     "log_group_arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{LOG_GROUP}",
     "job_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-job",
     "execution_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-execution",

@@ -23,7 +23,7 @@ NAMES = {
     "data_buckets": ["lab-data"],
     "secret_arns": [SECRET, PARAMETER],
     "queue_arn": f"{BATCH}:job-queue/lab-jobs",
-    "repository_arns": [IMAGES],
+    "repository_arn": IMAGES,
     "log_group_arn": LOGS,
     "job_role_arn": f"{ROLES}/lab-job",
     "execution_role_arn": f"{ROLES}/lab-execution",

@@ -38,6 +38,7 @@ OBSERVING = [
     *(Question(f"batch:{each}", "*") for each in ("DescribeJobs", "ListJobs", "DescribeJobDefinitions")),
     Question("logs:GetLogEvents", STREAM),
     Question("ecr:DescribeImages", IMAGES),
+    Question("ecr:DescribeImages", f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/samtools"),
 ]
 SUBMITTING = [
     Question("s3:PutObject", INDEX),

@@ -14,6 +14,9 @@ locals {
   data_buckets = [for each in var.data_buckets : "arn:${local.partition}:s3:::${each}"]
   data_objects = [for each in local.data_buckets : "${each}/*"]
 
+  # arn:PARTITION:ecr:REGION:ACCOUNT:repository/*
+  repositories = replace(var.repository_arn, "/repository\\/.*/", "repository/*")
+
   secrets    = [for each in var.secret_arns : each if strcontains(each, ":secretsmanager:")]
   parameters = [for each in var.secret_arns : each if strcontains(each, ":ssm:")]
 }
@@ -113,10 +116,11 @@ data "aws_iam_policy_document" "read" {
     resources = ["${var.log_group_arn}:log-stream:*"]
   }
 
+  # Of every repository: a job definition may name any image, which runs by the digest that is looked up.
   statement {
     sid       = "Images"
     actions   = ["ecr:DescribeImages"]
-    resources = var.repository_arns
+    resources = [local.repositories]
   }
 }
 
@@ -223,6 +227,6 @@ data "aws_iam_policy_document" "push" {
       "ecr:PutImage",
       "ecr:UploadLayerPart",
     ]
-    resources = var.repository_arns
+    resources = [var.repository_arn]
   }
 }

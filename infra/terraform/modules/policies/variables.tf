@@ -23,9 +23,9 @@ variable "queue_arn" {
   type        = string
 }
 
-variable "repository_arns" {
-  description = "ARNs of the images' repositories."
-  type        = list(string)
+variable "repository_arn" {
+  description = "ARN of the repository of the runner's images."
+  type        = string
 }
 
 variable "log_group_arn" {
