@@ -12,12 +12,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DIST := dist
 IMAGE ?= explorer-runner
+RUNNER ?= explorer-runner
 MANIFESTS ?= manifests
 PUSH ?= images/push.sh
 NAME ?= explorer
 REGION ?= $(AWS_REGION)
 STACK = PYTHONPATH=infra $(BIN)/python -m stack
 ON = --name "$(NAME)" --region "$(REGION)" $(if $(YES),--yes)
+VERSION = $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' runner/src/explorer_runner/_version.py)
+TAG = $(VERSION)-py$(PYTHON_MINOR)
 PYTHON_MINOR = $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 .PHONY: help
@@ -90,6 +93,14 @@ image: dist ## Build the runner image of this version and Python (BASE_IMAGE=...
 image-push: image ## Push that image to ECR, unless its tag is there (IMAGE=repository; needs aws)
 	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
 
+.PHONY: notebook
+notebook: dist ## Build the notebook host's image on a runner image (IMAGE=repository, RUNNER=repository)
+	@images/build-notebook.sh $(IMAGE) $(RUNNER):$(TAG)
+
+.PHONY: notebook-push
+notebook-push: notebook ## Push it to ECR, unless its tag is there (IMAGE=, RUNNER=; needs aws)
+	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
+
 .PHONY: cloud
 cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env
 	@PYTHONPATH=tests $(BIN)/python -m cloud.up up
@@ -136,7 +147,7 @@ docs: $(READY) ## Write docs/reference.md anew from the docstrings
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.in anew
-	@for each in uv dev runner shell cloud; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@for each in uv dev runner shell cloud notebook; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --upgrade requirements/$$each.in -o requirements/$$each.txt; done
 
 .PHONY: clean

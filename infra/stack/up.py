@@ -38,7 +38,8 @@ def up(name: str, region: str, *, yes: bool) -> None:
     again = "Mend it, and give the same command again: it goes on from there."
     run(["make", "image-push", f"IMAGE={outputs['explorer']['image']}"], again)
     if outputs.get("host"):
-        run(["make", "notebook-push", f"IMAGE={outputs['host']['image']}"], again)
+        named = [f"IMAGE={outputs['host']['image']}", f"RUNNER={outputs['explorer']['image']}"]
+        run(["make", "notebook-push", *named], again)
 
     steps.begin("explorer.toml")
     run([EXPLORER, "config", "from-terraform", "infra/terraform"], "See explorer config from-terraform -h.")
