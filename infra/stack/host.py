@@ -2,7 +2,6 @@
 
 import os
 import time
-from typing import Any
 
 import click
 
@@ -12,6 +11,8 @@ from stack.terraform import Terraform
 
 PORT = 8888
 """Where JupyterLab listens on the host."""
+_PENDING = "pending"
+"""The token until the host has started (infra/terraform/modules/host)."""
 _PAUSE = 3.0
 _READY_SECONDS = 900.0
 
@@ -60,16 +61,14 @@ def _start(account: Account, instance: str) -> None:
 
 def _token(account: Account, parameter: str) -> str:
     """JupyterLab's, which the host writes when it has started the first time."""
-    ssm: Any = account.client("ssm")
+    ssm = account.client("ssm")
     deadline = time.monotonic() + _READY_SECONDS
     while True:
-        try:
-            with told_of(f"the parameter {parameter}"):
-                return str(ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
-        except StepFailed as failure:
-            if "ParameterNotFound" not in str(failure):
-                raise
-        _wait(deadline, f"the host has not written {parameter} yet: did its services start?")
+        with told_of(f"the parameter {parameter}"):
+            found = str(ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
+        if found != _PENDING:
+            return found
+        _wait(deadline, f"the host has not written {parameter} yet: do its services run?")
 
 
 def _wait(deadline: float, what: str) -> None:

@@ -26,7 +26,14 @@ module "store" {
 module "registry" {
   source = "./modules/registry"
 
-  name = var.name
+  name = "${var.name}-runner"
+}
+
+module "notebooks" {
+  source = "./modules/registry"
+  count  = var.host == null ? 0 : 1
+
+  name = "${var.name}-notebook"
 }
 
 module "batch" {
@@ -79,6 +86,27 @@ module "ci" {
   read_policy   = module.policies.read
   submit_policy = module.policies.submit
   push_policy   = module.policies.push
+}
+
+module "host" {
+  source = "./modules/host"
+  count  = var.host == null ? 0 : 1
+
+  name                  = var.name
+  subnet_id             = module.network.subnet_ids[0]
+  security_group_id     = module.network.security_group_id
+  public                = !var.private
+  instance_type         = var.host.instance_type
+  home_gib              = var.host.home_gib
+  idle_hours            = var.host.idle_hours
+  keep_snapshot         = var.host.keep_snapshot
+  reconcile             = var.host.reconcile
+  config_parameter_name = aws_ssm_parameter.config.name
+  config_parameter_arn  = aws_ssm_parameter.config.arn
+  repository_url        = module.notebooks[0].repository_url
+  repository_arn        = module.notebooks[0].repository_arn
+  submit_policy         = module.policies.submit
+  tags                  = local.tags
 }
 
 # What the notebook host reads; it holds no secret.

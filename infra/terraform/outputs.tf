@@ -13,6 +13,16 @@ output "config_parameter" {
   value       = aws_ssm_parameter.config.name
 }
 
+output "host" {
+  description = "The notebook host: instance, the SSM parameter with its token, the repository of its image, its role."
+  value = var.host == null ? null : {
+    instance_id     = module.host[0].instance_id
+    token_parameter = module.host[0].token_parameter
+    image           = module.notebooks[0].repository_url
+    role_arn        = module.host[0].role_arn
+  }
+}
+
 output "bucket" {
   description = "Name of the bucket that holds the store."
   value       = module.store.bucket

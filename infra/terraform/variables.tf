@@ -184,6 +184,45 @@ variable "require_tls" {
   default     = true
 }
 
+variable "host" {
+  description = "The notebook host: its instance type (2 CPUs and 16 GiB by default), the size of its home volume, after how many hours without use it stops itself, whether a snapshot of the home volume is left when the stack is removed, and the branch that it reconciles; null: no host."
+  type = object({
+    instance_type = optional(string, "r6i.large")
+    home_gib      = optional(number, 100)
+    idle_hours    = optional(number, 4)
+    keep_snapshot = optional(bool, true)
+    reconcile = optional(object({
+      repository = string
+      branch     = optional(string, "main")
+      folder     = optional(string, "manifests")
+    }))
+  })
+  default = {}
+
+  validation {
+    condition     = var.host == null || !can(regex("^[a-z]+[0-9]+g", var.host.instance_type))
+    error_message = "Use an x86-64 type, such as r6i.large: the image is x86-64."
+  }
+
+  validation {
+    condition     = var.host == null || try(var.host.home_gib >= 10 && var.host.home_gib <= 16384, false)
+    error_message = "Use a home_gib of 10 to 16384."
+  }
+
+  validation {
+    condition     = var.host == null || try(var.host.idle_hours >= 1 && floor(var.host.idle_hours) == var.host.idle_hours, false)
+    error_message = "Use a whole number of idle_hours from 1."
+  }
+
+  # They stand in a file that a shell reads.
+  validation {
+    condition = alltrue([
+      for each in try(var.host.reconcile, null) == null ? [] : values(var.host.reconcile) : can(regex("^[A-Za-z0-9_./:@~+-]+$", each)) && !startswith(each, "-")
+    ])
+    error_message = "Use a repository, branch and folder without spaces and quotes."
+  }
+}
+
 variable "github" {
   description = "A repository whose workflows plan and reconcile, and the environment that may apply; null: none."
   type = object({

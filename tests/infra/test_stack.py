@@ -47,6 +47,7 @@ class Stack:
             "DOCKER_BUILDKIT": "0",
             "EXPLORER_HOME": str(folder.parent / "home"),
             "TF_CLI_ARGS_init": "" if plugins is None else f"-plugin-dir={plugins}",
+            "TF_VAR_host": "{keep_snapshot = false}",
             "TF_VAR_require_tls": "false",  # moto understands no conditions
         }
 
@@ -194,6 +195,32 @@ def test_a_host_is_there_that_nothing_reaches_from_outside(stack: Stack):
         described = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
     assert [each["IpPermissions"] for each in described] == [[]]
     assert host["InstanceType"] == "r6i.large"
+
+
+def test_host_open_starts_the_host_and_forwards_a_port(stack: Stack, tmp_path: Path):
+    outputs = json.loads(stack.run("terraform", "-chdir=infra/terraform", "output", "-json"))
+    host = outputs["host"]["value"]
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("aws", "session-manager-plugin"):  # what reaches a host is AWS's own
+        (tools / name).write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/{name}\n')
+        (tools / name).chmod(0o755)
+    stack.variables["PATH"] = f"{tools}:{stack.variables['PATH']}"
+    with closing(open_client("ec2", stack.cloud.endpoint)) as ec2:
+        ec2.stop_instances(InstanceIds=[host["instance_id"]])
+        with closing(open_client("ssm", stack.cloud.endpoint)) as ssm:
+            ssm.put_parameter(
+                Name=host["token_parameter"], Value="a-token", Type="SecureString", Overwrite=True
+            )
+        said = stack.make("host-open", "PORT=9999")
+        (found,) = ec2.describe_instances(InstanceIds=[host["instance_id"]])["Reservations"]
+    assert "the host was stopped: starting it" in said
+    assert "http://127.0.0.1:9999/lab?token=a-token" in said
+    assert found["Instances"][0]["State"]["Name"] == "running"
+    asked = (tmp_path / "aws").read_text()
+    assert f"ssm start-session --region {REGION} --target {host['instance_id']}" in asked
+    assert "portNumber=8888,localPortNumber=9999" in asked
+    assert "a-token" not in asked
 
 
 def test_down_keeps_outputs_unless_told_and_leaves_nothing(stack: Stack):

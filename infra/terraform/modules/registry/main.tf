@@ -2,7 +2,7 @@
 
 resource "aws_ecr_repository" "this" {
   # checkov:skip=CKV_AWS_136:the images hold no secret; AES-256 costs no requests to a key
-  name                 = "${var.name}-runner"
+  name                 = var.name
   image_tag_mutability = "IMMUTABLE"
 
   image_scanning_configuration {

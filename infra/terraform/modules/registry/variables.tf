@@ -1,4 +1,4 @@
 variable "name" {
-  description = "Of the stack."
+  description = "Of the repository."
   type        = string
 }

@@ -1,0 +1,24 @@
+output "instance_id" {
+  description = "Of the host."
+  value       = aws_instance.host.id
+}
+
+output "token_parameter" {
+  description = "The SSM parameter with JupyterLab's token; \"pending\" until the host has started."
+  value       = aws_ssm_parameter.token.name
+}
+
+output "role_arn" {
+  description = "The role of the host."
+  value       = aws_iam_role.host.arn
+}
+
+output "policy" {
+  description = "Policy document of the host's own needs, beside those of whoever submits."
+  value       = data.aws_iam_policy_document.host.json
+}
+
+output "user_data" {
+  description = "What cloud-init is given."
+  value       = local.user_data
+}

@@ -1,0 +1,80 @@
+variable "name" {
+  description = "Of the stack."
+  type        = string
+}
+
+variable "subnet_id" {
+  description = "Subnet of the host; its volume is in the same zone."
+  type        = string
+}
+
+variable "security_group_id" {
+  description = "Security group of the host: no way in."
+  type        = string
+}
+
+variable "public" {
+  description = "Whether it has a public address, as its way out."
+  type        = bool
+}
+
+variable "instance_type" {
+  description = "EC2 instance type, x86-64."
+  type        = string
+}
+
+variable "root_gib" {
+  description = "Size in GiB of the disk for system and images."
+  type        = number
+  default     = 30
+}
+
+variable "home_gib" {
+  description = "Size in GiB of the home volume, which is kept when the host is replaced."
+  type        = number
+}
+
+variable "idle_hours" {
+  description = "After how many hours without use it stops itself."
+  type        = number
+}
+
+variable "keep_snapshot" {
+  description = "Whether a snapshot of the home volume is left when the volume is removed."
+  type        = bool
+}
+
+variable "reconcile" {
+  description = "Repository (an address that git takes), branch and folder of manifests to reconcile every five minutes; null: none."
+  type        = object({ repository = string, branch = string, folder = string })
+}
+
+variable "config_parameter_name" {
+  description = "Name of the SSM parameter with explorer.toml."
+  type        = string
+}
+
+variable "config_parameter_arn" {
+  description = "Its ARN."
+  type        = string
+}
+
+variable "repository_url" {
+  description = "The repository of the notebook image."
+  type        = string
+}
+
+variable "repository_arn" {
+  description = "Its ARN."
+  type        = string
+}
+
+variable "submit_policy" {
+  description = "Policy document of whoever submits."
+  type        = string
+}
+
+variable "tags" {
+  description = "Of its disks, which default_tags do not reach."
+  type        = map(string)
+}
