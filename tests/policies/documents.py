@@ -39,6 +39,15 @@ def render(folder: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: json.loads(text) for name, text in texts.items() if text}, "trust": trust}
 
 
+def given(role: str) -> list[str]:
+    """Names of the documents that modules/batch, or modules/ci, gives to a role."""
+    text = "".join((_MODULES / each).read_text() for each in ("batch/roles.tf", "ci/main.tf"))
+    named = rf"(?:{role}|this\[\"{role}\"\])"
+    found = re.findall(rf"role += aws_iam_role\.{named}\.id\s+policy = var\.(\w+)_policy", text)
+    assert found, f"no policy of ours is given to {role}"
+    return found
+
+
 def attached(role: str) -> Document:
     """AWS's own policy that modules/batch attaches to a role; moto has those of AWS."""
     text = (_MODULES / "batch" / "roles.tf").read_text()
