@@ -210,3 +210,43 @@ run "budget_without_mail" {
 
   expect_failures = [var.budget_mail]
 }
+
+run "host_of_graviton" {
+  command = plan
+
+  variables {
+    host = { instance_type = "r7g.large" }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_without_room" {
+  command = plan
+
+  variables {
+    host = { home_gib = 5 }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_that_never_idles" {
+  command = plan
+
+  variables {
+    host = { idle_hours = 0.5 }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_with_a_branch_of_shell" {
+  command = plan
+
+  variables {
+    host = { reconcile = { repository = "https://example.org/a.git", branch = "main; reboot" } }
+  }
+
+  expect_failures = [var.host]
+}
