@@ -42,7 +42,7 @@ _LINK = re.compile(r"\]\(<?([^)\s>]+)|^\[[^\]]+\]: +(\S+)", re.MULTILINE)
 _PRIVATE = {
     "a package index": re.compile(r"\b(pypi|pythonhosted)\.org\b"),
     "an option of an index": re.compile(r"^\s*(--)?(extra-index-url|index-url|find-links|trusted-host)\b"),
-    "somebody's folder": re.compile(r"(?<![\w.}~-])/(home(?!/explorer)|Users|root|work)\b(?!-)"),  # but the images' own user,
+    "somebody's folder": re.compile(r"(?<![\w.}~-])/(home(?!/explorer)|Users|root|work)\b(?!-)"),
 }
 
 

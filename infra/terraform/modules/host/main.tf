@@ -51,7 +51,6 @@ locals {
 }
 
 data "aws_region" "here" {}
-data "aws_partition" "here" {}
 
 data "aws_subnet" "host" {
   id = var.subnet_id
@@ -155,11 +154,6 @@ resource "aws_iam_instance_profile" "host" {
   role = aws_iam_role.host.name
 }
 
-resource "aws_iam_role_policy_attachment" "sessions" {
-  role       = aws_iam_role.host.name
-  policy_arn = "arn:${data.aws_partition.here.partition}:iam::aws:policy/AmazonSSMManagedInstanceCore"
-}
-
 resource "aws_iam_role_policy" "submit" {
   name   = "submit"
   role   = aws_iam_role.host.id
@@ -167,6 +161,20 @@ resource "aws_iam_role_policy" "submit" {
 }
 
 data "aws_iam_policy_document" "host" {
+  # What sessions need. AWS's own AmazonSSMManagedInstanceCore also reads every parameter of the account.
+  # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
+  statement {
+    sid = "Sessions"
+    actions = [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+
   statement {
     sid       = "Settings"
     actions   = ["ssm:GetParameter"]
