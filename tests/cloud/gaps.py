@@ -14,6 +14,8 @@ def mend() -> None:
     _keep("JobQueue", "jobStateTimeLimitActions")
     # https://docs.aws.amazon.com/batch/latest/APIReference/API_ComputeEnvironmentDetail.html
     _keep("ComputeEnvironment", "updatePolicy")
+    _make_linked_role()
+    _keep_updates()
     _keep_tags_out_of_templates()
 
 
@@ -57,3 +59,45 @@ def _keep_tags_out_of_templates() -> None:
         return create(backend, name, description, {**template_data, "TagSpecifications": made}, tag_spec)
 
     setattr(LaunchTemplateBackend, "create_launch_template", created)  # noqa: B010
+
+
+def _make_linked_role() -> None:
+    """An environment without a service role gets the account's AWSServiceRoleForBatch, which Batch makes
+    (https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateComputeEnvironment.html)."""
+    create = BatchBackend.create_compute_environment
+
+    def created(backend: BatchBackend, *, service_role: str | None, **facts: Any) -> Any:
+        return create(backend, service_role=service_role or _linked_role(backend), **facts)
+
+    setattr(BatchBackend, "create_compute_environment", created)  # noqa: B010
+
+
+def _linked_role(backend: BatchBackend) -> str:
+    iam, name = backend.iam_backend, "AWSServiceRoleForBatch"
+    role = next((each for each in iam.get_roles() if each.name == name), None)
+    role = role or iam.create_role(
+        role_name=name,
+        assume_role_policy_document="{}",
+        path="/aws-service-role/batch.amazonaws.com/",
+        permissions_boundary=None,
+        description="",
+        tags=[],
+        max_session_duration="3600",
+    )
+    return str(role.arn)
+
+
+def _keep_updates() -> None:
+    """What is updated of an environment's machines is kept
+    (https://docs.aws.amazon.com/batch/latest/APIReference/API_UpdateComputeEnvironment.html)."""
+    update = BatchBackend.update_compute_environment
+
+    def updated(
+        backend: BatchBackend, compute_environment_name: str, *, compute_resources: Any, **facts: Any
+    ) -> Any:
+        environment = backend.get_compute_environment(compute_environment_name)
+        if environment is not None and compute_resources:
+            environment.compute_resources.update(compute_resources)
+        return update(backend, compute_environment_name, compute_resources=compute_resources, **facts)
+
+    setattr(BatchBackend, "update_compute_environment", updated)  # noqa: B010

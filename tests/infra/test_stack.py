@@ -130,7 +130,16 @@ def census(cloud: RunningCloud) -> dict[str, set[str]]:
         "ecr",
         lambda ecr: [each["repositoryName"] for each in ecr.describe_repositories()["repositories"]],
     )
-    count("roles", "iam", lambda iam: [each["RoleName"] for each in iam.list_roles()["Roles"]])
+    # AWS's services keep their own, an account each.
+    count(
+        "roles",
+        "iam",
+        lambda iam: [
+            each["RoleName"]
+            for each in iam.list_roles()["Roles"]
+            if not each["Path"].startswith("/aws-service-role/")
+        ],
+    )
     count(
         "profiles",
         "iam",

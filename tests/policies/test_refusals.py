@@ -187,17 +187,6 @@ WITH_AWS = {
             Question("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"),
         ],
     ),
-    "service": (
-        [
-            Question("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"),
-            Question("ecs:RunTask", f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/x:1"),
-        ],
-        [
-            *NO_MACHINE,
-            Question("secretsmanager:GetSecretValue", SECRET),
-            Question("iam:PassRole", f"{ROLES}/lab-job", (("iam:PassedToService", "lambda.amazonaws.com"),)),
-        ],
-    ),
 }
 
 

@@ -28,7 +28,6 @@ SERVICES = {
     "job": "ecs-tasks.amazonaws.com",
     "execution": "ecs-tasks.amazonaws.com",
     "instance": "ec2.amazonaws.com",
-    "service": "batch.amazonaws.com",
 }
 
 # The library's data lists no aud and sub of GitHub's: those of an issuer that it lists stand for them. AWS

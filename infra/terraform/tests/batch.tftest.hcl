@@ -15,7 +15,7 @@ variables {
   scratch_gib       = 100
   runnable_minutes  = 10
   log_days          = 30
-  trust             = { job = "{}", execution = "{}", instance = "{}", service = "{}" }
+  trust             = { job = "{}", execution = "{}", instance = "{}" }
   job_policy        = "{}"
   secrets_policy    = null
   tags              = { "explorer:stack" = "demo" }

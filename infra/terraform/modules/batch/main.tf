@@ -67,15 +67,19 @@ resource "aws_launch_template" "this" {
 resource "aws_batch_compute_environment" "this" {
   for_each = local.environments
 
+  # No role is named: Batch then takes the account's AWSServiceRoleForBatch, and makes it where it is missing. With any
+  # other it renews no machine in place, and a new version of the launch template fails the apply.
+
   # A change that means replacement makes the new one first: a queue must not lose its last environment.
   compute_environment_name_prefix = "${var.name}-${each.key}-"
   type                            = "MANAGED"
   state                           = "ENABLED"
-  service_role                    = aws_iam_role.service.arn
 
   compute_resources {
-    type                = each.value.type
-    allocation_strategy = each.value.type == "SPOT" ? "SPOT_PRICE_CAPACITY_OPTIMIZED" : "BEST_FIT_PROGRESSIVE"
+    type = each.value.type
+    # The strategy of price and capacity costs a little less, but the provider replaces an environment that has it
+    # where AWS would update it: https://docs.aws.amazon.com/batch/latest/userguide/infrastructure-updates.html
+    allocation_strategy = each.value.type == "SPOT" ? "SPOT_CAPACITY_OPTIMIZED" : "BEST_FIT_PROGRESSIVE"
     min_vcpus           = 0
     max_vcpus           = each.value.cpus
     instance_type       = each.value.types
@@ -103,8 +107,8 @@ resource "aws_batch_compute_environment" "this" {
     create_before_destroy = true
   }
 
-  # Batch needs its role to tear an environment down: without this, destroy takes the role first, and hangs.
-  depends_on = [aws_iam_role_policy_attachment.service, aws_iam_role_policy_attachment.instance]
+  # Machines that end need their role to say so: without this, destroy takes it first.
+  depends_on = [aws_iam_role_policy_attachment.instance]
 }
 
 resource "aws_batch_job_queue" "this" {

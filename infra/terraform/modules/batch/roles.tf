@@ -58,14 +58,3 @@ resource "aws_iam_instance_profile" "instance" {
   name = "${var.name}-instance"
   role = aws_iam_role.instance.name
 }
-
-resource "aws_iam_role" "service" {
-  name               = "${var.name}-service"
-  description        = "AWS Batch, for ${var.name}"
-  assume_role_policy = var.trust["service"]
-}
-
-resource "aws_iam_role_policy_attachment" "service" {
-  role       = aws_iam_role.service.name
-  policy_arn = "${local.managed}/AWSBatchServiceRole"
-}

@@ -49,7 +49,7 @@ variable "log_days" {
 }
 
 variable "trust" {
-  description = "Who may take a role, by the role: job, execution, instance, service."
+  description = "Who may take a role, by the role: job, execution, instance."
   type        = map(string)
 }
 

@@ -24,7 +24,7 @@ output "push" {
 }
 
 output "trust" {
-  description = "Who may take a role, by the role: job, execution, instance, service and, for GitHub, plan and apply."
+  description = "Who may take a role, by the role: job, execution, instance and, for GitHub, plan and apply."
   value = merge(
     { for role, each in data.aws_iam_policy_document.service : role => each.json },
     { for role, each in data.aws_iam_policy_document.workflow : role => each.json },

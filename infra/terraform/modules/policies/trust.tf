@@ -5,7 +5,6 @@ locals {
     job       = "ecs-tasks.amazonaws.com"
     execution = "ecs-tasks.amazonaws.com"
     instance  = "ec2.amazonaws.com"
-    service   = "batch.amazonaws.com"
   }
 
   issuer = "token.actions.githubusercontent.com"
