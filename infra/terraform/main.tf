@@ -95,7 +95,6 @@ module "host" {
   name                  = var.name
   subnet_id             = module.network.subnet_ids[0]
   security_group_id     = module.network.security_group_id
-  public                = !var.private
   instance_type         = var.host.instance_type
   home_gib              = var.host.home_gib
   idle_hours            = var.host.idle_hours
@@ -106,7 +105,6 @@ module "host" {
   repository_url        = module.notebooks[0].repository_url
   repository_arn        = module.notebooks[0].repository_arn
   submit_policy         = module.policies.submit
-  tags                  = local.tags
 }
 
 # What the notebook host reads; it holds no secret.

@@ -61,15 +61,16 @@ data "aws_ssm_parameter" "image" {
   name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 }
 
+# Two arguments are missing on purpose. associate_public_ip_address: the subnet decides, and a machine that is stopped
+# has no address, so that the next apply would make another one. volume_tags: they would reach the home volume, too, and
+# fight with its own.
 resource "aws_instance" "host" {
-  # checkov:skip=CKV_AWS_88:the way out to AWS; nothing may come in
   # checkov:skip=CKV_AWS_126:a minute's metrics cost, and nobody is to be woken by a notebook
   # checkov:skip=CKV_AWS_135:its types are EBS-optimised by themselves
   ami                                  = nonsensitive(data.aws_ssm_parameter.image.value)
   instance_type                        = var.instance_type
   subnet_id                            = var.subnet_id
   vpc_security_group_ids               = [var.security_group_id]
-  associate_public_ip_address          = var.public
   iam_instance_profile                 = aws_iam_instance_profile.host.name
   instance_initiated_shutdown_behavior = "stop"
 
@@ -81,6 +82,7 @@ resource "aws_instance" "host" {
     volume_type = "gp3"
     volume_size = var.root_gib
     encrypted   = true
+    tags        = { Name = "${var.name}-host" }
   }
 
   metadata_options {
@@ -90,8 +92,7 @@ resource "aws_instance" "host" {
     http_put_response_hop_limit = 1
   }
 
-  tags        = { Name = "${var.name}-host" }
-  volume_tags = merge(var.tags, { Name = "${var.name}-host" })
+  tags = { Name = "${var.name}-host" }
 
   lifecycle {
     # A newer image would replace the machine at the next apply, in the middle of somebody's work:

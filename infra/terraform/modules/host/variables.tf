@@ -13,11 +13,6 @@ variable "security_group_id" {
   type        = string
 }
 
-variable "public" {
-  description = "Whether it has a public address, as its way out."
-  type        = bool
-}
-
 variable "instance_type" {
   description = "EC2 instance type, x86-64."
   type        = string
@@ -72,9 +67,4 @@ variable "repository_arn" {
 variable "submit_policy" {
   description = "Policy document of whoever submits."
   type        = string
-}
-
-variable "tags" {
-  description = "Of its disks, which default_tags do not reach."
-  type        = map(string)
 }
