@@ -121,16 +121,15 @@ resource "aws_volume_attachment" "home" {
 }
 
 # JupyterLab's token. The host writes it when it starts; here is the place, so that it is removed with the rest.
+# value_wo: with value, Terraform would read the token into its state.
 resource "aws_ssm_parameter" "token" {
   # checkov:skip=CKV_AWS_337:AWS's own key of the account; whoever may read the parameter is who may open the notebook
   name        = "/explorer/${var.name}/notebook-token"
   description = "Token of the notebook host of ${var.name}"
   type        = "SecureString"
-  value       = "pending"
 
-  lifecycle {
-    ignore_changes = [value]
-  }
+  value_wo         = "pending"
+  value_wo_version = 1
 }
 
 data "aws_iam_policy_document" "trust" {
