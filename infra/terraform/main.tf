@@ -55,7 +55,7 @@ module "batch" {
   tags              = local.tags
 }
 
-# Documents alone, of ARNs alone; batch and ci make roles of them.
+# Documents alone, of ARNs alone; batch, host and ci make roles of them.
 module "policies" {
   source = "./modules/policies"
 
@@ -68,6 +68,12 @@ module "policies" {
   log_group_arn      = module.batch.log_group_arn
   job_role_arn       = module.batch.job_role_arn
   execution_role_arn = module.batch.execution_role_arn
+
+  host = var.host == null ? null : {
+    config_parameter_arn = aws_ssm_parameter.config.arn
+    token_parameter_arn  = module.host[0].token_parameter_arn
+    repository_arn       = module.notebooks[0].repository_arn
+  }
 
   github = var.github == null ? null : {
     repository   = var.github.repository
@@ -101,9 +107,9 @@ module "host" {
   keep_snapshot         = var.host.keep_snapshot
   reconcile             = var.host.reconcile
   config_parameter_name = aws_ssm_parameter.config.name
-  config_parameter_arn  = aws_ssm_parameter.config.arn
   repository_url        = module.notebooks[0].repository_url
-  repository_arn        = module.notebooks[0].repository_arn
+  trust                 = module.policies.trust
+  host_policy           = module.policies.host
   submit_policy         = module.policies.submit
 }
 

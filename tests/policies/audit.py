@@ -22,6 +22,7 @@ NAMES: dict[str, Any] = {
     "log_group_arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{LOG_GROUP}",
     "job_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-job",
     "execution_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-execution",
+    "host": None,
     "github": None,
 }
 """Of the local cloud; see cloud.provision."""

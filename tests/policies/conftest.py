@@ -15,6 +15,9 @@ PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:token-AbCdEf"
 PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/lab/token"
 IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-runner"
+NOTEBOOKS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-notebook"
+CONFIG = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/config"
+TOKEN = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/notebook-token"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/explorer/lab"
 
 NAMES = {
@@ -27,6 +30,11 @@ NAMES = {
     "log_group_arn": LOGS,
     "job_role_arn": f"{ROLES}/lab-job",
     "execution_role_arn": f"{ROLES}/lab-execution",
+    "host": {
+        "config_parameter_arn": CONFIG,
+        "token_parameter_arn": TOKEN,
+        "repository_arn": NOTEBOOKS,
+    },
     "github": {"repository": "lab/analyses", "environment": "production", "provider_arn": PROVIDER},
 }
 

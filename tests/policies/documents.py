@@ -1,7 +1,6 @@
 """The documents of infra/terraform/modules/policies, rendered by Terraform alone: no cloud is asked."""
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,19 +38,7 @@ def render(folder: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: json.loads(text) for name, text in texts.items() if text}, "trust": trust}
 
 
-def given(role: str) -> list[str]:
-    """Names of the documents that modules/batch, or modules/ci, gives to a role."""
-    text = "".join((_MODULES / each).read_text() for each in ("batch/roles.tf", "ci/main.tf"))
-    named = rf"(?:{role}|this\[\"{role}\"\])"
-    found = re.findall(rf"role += aws_iam_role\.{named}\.id\s+policy = var\.(\w+)_policy", text)
-    assert found, f"no policy of ours is given to {role}"
-    return found
-
-
-def attached(role: str) -> Document:
-    """AWS's own policy that modules/batch attaches to a role; moto has those of AWS."""
-    text = (_MODULES / "batch" / "roles.tf").read_text()
-    found = re.search(rf"aws_iam_role\.{role}\.name\s+policy_arn = \"\$\{{local\.managed\}}/(\w+)\"", text)
-    assert found, f"no policy of AWS's is attached to {role}"
-    policy: Document = json.loads(aws_managed_policies_data)[found[1]]["Document"]
+def of_aws(name: str) -> Document:
+    """A policy of AWS's own; moto has those of AWS."""
+    policy: Document = json.loads(aws_managed_policies_data)[name]["Document"]
     return policy

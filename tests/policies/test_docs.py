@@ -21,6 +21,7 @@ NAMES = {
     "log_group_arn": f"arn:aws:logs:{HERE}:log-group:LOG-GROUP",
     "job_role_arn": "arn:aws:iam::ACCOUNT:role/JOB-ROLE",
     "execution_role_arn": "arn:aws:iam::ACCOUNT:role/EXECUTION-ROLE",
+    "host": None,
     "github": None,
 }
 

@@ -1,18 +1,22 @@
 """What each role may do, and above all what it may not."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from policies.conftest import BATCH, IMAGES, LOGS, PARAMETER, REGION, ROLES, SECRET
-from policies.documents import attached, given
+import terraform
+from policies.conftest import BATCH, CONFIG, IMAGES, LOGS, NOTEBOOKS, PARAMETER, REGION, ROLES, SECRET, TOKEN
+from policies.documents import Document, of_aws
+from policies.roles import given
 from policies.simulator import ACCOUNT, Question, may
 
 STORE = "arn:aws:s3:::lab-store"
 OUTPUT = f"{STORE}/explorer/analyses/an-id/files/0/0-1/table.csv"
 PACKAGE = f"{STORE}/explorer/packages/0123abcd/mine-1-py3-none-any.whl"
 INDEX = f"{STORE}/explorer/index/2026-11-25/an-id.json"
+HOST = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0123456789abcdef0"
 QUEUE = f"{BATCH}:job-queue/lab-jobs"
 DEFINITION = f"{BATCH}:job-definition/explorer-0123abcd"
 JOB = f"{BATCH}:job/6e28d2e9-5a1f-4c49-9b0c-3b7d0d2c8f11"
@@ -57,10 +61,50 @@ SUBMITTING = [
     Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS),
     Question("iam:PassRole", f"{ROLES}/lab-execution", TO_TASKS),
 ]
+LOGIN = Question("ecr:GetAuthorizationToken", "*")
 PUSHING = [
-    Question("ecr:GetAuthorizationToken", "*"),
     *(Question(f"ecr:{each}", IMAGES) for each in ("PutImage", "InitiateLayerUpload", "UploadLayerPart")),
 ]
+
+SESSIONS = [
+    Question("ssm:UpdateInstanceInformation", HOST),
+    *(
+        Question(f"ssmmessages:{each}{channel}Channel", "*")
+        for each in ("Create", "Open")
+        for channel in ("Control", "Data")
+    ),
+]
+COMMANDS = {
+    "aws ssm get-parameter": [Question("ssm:GetParameter", CONFIG)],
+    "aws ssm put-parameter": [Question("ssm:PutParameter", TOKEN)],
+    "aws ecr describe-images": [Question("ecr:DescribeImages", NOTEBOOKS)],
+    "aws ecr get-login-password": [LOGIN],
+    # https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam-awsmanpol.html, of whoever pulls
+    "docker pull": [
+        Question(f"ecr:{each}", NOTEBOOKS) for each in ("BatchGetImage", "GetDownloadUrlForLayer")
+    ],
+}
+"""What the host's scripts (infra/terraform/modules/host/files) run, and what that asks for."""
+HOSTING = [*SESSIONS, *(question for asked in COMMANDS.values() for question in asked)]
+NO_HOST = [
+    Question("ssm:GetParameter", TOKEN),
+    Question("ssm:GetParameter", PARAMETER),
+    Question("ssm:GetParametersByPath", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab"),
+    Question("ssm:PutParameter", CONFIG),
+    Question("ssm:DeleteParameter", TOKEN),
+    Question("ssm:SendCommand", HOST),
+    Question("ssm:StartSession", HOST),
+    Question("ecr:BatchGetImage", IMAGES),
+    Question("ecr:PutImage", NOTEBOOKS),
+    Question("ecr:BatchDeleteImage", NOTEBOOKS),
+    Question("ec2:StartInstances", HOST),
+    Question("ec2:TerminateInstances", HOST),
+    Question("ec2:ModifyInstanceAttribute", HOST),
+    Question("iam:PassRole", f"{ROLES}/lab-host", (("iam:PassedToService", "ec2.amazonaws.com"),)),
+    Question("iam:PutRolePolicy", f"{ROLES}/lab-host"),
+    Question("sts:AssumeRole", f"{ROLES}/lab-job"),
+]
+"""Refused to the host, beside what is refused to everybody."""
 
 NOBODY = [
     Question("s3:GetObject", f"{STORE}/terraform.tfstate"),
@@ -106,7 +150,7 @@ NOBODY = [
     Question("logs:GetLogEvents", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:other:log-stream:x"),
     Question("logs:DeleteLogGroup", LOGS),
 ]
-"""Refused to jobs, to whoever looks and to whoever submits or pushes."""
+"""Refused to jobs, to whoever looks, to whoever submits or pushes, and to the host."""
 
 WRITING = [
     Question("s3:PutObject", OUTPUT),
@@ -114,46 +158,9 @@ WRITING = [
 ]
 
 
-def evaluate(policies: Sequence[Mapping[str, Any]], questions: Sequence[Question]) -> dict[str, bool]:
-    answers = may([dict(each) for each in policies], questions)
-    return {str(question): answer for question, answer in zip(questions, answers, strict=True)}
-
-
-ALLOWED = {
-    "job": [*LOOKING, *WRITING],
-    "plan": [*LOOKING, *OBSERVING],
-    "submit": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING],
-    "apply": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING, *PUSHING],
-}
-REFUSED = {
-    "job": [*NOBODY, *OBSERVING, *SUBMITTING, *PUSHING],
-    "plan": [*NOBODY, *WRITING, *SUBMITTING, *PUSHING],
-    "submit": [*NOBODY, *PUSHING],
-    "apply": NOBODY,
-}
-
-
-def documents_of(role: str, documents: Mapping[str, Any]) -> list[Any]:
-    # People have roles of their own, with the document that the stack puts out.
-    return [documents[name] for name in (["submit"] if role == "submit" else given(role))]
-
-
-@pytest.mark.parametrize("role", ALLOWED)
-def test_a_role_may_do_its_work(documents: dict[str, Any], role: str):
-    answers = evaluate(documents_of(role, documents), ALLOWED[role])
-    assert [question for question, allowed in answers.items() if not allowed] == []
-
-
-@pytest.mark.parametrize("role", REFUSED)
-def test_a_role_may_do_nothing_else(documents: dict[str, Any], role: str):
-    answers = evaluate(documents_of(role, documents), REFUSED[role])
-    assert [question for question, allowed in answers.items() if allowed] == []
-
-
-# -- roles with a policy of AWS's: which may do more than we would write ------------------------------------
-
+# Roles with a policy of AWS's may do more than we would write: what starts containers, and machines.
 PULLING = [
-    Question("ecr:GetAuthorizationToken", "*"),
+    LOGIN,
     Question("ecr:BatchGetImage", IMAGES),
     Question("logs:PutLogEvents", STREAM),
 ]
@@ -164,36 +171,86 @@ NO_MACHINE = [
     Question("batch:SubmitJob", QUEUE),
     Question("ecr:PutImage", IMAGES),
     Question("iam:PutRolePolicy", f"{ROLES}/lab-job"),
+    Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS),
     Question("secretsmanager:GetSecretValue", f"{SECRET[:-6]}other-AbCdEf"),
     Question("ssm:GetParameters", f"{PARAMETER}-2"),
 ]
-"""Refused to those that start containers, and to machines."""
+READING_SECRETS = [
+    Question("secretsmanager:GetSecretValue", SECRET),
+    Question("ssm:GetParameters", PARAMETER),
+]
 
-WITH_AWS = {
-    "execution": (
-        [
-            *PULLING,
-            Question("secretsmanager:GetSecretValue", SECRET),
-            Question("ssm:GetParameters", PARAMETER),
-        ],
-        [*NO_MACHINE, Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS)],
-    ),
-    "instance": (
-        [*PULLING, Question("ecs:RegisterContainerInstance", f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/x")],
-        [
-            *NO_MACHINE,
-            Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS),
-            Question("secretsmanager:GetSecretValue", SECRET),
-            Question("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"),
-        ],
-    ),
+ALLOWED = {
+    "job": [*LOOKING, *WRITING],
+    "execution": [*PULLING, *READING_SECRETS],
+    "instance": [
+        *PULLING,
+        Question("ecs:RegisterContainerInstance", f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/x"),
+    ],
+    "host": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING, *HOSTING],
+    "plan": [*LOOKING, *OBSERVING],
+    "apply": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING, LOGIN, *PUSHING],
+    "people": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING],
+}
+REFUSED = {
+    "job": [*NOBODY, *OBSERVING, *SUBMITTING, LOGIN, *PUSHING],
+    "execution": NO_MACHINE,
+    "instance": [
+        *NO_MACHINE,
+        *READING_SECRETS,
+        Question("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"),
+    ],
+    "host": [*NOBODY, *NO_HOST, *PUSHING],
+    "plan": [*NOBODY, *WRITING, *SUBMITTING, LOGIN, *PUSHING],
+    "apply": NOBODY,
+    "people": [*NOBODY, LOGIN, *PUSHING],
 }
 
 
-@pytest.mark.parametrize("role", WITH_AWS)
-def test_roles_of_machines_have_what_aws_gives_them_and_no_data(documents: dict[str, Any], role: str):
-    own = documents_of(role, documents) if role == "execution" else []
-    allowed, refused = WITH_AWS[role]
-    policies = [attached(role), *own]
-    assert set(evaluate(policies, allowed).values()) == {True}, evaluate(policies, allowed)
-    assert set(evaluate(policies, refused).values()) == {False}, evaluate(policies, refused)
+def policies_of(role: str, documents: dict[str, Any]) -> list[Document]:
+    """All that a role has. People have roles of their own, with the document that the stack puts out."""
+    if role == "people":
+        return [documents["submit"]]
+    ours, others = given()[role]
+    return [documents[name] for name in ours] + [of_aws(name) for name in others]
+
+
+def allowed(policies: Sequence[Document], questions: Sequence[Question]) -> list[Question]:
+    """Those of the questions that are answered with yes."""
+    return [each for each, yes in zip(questions, may(policies, questions), strict=True) if yes]
+
+
+def test_every_role_that_the_modules_make_is_asked_about(documents: dict[str, Any]):
+    assert {*given(), "people"} == ALLOWED.keys() == REFUSED.keys()
+    assert given().keys() == documents["trust"].keys()
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_may_do_its_work(documents: dict[str, Any], role: str):
+    assert allowed(policies_of(role, documents), ALLOWED[role]) == ALLOWED[role]
+
+
+@pytest.mark.parametrize("role", REFUSED)
+def test_a_role_may_do_nothing_else(documents: dict[str, Any], role: str):
+    assert allowed(policies_of(role, documents), REFUSED[role]) == []
+
+
+# -- the host: what is in its policy is what its scripts and sessions need ----------------------------------
+
+
+def test_all_that_the_hosts_scripts_ask_of_aws_is_asked_about():
+    scripts = (terraform.MODULES / "modules" / "host" / "files").glob("*.sh")
+    code = re.sub(r"^\s*#.*$", "", "\n".join(each.read_text() for each in scripts), flags=re.MULTILINE)
+    assert {*re.findall(r"\baws [a-z0-9]+ [a-z-]+|\bdocker pull\b", code)} == COMMANDS.keys()
+
+
+def test_the_host_needs_each_action_of_its_policy(documents: dict[str, Any]):
+    own, others = documents["host"], [documents["submit"]]
+    single = [{**each, "Action": action} for each in own["Statement"] for action in _listed(each["Action"])]
+    for statement in single:
+        left = {**own, "Statement": [each for each in single if each is not statement]}
+        assert allowed([left, *others], HOSTING) != HOSTING, statement
+
+
+def _listed(actions: str | list[str]) -> list[str]:
+    return [actions] if isinstance(actions, str) else actions

@@ -28,6 +28,7 @@ SERVICES = {
     "job": "ecs-tasks.amazonaws.com",
     "execution": "ecs-tasks.amazonaws.com",
     "instance": "ec2.amazonaws.com",
+    "host": "ec2.amazonaws.com",
 }
 
 # The library's data lists no aud and sub of GitHub's: those of an issuer that it lists stand for them. AWS

@@ -21,6 +21,24 @@ run "whole" {
     condition     = aws_ssm_parameter.config.name == "/explorer/demo/config"
     error_message = "The host looks for its settings under the stack's name."
   }
+
+  assert {
+    condition     = output.host.token_parameter == "/explorer/demo/notebook-token"
+    error_message = "The token of the host lies under the stack's name."
+  }
+}
+
+run "without_a_host" {
+  command = plan
+
+  variables {
+    host = null
+  }
+
+  assert {
+    condition     = output.host == null && module.policies.host == null
+    error_message = "Without a host there is none of it."
+  }
 }
 
 run "everything" {

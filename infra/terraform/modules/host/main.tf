@@ -132,21 +132,10 @@ resource "aws_ssm_parameter" "token" {
   value_wo_version = 1
 }
 
-data "aws_iam_policy_document" "trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["ec2.amazonaws.com"]
-    }
-  }
-}
-
 resource "aws_iam_role" "host" {
   name               = "${var.name}-host"
   description        = "The notebook host of ${var.name}: submits, as whoever works there"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  assume_role_policy = var.trust["host"]
 }
 
 resource "aws_iam_instance_profile" "host" {
@@ -160,49 +149,8 @@ resource "aws_iam_role_policy" "submit" {
   policy = var.submit_policy
 }
 
-data "aws_iam_policy_document" "host" {
-  # What sessions need. AWS's own AmazonSSMManagedInstanceCore also reads every parameter of the account.
-  # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
-  statement {
-    sid = "Sessions"
-    actions = [
-      "ssm:UpdateInstanceInformation",
-      "ssmmessages:CreateControlChannel",
-      "ssmmessages:CreateDataChannel",
-      "ssmmessages:OpenControlChannel",
-      "ssmmessages:OpenDataChannel",
-    ]
-    resources = ["*"]
-  }
-
-  statement {
-    sid       = "Settings"
-    actions   = ["ssm:GetParameter"]
-    resources = [var.config_parameter_arn]
-  }
-
-  statement {
-    sid       = "Token"
-    actions   = ["ssm:PutParameter"]
-    resources = [aws_ssm_parameter.token.arn]
-  }
-
-  statement {
-    # Knows no resources.
-    sid       = "Login"
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
-  }
-
-  statement {
-    sid       = "Pull"
-    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
-    resources = [var.repository_arn]
-  }
-}
-
 resource "aws_iam_role_policy" "host" {
   name   = "host"
   role   = aws_iam_role.host.id
-  policy = data.aws_iam_policy_document.host.json
+  policy = var.host_policy
 }

@@ -8,14 +8,14 @@ output "token_parameter" {
   value       = aws_ssm_parameter.token.name
 }
 
+output "token_parameter_arn" {
+  description = "Its ARN."
+  value       = aws_ssm_parameter.token.arn
+}
+
 output "role_arn" {
   description = "The role of the host."
   value       = aws_iam_role.host.arn
-}
-
-output "policy" {
-  description = "Policy document of the host's own needs, beside those of whoever submits."
-  value       = data.aws_iam_policy_document.host.json
 }
 
 output "user_data" {

@@ -49,18 +49,18 @@ variable "config_parameter_name" {
   type        = string
 }
 
-variable "config_parameter_arn" {
-  description = "Its ARN."
-  type        = string
-}
-
 variable "repository_url" {
   description = "The repository of the notebook image."
   type        = string
 }
 
-variable "repository_arn" {
-  description = "Its ARN."
+variable "trust" {
+  description = "Who may take a role, by the role: host."
+  type        = map(string)
+}
+
+variable "host_policy" {
+  description = "Policy document of what the machine itself asks for."
   type        = string
 }
 

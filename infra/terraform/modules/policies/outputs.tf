@@ -23,8 +23,13 @@ output "push" {
   value       = data.aws_iam_policy_document.push.json
 }
 
+output "host" {
+  description = "What the notebook host may do beside submitting; null where there is none."
+  value       = one(data.aws_iam_policy_document.host[*].json)
+}
+
 output "trust" {
-  description = "Who may take a role, by the role: job, execution, instance and, for GitHub, plan and apply."
+  description = "Who may take a role, by the role: job, execution, instance, host and, for GitHub, plan and apply."
   value = merge(
     { for role, each in data.aws_iam_policy_document.service : role => each.json },
     { for role, each in data.aws_iam_policy_document.workflow : role => each.json },

@@ -5,6 +5,7 @@ locals {
     job       = "ecs-tasks.amazonaws.com"
     execution = "ecs-tasks.amazonaws.com"
     instance  = "ec2.amazonaws.com"
+    host      = "ec2.amazonaws.com"
   }
 
   issuer = "token.actions.githubusercontent.com"

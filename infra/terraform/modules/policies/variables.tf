@@ -43,6 +43,11 @@ variable "execution_role_arn" {
   type        = string
 }
 
+variable "host" {
+  description = "ARNs of the notebook host's parameters (settings, token) and of its image's repository; null: no host."
+  type        = object({ config_parameter_arn = string, token_parameter_arn = string, repository_arn = string })
+}
+
 variable "github" {
   description = "The repository, its environment that may apply, and the ARN of the account's OIDC provider; null: none."
   type        = object({ repository = string, environment = string, provider_arn = string })

@@ -1,0 +1,49 @@
+# The notebook host: what the machine itself asks of AWS (modules/host/files), beside what whoever submits there may.
+# Looking up its image is in that.
+
+data "aws_iam_policy_document" "host" {
+  # checkov:skip=CKV_AWS_111:the agent's channels know no resources; the rest is as AWS's page about sessions has it
+  # checkov:skip=CKV_AWS_356:likewise
+  count = var.host == null ? 0 : 1
+
+  # What sessions need. AWS's own AmazonSSMManagedInstanceCore also reads every parameter of the account.
+  # https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-create-iam-instance-profile.html
+  statement {
+    sid = "Sessions"
+    actions = [
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:CreateDataChannel",
+      "ssmmessages:OpenControlChannel",
+      "ssmmessages:OpenDataChannel",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Settings"
+    actions   = ["ssm:GetParameter"]
+    resources = [var.host.config_parameter_arn]
+  }
+
+  # Written, never read: the host has the token in a file.
+  statement {
+    sid       = "Token"
+    actions   = ["ssm:PutParameter"]
+    resources = [var.host.token_parameter_arn]
+  }
+
+  statement {
+    # Knows no resources.
+    sid       = "Login"
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+
+  # As AWS's AmazonEC2ContainerRegistryPullOnly, of one repository.
+  statement {
+    sid       = "Pull"
+    actions   = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [var.host.repository_arn]
+  }
+}
