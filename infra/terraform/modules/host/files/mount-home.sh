@@ -7,7 +7,7 @@ device=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${HOME_VOLUME/-/}
 until [ -e "$device" ]; do sleep 2; done
 
 # mkfs refuses a disk that holds anything, since it is not told to force.
-blkid "$device" >/dev/null || mkfs.xfs -q "$device"
+blkid --probe "$device" >/dev/null || mkfs.xfs -q "$device"
 mkdir -p /srv/explorer
 mountpoint -q /srv/explorer || mount -o noatime,nodev,nosuid "$device" /srv/explorer
 # Takes what room a larger volume gives.

@@ -1,0 +1,224 @@
+"""What cloud-init is given makes a notebook host: checked by its schema, then run under systemd.
+
+In a container, where AWS and Docker are stand-ins (tests/host/machine); volume, file system, units, scripts,
+JupyterLab and git are real.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cloud.images import ROOT, docker
+from cloud.run import serve_processes
+from support import eventually
+
+from terraform import copy_modules, init, outputs, run
+
+pytestmark = pytest.mark.timeout(600)
+
+SYSTEMD = (
+    *("--cap-add=SYS_ADMIN", "--cap-add=MKNOD", "--security-opt=seccomp=unconfined", "--cgroupns=host"),
+    *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp"),
+    *("--device=/dev/loop-control", "--device-cgroup-rule=b 7:* rmw", "--env=container=docker"),
+)
+VOLUME = """
+set -e
+truncate -s 400M /volume
+for number in 0 1 2 3 4 5 6 7; do [ -e /dev/loop$number ] || mknod /dev/loop$number b 7 $number; done
+mkdir -p /dev/disk/by-id
+. /etc/explorer/host.env
+disk=nvme-Amazon_Elastic_Block_Store_$(echo $HOME_VOLUME | tr -d -)
+ln -s "$(losetup --find --show /volume)" "/dev/disk/by-id/$disk"
+"""
+REPOSITORY = """
+set -e
+git config --global user.name test; git config --global user.email test@localhost
+git config --system safe.directory '*'
+mkdir -p /standin/repository/manifests && cd /standin/repository && git init -q -b main
+printf 'def work(ac):\\n    ac.output.value("x", ac.input)\\n' >manifests/code.py
+printf 'version: 1\\nname: first\\nfunction: code.py:work\\ninput: [1, 2]\\n' >manifests/first.yaml
+git add -A; git commit -qm one
+"""
+BUSY = """
+import glob, time
+from jupyter_client import BlockingKernelClient
+(file,) = glob.glob("/srv/explorer/home/.local/share/jupyter/runtime/kernel-*.json")
+client = BlockingKernelClient(connection_file=file)
+client.load_connection_file(); client.start_channels(); client.wait_for_ready(timeout=60)
+client.execute("import time; time.sleep(600)")
+time.sleep(2)
+"""
+
+
+class Machine:
+    """A container that plays the host."""
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+
+    def run(self, *command: str, check: bool = True) -> str:
+        return docker("exec", self._container, *command, check=check)
+
+    def sh(self, script: str, check: bool = True) -> str:
+        return self.run("bash", "-c", script, check=check)
+
+    def ask(self, path: str, *options: str) -> str:
+        """What JupyterLab answers to whoever has the token; nothing while it is not there."""
+        token = self.sh("cat /standin/token", check=False)
+        return self.run(
+            *("curl", "-s", "-H", f"Authorization: token {token}", *options),
+            f"http://127.0.0.1:8888/api/{path}?no_track_activity=1",
+            check=False,
+        )
+
+    def look_whether_idle(self, hours: int, up: int) -> bool:
+        """Run the idle script as its unit does, but for these hours; whether it stops the machine."""
+        self.sh(
+            f"echo {up}.0 >/standin/uptime; set -a; . /etc/explorer/host.env; IDLE_HOURS={hours} "
+            "UPTIME=/standin/uptime /usr/local/lib/explorer/idle.sh"
+        )
+        return self.sh("cat /standin/shutdown.log 2>/dev/null; rm -f /standin/shutdown.log") == "-h now"
+
+
+@pytest.fixture(scope="module")
+def user_data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What Terraform gives cloud-init."""
+    folder = tmp_path_factory.mktemp("host")
+    modules = copy_modules(folder / "modules")
+    ground = folder / "ground"
+    ground.mkdir()
+    shutil.copytree(modules / "modules", ground / "modules")
+    shutil.copy2(Path(__file__).with_name("ground.tf"), ground)
+    with serve_processes(folder, "none", {}) as cloud:
+        variables = {
+            "AWS_ENDPOINT_URL": cloud.endpoint,
+            "AWS_ACCESS_KEY_ID": "admin",
+            "AWS_SECRET_ACCESS_KEY": "admin",
+        }
+        init(ground, variables)
+        # What its text is made of; the machine itself is tests/infra/test_stack.py's.
+        run(ground, "apply", "-auto-approve", "-target=terraform_data.user_data", variables=variables)
+        return str(outputs(ground, variables)["user_data"])
+
+
+@pytest.fixture(scope="module")
+def machine(
+    notebook_image: str, user_data: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """A machine that cloud-init has set up; its services wait for an image."""
+    docker(
+        *("build", "--quiet", "--tag=explorer-machine", f"--build-arg=NOTEBOOK_IMAGE={notebook_image}"),
+        *("--file", ROOT / "tests/host/machine/Dockerfile", ROOT),
+    )
+    file = tmp_path_factory.mktemp("machine") / "user-data"
+    file.write_text(user_data)
+    container = docker("run", "--detach", *SYSTEMD, f"--volume={file}:/user-data:ro", "explorer-machine")
+    try:
+        machine = Machine(container)
+        eventually(lambda: machine.run("systemctl", "is-system-running", check=False) == "running")
+        machine.run(
+            "cloud-init",
+            "--file",
+            "/user-data",
+            "single",
+            "--name",
+            "cc_write_files",
+            "--frequency",
+            "always",
+        )
+        machine.sh("printf 'executor = \"local\"\\n' >/standin/explorer.toml")
+        machine.sh(VOLUME)
+        machine.sh(REPOSITORY)
+        for command in yaml.safe_load(user_data)["runcmd"]:
+            machine.run(*command)
+        yield machine
+        print(machine.run("journalctl", "--no-pager", "--unit=explorer-*", "--lines=60", check=False))
+        machine.sh(
+            "systemctl stop explorer-notebook explorer-home; umount /srv/explorer; losetup -D", check=False
+        )
+    finally:
+        docker("rm", "--force", container)
+
+
+def test_cloud_init_takes_it(machine: Machine, user_data: str):
+    assert "Valid cloud-config" in machine.run("cloud-init", "schema", "--config-file", "/user-data")
+    assert len(subprocess.run(["gzip", "-c"], input=user_data.encode(), capture_output=True).stdout) < 12_000
+    failed = machine.run("systemctl", "list-unit-files", "explorer-*", "--no-legend")
+    for unit in ("explorer-home.service", "explorer-notebook.service", "explorer-idle.timer"):
+        assert any(line.split()[:2] == [unit, "enabled"] for line in failed.splitlines()), failed
+    assert (
+        machine.sh("systemd-analyze verify /etc/systemd/system/explorer-* 2>&1 | grep explorer-", check=False)
+        == ""
+    )
+
+
+def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: Machine):
+    said = "123456789012.dkr.ecr.us-east-1.amazonaws.com/demo-notebook yet: make up pushes it"
+    eventually(lambda: said in machine.run("journalctl", "--no-pager", "--unit=explorer-notebook"))
+    machine.sh("echo 0.1.0-py3.11 >/standin/tag")
+    eventually(lambda: '"kernels"' in machine.ask("status"))
+    code = machine.run(
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8888/api/status"
+    )
+    assert code == "403"
+    token = machine.sh("cat /standin/token")
+    assert len(token) == 48
+    assert token not in machine.sh("cat /standin/aws.log /standin/docker.log; ps axww -o args")
+    assert machine.sh("stat -c '%a %u' /srv/explorer/home /srv/explorer/home/.jupyter-token").split() == [
+        *("700", "1000"),
+        *("600", "1000"),
+    ]
+    assert "executor = " in machine.sh("cat /srv/explorer/home/.config/explorer/explorer.toml")
+    assert machine.sh("ls /srv/explorer/home/examples").split()[0] == "first-steps.ipynb"
+    listening = machine.sh("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" {print $2}'").split()
+    assert [each for each in listening if each.endswith(":22B8")] == ["0100007F:22B8"]
+
+
+def test_the_branch_is_reconciled(machine: Machine):
+    def history() -> str:
+        return machine.sh(
+            "cd /srv/explorer/reconcile/checkout && setpriv --reuid=1000 --regid=1000 --clear-groups "
+            "env HOME=/srv/explorer/reconcile /opt/notebook/bin/explorer list --json"
+        )
+
+    machine.run("systemctl", "start", "explorer-reconcile.service")
+    assert [each["name"] for each in json.loads(history())] == ["first"]
+    machine.run("systemctl", "start", "explorer-reconcile.service")
+    assert len(json.loads(history())) == 1
+    machine.sh("cd /standin/repository && sed -i s/2/3/ manifests/first.yaml && git commit -qam two")
+    machine.run("systemctl", "start", "explorer-reconcile.service")
+    assert len(json.loads(history())) == 2
+
+
+def test_it_stops_when_nobody_uses_it(machine: Machine):
+    eventually(lambda: '"kernels"' in machine.ask("status"))
+    assert not machine.look_whether_idle(hours=2, up=7199), "it has not been up for so long"
+    assert not machine.look_whether_idle(hours=2, up=7201), "somebody was there a moment ago"
+    assert machine.look_whether_idle(hours=0, up=7201)
+    kernel = json.loads(machine.ask("kernels", "-X", "POST"))["id"]
+    machine.sh(
+        f"setpriv --reuid=1000 --regid=1000 --clear-groups env HOME=/srv/explorer/home "
+        f"/opt/notebook/bin/python - <<'END'\n{BUSY}\nEND"
+    )
+    eventually(lambda: json.loads(machine.ask("kernels"))[0]["execution_state"] == "busy")
+    assert not machine.look_whether_idle(hours=0, up=7201), "a cell runs"
+    machine.ask(f"kernels/{kernel}", "-X", "DELETE")
+    eventually(lambda: json.loads(machine.ask("kernels")) == [])
+    assert machine.look_whether_idle(hours=0, up=7201)
+
+
+def test_the_home_folder_and_the_token_outlive_the_machine(machine: Machine):
+    before = machine.sh("echo kept >/srv/explorer/home/note; cat /srv/explorer/home/.jupyter-token")
+    machine.run("systemctl", "stop", "explorer-notebook", "explorer-home")
+    # The local executor outlives the notebook that started it.
+    machine.sh("for each in $(ps -u 1000 -o pid=); do kill $each; done", check=False)
+    eventually(lambda: machine.sh("umount /srv/explorer; ls /srv/explorer", check=False) == "")
+    machine.run("rm", "/standin/token")
+    machine.sh("systemctl start explorer-home; systemctl start explorer-notebook")
+    assert machine.sh("cat /srv/explorer/home/note") == "kept"
+    eventually(lambda: machine.sh("cat /standin/token", check=False) == before)
+    eventually(lambda: '"kernels"' in machine.ask("status"))
