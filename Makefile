@@ -13,6 +13,7 @@ READY := $(VENV)/.ready
 DIST := dist
 IMAGE ?= explorer-runner
 RUNNER ?= explorer-runner
+NOTEBOOK ?= explorer-notebook
 MANIFESTS ?= manifests
 PUSH ?= images/push.sh
 NAME ?= explorer
@@ -94,12 +95,12 @@ image-push: image ## Push that image to ECR, unless its tag is there (IMAGE=repo
 	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
 
 .PHONY: notebook
-notebook: dist ## Build the notebook host's image on a runner image (IMAGE=repository, RUNNER=repository)
-	@images/build-notebook.sh $(IMAGE) $(RUNNER):$(TAG)
+notebook: dist ## Build the notebook host's image on a runner image (NOTEBOOK=repository, RUNNER=repository)
+	@images/build-notebook.sh $(NOTEBOOK) $(RUNNER):$(TAG)
 
 .PHONY: notebook-push
-notebook-push: notebook ## Push it to ECR, unless its tag is there (IMAGE=, RUNNER=; needs aws)
-	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
+notebook-push: notebook ## Push it to ECR, unless its tag is there (NOTEBOOK=, RUNNER=; needs aws)
+	@$(PUSH) $(NOTEBOOK) $(PYTHON_MINOR)
 
 .PHONY: cloud
 cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env

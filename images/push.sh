@@ -9,11 +9,17 @@ version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' runner/src/explorer_runner/_v
 tag=$version-py$2
 registry=${repository%%/*}
 name=${repository#*/}
-[ "$registry" != "$repository" ] || { echo "IMAGE=$repository is no repository of a registry" >&2; exit 1; }
+region=$(echo "$registry" | cut -d. -f4)
+[ -n "$region" ] || { echo "$repository is no repository in ECR" >&2; exit 1; }
+
+command -v aws >/dev/null || { echo "the AWS CLI, version 2, is not installed: it logs in to $registry" >&2; exit 1; }
+# The profile's region may be another one.
+export AWS_REGION="$region" AWS_DEFAULT_REGION="$region"
 
 if aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag" >/dev/null 2>&1; then
     echo "$repository:$tag is there already"
     exit 0
 fi
-aws ecr get-login-password | docker login --username AWS --password-stdin "$registry"
+password=$(aws ecr get-login-password)
+printf '%s' "$password" | docker login --username AWS --password-stdin "$registry"
 docker push "$repository:$tag"

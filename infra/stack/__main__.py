@@ -6,7 +6,7 @@ import click
 
 from stack.down import down
 from stack.host import PORT, open_host
-from stack.steps import StepFailed
+from stack.steps import StepFailed, alone
 from stack.up import up
 
 
@@ -28,7 +28,8 @@ def stack() -> None:
 @click.option("--yes", is_flag=True, help="Apply without asking.")
 def _up(name: str, region: str, yes: bool) -> None:
     """Make it, or bring it up to date."""
-    up(name, region, yes=yes)
+    with alone():
+        up(name, region, yes=yes)
 
 
 @_named
@@ -37,7 +38,8 @@ def _up(name: str, region: str, yes: bool) -> None:
 @click.option("--outputs", type=click.Choice(["keep", "delete"]), default="keep", show_default=True)
 def _down(name: str, region: str, yes: bool, outputs: str) -> None:
     """Remove it."""
-    down(name, region, yes=yes, delete_outputs=outputs == "delete")
+    with alone():
+        down(name, region, yes=yes, delete_outputs=outputs == "delete")
 
 
 @_named

@@ -10,6 +10,8 @@ _AT_ONCE = 100
 """Images of one BatchDeleteImage
 (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html)."""
 
+_STALE = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired")
+
 
 class Account:
     """An AWS account, in one region, as AWS's own variables and profiles say."""
@@ -31,12 +33,17 @@ class Account:
 
         with told_of(f"the bucket {name}"):
             try:
-                self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.number)
+                head = self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.number)
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                     return False
                 raise
-            return True
+        region = head.get("BucketRegion") or self.region
+        if region != self.region:
+            raise StepFailed(
+                f"the bucket {name} is in {region}: that is the stack's region, say REGION={region}"
+            )
+        return True
 
     def make_state_bucket(self, name: str) -> None:
         """A bucket for Terraform's state: versioned, encrypted, closed. Repeating it changes nothing."""
@@ -53,12 +60,18 @@ class Account:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
             s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
 
-    def names(self, bucket: str, prefix: str) -> list[str]:
-        """Folders below a prefix: those of its first thousand objects."""
+    def keys(self, bucket: str) -> Iterator[str]:
+        """Keys of a bucket's objects, in their order."""
         with told_of(f"the bucket {bucket}"):
-            page = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
-        keys = (each["Key"].removeprefix(prefix) for each in page.get("Contents", []))
-        return list(dict.fromkeys(each.partition("/")[0] for each in keys))
+            for page in self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket):
+                yield from (each["Key"] for each in page.get("Contents", []))
+
+    def snapshots(self, volumes: list[str]) -> list[str]:
+        """Snapshots that there are of volumes."""
+        asked = [{"Name": "volume-id", "Values": volumes}]
+        with told_of("the snapshots"):
+            found = self.client("ec2").describe_snapshots(OwnerIds=["self"], Filters=asked) if volumes else {}
+        return [each["SnapshotId"] for each in found.get("Snapshots", [])]
 
     def empty(self, bucket: str) -> None:
         """Remove every version of every object, and unfinished uploads; no bucket is fine."""
@@ -66,7 +79,10 @@ class Account:
             return
         with told_of(f"emptying the bucket {bucket}"):
             found = self._session.resource("s3").Bucket(bucket)
-            found.object_versions.delete()
+            for answer in found.object_versions.delete():
+                if answer.get("Errors"):
+                    first = answer["Errors"][0]
+                    raise StepFailed(f"{bucket}: {first['Key']} stays: {first.get('Message')}")
             for upload in found.multipart_uploads.all():
                 upload.abort()
 
@@ -101,7 +117,9 @@ def told_of(what: str) -> Iterator[None]:
     except ClientError as error:
         said = error.response["Error"]
         hint = ""
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+        if said.get("Code") in _STALE:
+            hint = "; log in again (aws sso login), or renew the keys"
+        elif error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
             hint = "; it is another account's, or your role may not: choose another NAME, or another role"
         raise StepFailed(f"{what}: AWS says {said.get('Code')}: {said.get('Message')}{hint}") from error
     except BotoCoreError as error:

@@ -1,13 +1,16 @@
-"""Reaching the notebook host: no port of it is open, so the way is AWS Systems Manager's."""
+"""Reaching the notebook host: no port of it is open, so the way is AWS Systems Manager's.
+
+Nothing here asks Terraform: whoever works on the host need not read its state.
+"""
 
 import os
 import time
+from collections.abc import Callable
 
 import click
 
 from stack.aws import Account, told_of
 from stack.steps import StepFailed, need
-from stack.terraform import Terraform
 
 PORT = 8888
 """Where JupyterLab listens on the host."""
@@ -21,13 +24,11 @@ def open_host(name: str, region: str, port: int) -> None:
     """Start the host if it is stopped, print JupyterLab's address, and forward a local port until Ctrl-C."""
     need("aws", "the AWS CLI, version 2")
     need("session-manager-plugin", "AWS's plugin for sessions (apt, brew, or AWS's installer)")
-    found = Terraform(name, region).outputs().get("host")
-    if not found:
-        raise StepFailed("this stack has no host: make up with host set in infra/terraform (variables.tf)")
     account = Account(region)
-    instance = found["instance_id"]
+    instance = _find(account, name)
     _start(account, instance)
-    token = _token(account, found["token_parameter"])
+    token = _token(account, f"/explorer/{name}/notebook-token")
+    _connect(account, instance)
     click.echo(f"http://127.0.0.1:{port}/lab?token={token}")
     click.echo("Ctrl-C ends the connection; what runs there goes on.")
     os.execvp(  # noqa: S606
@@ -40,38 +41,70 @@ def open_host(name: str, region: str, port: int) -> None:
     )
 
 
+def _find(account: Account, name: str) -> str:
+    """The id of a stack's host."""
+    tags = {"explorer:stack": name, "Name": f"{name}-host"}
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+    with told_of(f"the host of {name}"):
+        found = account.client("ec2").describe_instances(Filters=filters)["Reservations"]
+    instances = [instance for each in found for instance in each["Instances"]]
+    alive = [
+        each["InstanceId"]
+        for each in instances
+        if each["State"]["Name"] not in ("terminated", "shutting-down")
+    ]
+    if not alive:
+        raise StepFailed(
+            f"there is no host of a stack {name} in account {account.number}, region {account.region}: check "
+            "NAME and REGION; make up makes it, and keeps the home folder of an earlier one"
+        )
+    return str(alive[0])
+
+
 def _start(account: Account, instance: str) -> None:
     ec2 = account.client("ec2")
 
-    def state() -> str:
+    def running() -> bool:
         with told_of(f"the host {instance}"):
             (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
-        return str(found["Instances"][0]["State"]["Name"])
-
-    deadline = time.monotonic() + _READY_SECONDS
-    while (now := state()) != "running":
-        if now == "stopped":
-            click.echo("the host was stopped: starting it")
+        state = found["Instances"][0]["State"]["Name"]
+        if state == "stopped":
+            click.echo("the host was stopped: starting it, which takes some minutes")
             with told_of(f"starting {instance}"):
                 ec2.start_instances(InstanceIds=[instance])
-        elif now in ("terminated", "shutting-down"):
-            raise StepFailed(f"the host {instance} is {now}: make up makes another; its home folder is kept")
-        _wait(deadline, f"the host {instance} is still {now}")
+        return bool(state == "running")
+
+    _wait(running, f"the host {instance} does not start")
 
 
 def _token(account: Account, parameter: str) -> str:
-    """JupyterLab's, which the host writes when it has started the first time."""
+    """JupyterLab's, which the host writes when it has its image."""
     ssm = account.client("ssm")
-    deadline = time.monotonic() + _READY_SECONDS
-    while True:
+    found = [_PENDING]
+
+    def written() -> bool:
         with told_of(f"the parameter {parameter}"):
-            found = str(ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
-        if found != _PENDING:
-            return found
-        _wait(deadline, f"the host has not written {parameter} yet: do its services run?")
+            found[0] = str(ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
+        return found[0] != _PENDING
+
+    _wait(written, f"the host has not written {parameter} yet: do its services run, is its image pushed?")
+    return found[0]
 
 
-def _wait(deadline: float, what: str) -> None:
-    if time.monotonic() > deadline:
-        raise StepFailed(f"{what}; docs/operations.md says where to look")
-    time.sleep(_PAUSE)
+def _connect(account: Account, instance: str) -> None:
+    """Until the host's agent has reached AWS Systems Manager: a machine runs some time before that does."""
+    ssm = account.client("ssm")
+
+    def connected() -> bool:
+        with told_of(f"the connection of {instance}"):
+            return bool(ssm.get_connection_status(Target=instance)["Status"] == "connected")
+
+    _wait(connected, f"the host {instance} is not connected to AWS Systems Manager")
+
+
+def _wait(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise StepFailed(f"{otherwise}; docs/operations.md says where to look")
+        time.sleep(_PAUSE)

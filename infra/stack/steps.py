@@ -1,14 +1,17 @@
 """Steps: told of as they begin; one that fails says what to do, and the next call goes on from there."""
 
+import fcntl
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "infra" / ".lock"
 
 
 class StepFailed(Exception):
@@ -56,6 +59,17 @@ def run(
         said = f"\n{err.strip()}" if quiet else ""
         raise StepFailed(f"{name} ended with exit code {child.returncode}{said}\n{why}")
     return out or ""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """One at a time in a working tree, which has one state that it points at, and one explorer.toml."""
+    with open(LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StepFailed("another make up or make down runs in this working tree: wait for it") from error
+        yield
 
 
 def need(program: str, how: str) -> None:

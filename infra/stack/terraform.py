@@ -21,14 +21,10 @@ class Terraform:
     """The stack of a name in a region."""
 
     def __init__(self, name: str, region: str) -> None:
-        self._name = name
         self._region = region
-        self._variables = {
-            **os.environ,
-            "TF_VAR_name": name,
-            "TF_VAR_region": region,
-            "TF_IN_AUTOMATION": "1",
-        }
+        # As arguments: a terraform.tfvars would win over the environment, and mean another stack.
+        self._named = [f"-var=name={name}", f"-var=region={region}"]
+        self._variables = {**os.environ, "TF_IN_AUTOMATION": "1"}
 
     def check(self) -> None:
         """Raise StepFailed unless Terraform is there, and new enough."""
@@ -54,22 +50,26 @@ class Terraform:
 
     def apply(self, *, yes: bool) -> None:
         """Make what is missing, change what differs; asks before it does, unless ``yes``."""
-        self._run("apply", *(["-input=false", "-auto-approve"] if yes else []))
+        self._run("apply", *self._named, *(["-input=false", "-auto-approve"] if yes else []))
 
     def destroy(self) -> None:
         """Remove all of it, without asking."""
-        self._run("destroy", "-input=false", "-auto-approve")
+        self._run("destroy", *self._named, "-input=false", "-auto-approve")
 
     def outputs(self) -> dict[str, Any]:
         """Output -> value; nothing where nothing was applied."""
         found = json.loads(self._run("output", "-json", quiet=True))
         return {name: each["value"] for name, each in found.items()}
 
-    def made(self, kind: str, attribute: str) -> list[str]:
-        """An attribute of all resources of a kind that the state has."""
+    def made(self, module: str, kind: str, attribute: str) -> list[str]:
+        """An attribute of all resources of a kind that the state has in one of our modules."""
         state = json.loads(self._run("show", "-json", quiet=True))
-        module = state.get("values", {}).get("root_module", {})
-        return [each["values"][attribute] for each in _resources(module) if each["type"] == kind]
+        root = state.get("values", {}).get("root_module", {})
+        return [
+            each["values"][attribute]
+            for each in _resources(root)
+            if each["type"] == kind and re.match(rf"module\.{module}[.\[]", each["address"])
+        ]
 
     def _run(self, *arguments: str, quiet: bool = False) -> str:
         plain = [] if sys.stdout.isatty() else ["-no-color"]

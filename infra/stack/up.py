@@ -1,5 +1,6 @@
 """From nothing to a running cluster. Every step may be repeated: what is there already stays."""
 
+import os
 import sys
 
 import click
@@ -14,11 +15,13 @@ _HELLO_SECONDS = 1800
 
 def up(name: str, region: str, *, yes: bool) -> None:
     """Make the stack, its images and explorer.toml, look at all of it, and run something on it."""
+    _forget_settings()
     steps = Steps(8)
     steps.begin("what this needs")
     terraform = Terraform(name, region)
     terraform.check()
     need("docker", "images are built with it")
+    need("aws", "the AWS CLI, version 2: it logs Docker in to the registry")
     run(["docker", "info"], "No Docker daemon answers: start it.", quiet=True)
     account = Account(region)
     click.echo(f"account {account.number}, region {region}")
@@ -38,7 +41,7 @@ def up(name: str, region: str, *, yes: bool) -> None:
     again = "Mend it, and give the same command again: it goes on from there."
     run(["make", "image-push", f"IMAGE={outputs['explorer']['image']}"], again)
     if outputs.get("host"):
-        named = [f"IMAGE={outputs['host']['image']}", f"RUNNER={outputs['explorer']['image']}"]
+        named = [f"NOTEBOOK={outputs['host']['image']}", f"RUNNER={outputs['explorer']['image']}"]
         run(["make", "notebook-push", *named], again)
 
     steps.begin("explorer.toml")
@@ -50,6 +53,13 @@ def up(name: str, region: str, *, yes: bool) -> None:
     click.echo("\nAll of it runs. explorer.toml in this folder points explorer at it.")
     if outputs.get("host"):
         click.echo("make host-open opens the notebook host's JupyterLab.")
+
+
+def _forget_settings() -> None:
+    """Variables win over explorer.toml, and would have the doctor look at something else than the stack."""
+    for variable in [each for each in os.environ if each.startswith("EXPLORER_") and each != "EXPLORER_HOME"]:
+        click.echo(f"{variable} is left out of account: this is about the stack")
+        del os.environ[variable]
 
 
 def state_bucket(name: str, account: Account) -> str:

@@ -1,11 +1,13 @@
 """What Terraform meets differently in moto than on AWS, mended: else a second plan would not be empty."""
 
+import json
 import re
 from typing import Any
 
 from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
+from moto.ssm.responses import SimpleSystemManagerResponse
 
 
 def mend() -> None:
@@ -17,6 +19,7 @@ def mend() -> None:
     _make_linked_role()
     _keep_updates()
     _keep_tags_out_of_templates()
+    _connect_hosts()
 
 
 def _keep(kind: str, field: str) -> None:
@@ -101,3 +104,14 @@ def _keep_updates() -> None:
         return update(backend, compute_environment_name, compute_resources=compute_resources, **facts)
 
     setattr(BatchBackend, "update_compute_environment", updated)  # noqa: B010
+
+
+def _connect_hosts() -> None:
+    """A machine's agent is connected once it runs, which moto knows nothing of
+    (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetConnectionStatus.html)."""
+
+    def get_connection_status(response: SimpleSystemManagerResponse) -> str:
+        target = response._get_param("Target")
+        return json.dumps({"Target": target, "Status": "connected"})
+
+    setattr(SimpleSystemManagerResponse, "get_connection_status", get_connection_status)  # noqa: B010

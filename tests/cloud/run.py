@@ -23,6 +23,8 @@ class RunningCloud:
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.elsewhere = range(0)
+        """Which requests were to another stack than the one that is provisioned."""
         self.variables: dict[str, str] = {}
         """What points ``explorer``, boto3 and any script at it; see ``provision``."""
 

@@ -17,6 +17,7 @@ import pytest
 from cloud.images import ROOT
 from cloud.provision import REGION, open_client
 from cloud.run import RunningCloud
+from policies.audit import collect, find_refused
 
 from explorer_runner.names import parse_id
 from terraform import plugin_dir
@@ -33,15 +34,24 @@ class Stack:
     def __init__(self, folder: Path, cloud: RunningCloud, base_image: str) -> None:
         self.folder = folder
         self.cloud = cloud
+        self.begun = len(cloud.requests())
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("EXPLORER_", "AWS_"))
         }
         aws = {name: value for name, value in cloud.variables.items() if name.startswith("AWS_")}
         plugins = plugin_dir()
+        # What reaches a host, and logs in to a registry, is AWS's own; it notes what it is asked.
+        self.asked = folder.parent / "asked"
+        tools = folder.parent / "bin"
+        tools.mkdir()
+        for name in ("aws", "session-manager-plugin"):
+            (tools / name).write_text(f'#!/bin/sh\necho "$@" >>{self.asked}\n')
+            (tools / name).chmod(0o755)
         self.variables = {
             **kept,
             **aws,
             "AWS_ACCESS_KEY_ID": "admin",
+            "PATH": f"{tools}:{kept['PATH']}",
             "BASE_IMAGE": base_image,
             "CHECKPOINT_DISABLE": "1",
             "DOCKER_BUILDKIT": "0",
@@ -58,6 +68,14 @@ class Stack:
         )
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
+
+    def explorer(self, *arguments: str) -> str:
+        """What an explorer command prints, asked as whoever submits."""
+        return self.run("env", "AWS_ACCESS_KEY_ID=submitter", ".venv/bin/explorer", *arguments)
+
+    def outputs(self) -> dict[str, Any]:
+        found = json.loads(self.run("terraform", "-chdir=infra/terraform", "output", "-json"))
+        return {name: each["value"] for name, each in found.items()}
 
     def make(self, target: str, *arguments: str, code: int = 0, typed: str = "") -> str:
         return self.run(
@@ -85,6 +103,8 @@ def stack(
     if (folder / "infra/terraform/backend_override.tf").exists():  # a test failed on its way down
         stack.make("down", "YES=1", "OUTPUTS=delete")
     assert census(container_cloud) == before
+    # Judged by its own roles, in a test below.
+    container_cloud.elsewhere = range(stack.begun, len(container_cloud.requests()))
 
 
 def copy_tree(target: Path) -> Path:
@@ -180,15 +200,15 @@ def test_a_second_plan_is_empty(stack: Stack):
 
 def test_the_demos_manifests_run_on_the_queue_that_terraform_made(stack: Stack):
     wanted = ["--select", "feature-scan", "--select", "rank-features"]
-    stack.run(".venv/bin/explorer", "reconcile", "manifests", "--wait", *wanted)
+    stack.explorer("reconcile", "manifests", "--wait", *wanted)
     with closing(open_client("batch", stack.cloud.endpoint)) as batch:
         ended = batch.list_jobs(jobQueue=f"{NAME}-jobs", jobStatus="SUCCEEDED")["jobSummaryList"]
     names = {parse_id(each["jobName"]).name for each in ended}
     assert names >= {"feature-scan", "rank-features"}
-    (listed,) = json.loads(stack.run(".venv/bin/explorer", "list", "--name", "rank-features", "--json"))
-    outputs = stack.run(".venv/bin/explorer", "outputs", listed["id"], "--json")
+    (listed,) = json.loads(stack.explorer("list", "--name", "rank-features", "--json"))
+    outputs = stack.explorer("outputs", listed["id"], "--json")
     assert "ranking.png" in outputs
-    again = stack.run(".venv/bin/explorer", "plan", "manifests", *wanted)
+    again = stack.explorer("plan", "manifests", *wanted)
     assert "nothing to do" in again.lower() or again.count("unchanged") == 2
 
 
@@ -206,36 +226,45 @@ def test_a_host_is_there_that_nothing_reaches_from_outside(stack: Stack):
     assert host["InstanceType"] == "r6i.large"
 
 
-def test_host_open_starts_the_host_and_forwards_a_port(stack: Stack, tmp_path: Path):
-    outputs = json.loads(stack.run("terraform", "-chdir=infra/terraform", "output", "-json"))
-    host = outputs["host"]["value"]
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("aws", "session-manager-plugin"):  # what reaches a host is AWS's own
-        (tools / name).write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/{name}\n')
-        (tools / name).chmod(0o755)
-    stack.variables["PATH"] = f"{tools}:{stack.variables['PATH']}"
+def test_host_open_starts_the_host_and_forwards_a_port(stack: Stack):
+    token = f"/explorer/{NAME}/notebook-token"
     with closing(open_client("ec2", stack.cloud.endpoint)) as ec2:
-        ec2.stop_instances(InstanceIds=[host["instance_id"]])
+        instance = stack.outputs()["host"]["instance_id"]
+        ec2.stop_instances(InstanceIds=[instance])
         with closing(open_client("ssm", stack.cloud.endpoint)) as ssm:
-            ssm.put_parameter(
-                Name=host["token_parameter"], Value="a-token", Type="SecureString", Overwrite=True
-            )
+            ssm.put_parameter(Name=token, Value="a-token", Type="SecureString", Overwrite=True)
         said = stack.make("host-open", "PORT=9999")
-        (found,) = ec2.describe_instances(InstanceIds=[host["instance_id"]])["Reservations"]
+        (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
     assert "the host was stopped: starting it" in said
     assert "http://127.0.0.1:9999/lab?token=a-token" in said
     assert found["Instances"][0]["State"]["Name"] == "running"
-    asked = (tmp_path / "aws").read_text()
-    assert f"ssm start-session --region {REGION} --target {host['instance_id']}" in asked
+    asked = stack.asked.read_text()
+    assert f"ssm start-session --region {REGION} --target {instance}" in asked
     assert "portNumber=8888,localPortNumber=9999" in asked
     assert "a-token" not in asked
+    none = stack.run("make", "host-open", "NAME=another", f"REGION={REGION}", code=2)
+    assert "there is no host of a stack another in account 123456789012" in none
+
+
+def test_what_was_asked_is_allowed_by_the_roles_that_terraform_made(stack: Stack):
+    asked = collect(stack.cloud.requests(stack.begun))
+    assert {role for role, _ in asked} == {"job", "submit"}
+    with closing(open_client("iam", stack.cloud.endpoint)) as iam:
+        job = iam.get_role_policy(RoleName=f"{NAME}-job", PolicyName="explorer")["PolicyDocument"]
+    documents = {"job": job, "submit": json.loads(stack.outputs()["submit_policy"])}
+    assert find_refused(asked, documents) == []
 
 
 def test_down_keeps_outputs_unless_told_and_leaves_nothing(stack: Stack):
     refused = stack.make("down", "YES=1", code=2)
-    assert f"the bucket {NAME}-store-123456789012 holds analyses" in refused
+    assert f"the bucket {NAME}-store-123456789012 holds what would be gone:\n  explorer/analyses/" in refused
     assert "hello" not in refused, "the first analysis was not removed"
+    with closing(open_client("s3", stack.cloud.endpoint)) as s3:
+        for key in ("explorer/packages/0/x.whl", "reference/hg38.fa"):
+            s3.put_object(Bucket=f"{NAME}-store-123456789012", Key=key, Body=b"x")
+    again = stack.make("down", "YES=1", code=2)
+    assert "reference/hg38.fa" in again
+    assert "x.whl" not in again
     unsure = stack.make("down", "OUTPUTS=delete", code=2, typed="another\n")
     assert "that is not its name: nothing was removed" in unsure
     gone = stack.make("down", "YES=1", "OUTPUTS=delete")

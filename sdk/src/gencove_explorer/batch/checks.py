@@ -74,7 +74,7 @@ class _Looks:
         if region != self._aws.region:
             raise _Wrong(
                 f"{uri} is in {region}, jobs run in {self._aws.region}",
-                "use a bucket of the jobs' region, or set AWS_REGION",
+                "use a bucket of the jobs' region, or set EXPLORER_BATCH__REGION",
             )
         store = open_configured_store(uri, region=self._aws.region)
         key = f"doctor/{time.time_ns()}"
@@ -102,7 +102,10 @@ class _Looks:
         with errors(f"the queue {name}"):
             found = self._aws.client("batch").describe_job_queues(jobQueues=[name])["jobQueues"]
         if not found:
-            raise _Wrong(f"there is no queue {name} in {self._aws.region}", "check its name and AWS_REGION")
+            raise _Wrong(
+                f"there is no queue {name} in {self._aws.region}",
+                "check its name, and EXPLORER_BATCH__REGION (or AWS_REGION)",
+            )
         return dict(found[0])
 
     def _environments(self) -> str:

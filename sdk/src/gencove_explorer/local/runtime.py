@@ -45,6 +45,8 @@ def variables_of(record: RoundRecord, settings: Settings) -> dict[str, str]:
     Raises ExecutorError if they need IPython and it is not installed here.
     """
     variables = job_variables(record.job_definition, os.environ)
+    if settings.batch.region:  # the store's, if that is on S3
+        variables.setdefault("AWS_REGION", settings.batch.region)
     variables[CACHE] = str(settings.cache)
     variables[HELPER] = sys.executable
     if settings.cache_mb is not None:
