@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.images import ROOT
+from cloud.images import ROOT, docker
 from cloud.provision import REGION, open_client
 from cloud.run import RunningCloud
 from policies.audit import collect, find_refused
@@ -91,6 +91,7 @@ def stack(
     folder = copy_tree(tmp_path_factory.mktemp("stack") / "explorer")
     stack = Stack(folder, container_cloud, base_image)
     before = census(container_cloud)
+    forget_images()
     failed = stack.make("up", "YES=1", "PUSH=false", code=2)
     assert "==> 5/8 images, built and pushed" in failed, failed
     assert "give the same command again: it goes on from there" in failed
@@ -104,7 +105,16 @@ def stack(
         stack.make("down", "YES=1", "OUTPUTS=delete")
     assert census(container_cloud) == before
     # Judged by its own roles, in a test below.
+    forget_images()
     container_cloud.elsewhere = range(stack.begun, len(container_cloud.requests()))
+
+
+def forget_images() -> None:
+    """Names that images of another working tree may have: a tag is never overwritten."""
+    listed = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for each in listed:
+        if f".amazonaws.com/{NAME}-" in each:
+            docker("rmi", "--force", each)
 
 
 def copy_tree(target: Path) -> Path:
