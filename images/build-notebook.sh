@@ -26,5 +26,9 @@ elif [ -n "$there" ]; then
         "(runner/src/explorer_runner/_version.py), or remove the image (docker rmi $image)" >&2
     exit 1
 fi
-docker build --file images/notebook/Dockerfile --tag "$image" \
+# As the runner image is, which build.sh made.
+platform=""
+case $(uname -m) in x86_64 | amd64) ;; *) platform="--platform=linux/amd64" ;; esac
+# shellcheck disable=SC2086
+docker build $platform --file images/notebook/Dockerfile --tag "$image" \
     --build-arg "RUNNER_IMAGE=$runner" --build-arg "SOURCE=$source" .
