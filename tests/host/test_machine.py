@@ -5,6 +5,7 @@ JupyterLab and git are real.
 """
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ SYSTEMD = (
     *("--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp"),
     *("--device=/dev/loop-control", "--device-cgroup-rule=b 7:* rmw", "--env=container=docker"),
 )
+HOME = "/srv/explorer/home"
 VOLUME = """
 set -e
 truncate -s 400M /volume
@@ -43,14 +45,20 @@ printf 'def work(ac):\\n    ac.output.value("x", ac.input)\\n' >manifests/code.p
 printf 'version: 1\\nname: first\\nfunction: code.py:work\\ninput: [1, 2]\\n' >manifests/first.yaml
 git add -A; git commit -qm one
 """
-BUSY = """
-import glob, time
+CELL = """
+import glob, sys
 from jupyter_client import BlockingKernelClient
 (file,) = glob.glob("/srv/explorer/home/.local/share/jupyter/runtime/kernel-*.json")
 client = BlockingKernelClient(connection_file=file)
 client.load_connection_file(); client.start_channels(); client.wait_for_ready(timeout=60)
-client.execute("import time; time.sleep(600)")
-time.sleep(2)
+client.execute_interactive(sys.argv[1])
+"""
+JOB = """
+from gencove_explorer.analysis import Analysis
+def work(ac):
+    import os, time
+    while os.path.exists("/standin/hold"): time.sleep(0.1)
+print(Analysis(input=1, function=work).run())
 """
 
 
@@ -75,13 +83,22 @@ class Machine:
             check=False,
         )
 
-    def look_whether_idle(self, hours: int, up: int) -> bool:
-        """Run the idle script as its unit does, but for these hours; whether it stops the machine."""
-        self.sh(
-            f"echo {up}.0 >/standin/uptime; set -a; . /etc/explorer/host.env; IDLE_HOURS={hours} "
-            "UPTIME=/standin/uptime /usr/local/lib/explorer/idle.sh"
-        )
+    def in_home(self, *command: str) -> tuple[str, ...]:
+        """A command as somebody runs it in the notebook's container."""
+        user = ("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups")
+        return (*user, "env", "-C", HOME, f"HOME={HOME}", "PATH=/opt/notebook/bin:/usr/bin:/bin", *command)
+
+    def as_user(self, *command: str) -> str:
+        return self.run(*self.in_home(*command))
+
+    def stops(self, unused_hours: int = 3) -> bool:
+        """Look whether it is idle, as last seen in use so many hours ago; whether that stops the machine."""
+        self.run("touch", "-d", f"{unused_hours} hours ago", "/run/explorer-used")
+        self.sh("systemctl reset-failed explorer-idle; systemctl start explorer-idle")
         return self.sh("cat /standin/shutdown.log 2>/dev/null; rm -f /standin/shutdown.log") == "-h now"
+
+    def is_reconciling(self) -> bool:
+        return self.run("systemctl", "is-active", "explorer-reconcile", check=False) == "activating"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +152,8 @@ def machine(
         machine.sh(REPOSITORY)
         for command in yaml.safe_load(user_data)["runcmd"]:
             machine.run(*command)
+        # Tests start what they start.
+        machine.run("systemctl", "stop", "explorer-idle.timer", "explorer-reconcile.timer")
         yield machine
         print(machine.run("journalctl", "--no-pager", "--unit=explorer-*", "--lines=60", check=False))
         machine.sh(
@@ -159,7 +178,8 @@ def test_cloud_init_takes_it(machine: Machine, user_data: str):
 def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: Machine):
     said = "123456789012.dkr.ecr.us-east-1.amazonaws.com/demo-notebook yet: make up pushes it"
     eventually(lambda: said in machine.run("journalctl", "--no-pager", "--unit=explorer-notebook"))
-    machine.sh("echo 0.1.0-py3.11 >/standin/tag")
+    assert machine.sh("ls /standin").split() == ["aws.log", "explorer.toml", "repository"], "no token yet"
+    machine.sh("echo repository:0.0.9 >/standin/images; echo 0.1.0-py3.11 >/standin/tag")
     eventually(lambda: '"kernels"' in machine.ask("status"))
     code = machine.run(
         "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8888/api/status"
@@ -168,14 +188,31 @@ def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: M
     token = machine.sh("cat /standin/token")
     assert len(token) == 48
     assert token not in machine.sh("cat /standin/aws.log /standin/docker.log; ps axww -o args")
-    assert machine.sh("stat -c '%a %u' /srv/explorer/home /srv/explorer/home/.jupyter-token").split() == [
+    assert machine.sh("stat -c '%a %u' /srv/explorer /srv/explorer/home /srv/explorer/token").split() == [
+        *("755", "0"),
         *("700", "1000"),
-        *("600", "1000"),
+        *("400", "1000"),
     ]
-    assert "executor = " in machine.sh("cat /srv/explorer/home/.config/explorer/explorer.toml")
+    assert machine.sh("find /srv/explorer/home /srv/explorer/reconcile -user root") == ""
+    assert '"/explorer.toml"' in machine.as_user("explorer", "config", "--json")
     assert machine.sh("ls /srv/explorer/home/examples").split()[0] == "first-steps.ipynb"
+    assert machine.sh("cat /standin/images").endswith("demo-notebook:0.1.0-py3.11"), "older ones are removed"
     listening = machine.sh("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" {print $2}'").split()
     assert [each for each in listening if each.endswith(":22B8")] == ["0100007F:22B8"]
+
+
+def test_packages_are_installed_in_the_home_and_no_kernel_has_the_token(machine: Machine):
+    eventually(lambda: '"kernels"' in machine.ask("status"))
+    kernel = json.loads(machine.ask("kernels", "-X", "POST"))["id"]
+    machine.as_user("python", "-c", CELL, "%pip install --quiet toolz")
+    said = machine.as_user("python", "-c", CELL, "import toolz, boto3; print(toolz.__file__, boto3.__file__)")
+    installed, image = said.split()
+    assert installed.startswith("/srv/explorer/home/.kernel-3.11/lib/")
+    assert image.startswith("/opt/notebook/lib/")
+    variables = machine.as_user("python", "-c", CELL, "import os; print(dict(os.environ))")
+    assert "JUPYTER_PATH" in variables
+    assert machine.sh("cat /standin/token") not in variables
+    machine.ask(f"kernels/{kernel}", "-X", "DELETE")
 
 
 def test_the_branch_is_reconciled(machine: Machine):
@@ -195,30 +232,69 @@ def test_the_branch_is_reconciled(machine: Machine):
 
 
 def test_it_stops_when_nobody_uses_it(machine: Machine):
-    eventually(lambda: '"kernels"' in machine.ask("status"))
-    assert not machine.look_whether_idle(hours=2, up=7199), "it has not been up for so long"
-    assert not machine.look_whether_idle(hours=2, up=7201), "somebody was there a moment ago"
-    assert machine.look_whether_idle(hours=0, up=7201)
+    eventually(lambda: json.loads(machine.ask("kernels") or "0") == [])
+    machine.sh("rm -f /run/explorer-used; systemctl start explorer-idle; test -e /run/explorer-used")
+    assert not machine.stops(unused_hours=1)
+    assert machine.stops(), "somebody's open tab has just asked for kernels, and that is no use"
+    machine.ask("terminals", "-X", "POST")
+    assert not machine.stops(), "a terminal has just said something"
+    machine.ask("terminals/1", "-X", "DELETE")
     kernel = json.loads(machine.ask("kernels", "-X", "POST"))["id"]
-    machine.sh(
-        f"setpriv --reuid=1000 --regid=1000 --clear-groups env HOME=/srv/explorer/home "
-        f"/opt/notebook/bin/python - <<'END'\n{BUSY}\nEND"
-    )
+    machine.sh("touch /standin/hold")
+    hold = "import os, time\nwhile os.path.exists('/standin/hold'): time.sleep(0.1)"
+    machine.sh(f"{shlex.join(machine.in_home('python', '-c', CELL, hold))} >/dev/null 2>&1 &")
     eventually(lambda: json.loads(machine.ask("kernels"))[0]["execution_state"] == "busy")
-    assert not machine.look_whether_idle(hours=0, up=7201), "a cell runs"
+    machine.run("touch", "/standin/began")
+    assert not machine.stops(), "a cell runs"
+    machine.sh("test /run/explorer-used -nt /standin/began")
+    machine.run("rm", "/standin/hold")
     machine.ask(f"kernels/{kernel}", "-X", "DELETE")
     eventually(lambda: json.loads(machine.ask("kernels")) == [])
-    assert machine.look_whether_idle(hours=0, up=7201)
+    assert machine.stops()
+
+
+def test_it_does_not_stop_under_jobs(machine: Machine):
+    machine.run("touch", "/standin/hold")
+    machine.as_user("python", "-c", JOB)
+    machine.sh("echo 'executor = ' >/srv/explorer/home/explorer.toml")  # a typo of whoever lives there
+    assert not machine.stops()
+    machine.run("rm", "/standin/hold")
+    eventually(machine.stops)
+    machine.run("rm", "/srv/explorer/home/explorer.toml")
+
+
+def test_it_does_not_stop_while_it_reconciles(machine: Machine):
+    hook = "/srv/explorer/reconcile/checkout/.git/hooks/post-checkout"
+    machine.sh(
+        f"printf '#!/bin/sh\nwhile [ -e /standin/hold ]; do sleep 0.1; done\n' >{hook}; chmod 755 {hook}"
+    )
+    machine.sh("touch /standin/hold; systemctl start --no-block explorer-reconcile")
+    eventually(machine.is_reconciling)
+    assert not machine.stops()
+    machine.run("rm", "/standin/hold", hook)
+    eventually(lambda: not machine.is_reconciling())
+    assert machine.stops()
+
+
+def test_a_notebook_that_does_not_answer_is_no_sign_of_anything(machine: Machine):
+    machine.run("systemctl", "stop", "explorer-notebook")
+    assert not machine.stops(unused_hours=1)
+    assert machine.stops()
+    machine.run("systemctl", "start", "--no-block", "explorer-notebook")
 
 
 def test_the_home_folder_and_the_token_outlive_the_machine(machine: Machine):
-    before = machine.sh("echo kept >/srv/explorer/home/note; cat /srv/explorer/home/.jupyter-token")
+    eventually(lambda: '"kernels"' in machine.ask("status"))
+    before = machine.sh(f"echo kept >{HOME}/note; cat /srv/explorer/token")
+    # Whoever lives there may lay links; root follows none.
+    machine.sh(f"mkdir /standin/roots; rm -rf {HOME}/.config; ln -s /standin/roots {HOME}/.config")
     machine.run("systemctl", "stop", "explorer-notebook", "explorer-home")
     # The local executor outlives the notebook that started it.
     machine.sh("for each in $(ps -u 1000 -o pid=); do kill $each; done", check=False)
     eventually(lambda: machine.sh("umount /srv/explorer; ls /srv/explorer", check=False) == "")
     machine.run("rm", "/standin/token")
     machine.sh("systemctl start explorer-home; systemctl start explorer-notebook")
-    assert machine.sh("cat /srv/explorer/home/note") == "kept"
+    assert machine.sh(f"cat {HOME}/note") == "kept"
+    assert machine.sh("stat -c %u /standin/roots; ls -A /standin/roots") == "0"
     eventually(lambda: machine.sh("cat /standin/token", check=False) == before)
     eventually(lambda: '"kernels"' in machine.ask("status"))

@@ -1,27 +1,33 @@
 #!/bin/bash
-# Stop the machine once nothing has happened on it for IDLE_HOURS: no cell runs, nobody types, no job of the local
-# executor is open. A stopped machine costs its disks alone; make host-open starts it again.
+# Stop the machine once nobody has used it for IDLE_HOURS: no cell has run, no terminal has said anything, no job of the
+# local executor has been open. A stopped machine costs its disks alone; make host-open starts it again.
 set -euo pipefail
-homes=${HOMES:-/srv/explorer}
 url=http://127.0.0.1:${JUPYTER_PORT:-8888}/api
-limit=$((IDLE_HOURS * 3600))
 
-up=$(cut -d. -f1 "${UPTIME:-/proc/uptime}")
-[ "$up" -ge "$limit" ] || exit 0
+# When it was last seen in use. /run is empty after each start, and the first look counts.
+used=/run/explorer-used
+[ -e "$used" ] || touch "$used"
 
-# Asking must not count as somebody's doing something (no_track_activity). The token is in no argument.
+# JupyterLab's list of kernels or terminals; nothing while it does not answer, which is a sign of nothing. An open tab
+# asks for these lists all the time, so only what the kernels themselves did counts. The token is in no argument.
 ask() {
-    printf 'header = "Authorization: token %s"\n' "$(cat "$homes/home/.jupyter-token")" \
-        | curl --silent --fail --max-time 20 --config - "$url/$1?no_track_activity=1"
+    printf 'header = "Authorization: token %s"\n' "$(cat /srv/explorer/token)" \
+        | curl --silent --fail --max-time 20 --config - "$url/$1"
 }
 
-# Where JupyterLab does not answer for so long, nobody works here either.
-if status=$(ask status) && kernels=$(ask kernels); then
-    [ "$(jq '[.[] | select(.execution_state == "busy")] | length' <<<"$kernels")" = 0 ] || exit 0
-    last=$(date -d "$(jq -r .last_activity <<<"$status")" +%s)
-    [ $(($(date +%s) - last)) -ge "$limit" ] || exit 0
-    jobs=$(docker exec explorer-notebook explorer executor status --json | jq '.open_rounds')
-    [ "$jobs" = 0 ] || exit 0
-fi
+for each in kernels terminals; do
+    ask "$each" | jq -r '.[] | if .execution_state == "busy" then "now" else .last_activity end' || true
+done | while read -r seen; do
+    [ "$(date -d "$seen" +%s)" -le "$(stat -c %Y "$used")" ] || touch -d "$seen" "$used"
+done
+
+# From the root folder, where the stack's settings lie: those of somebody's home may be wrong.
+jobs=$(timeout 60 docker exec --workdir / explorer-notebook explorer executor status --json | jq .open_rounds) \
+    || jobs=0
+[ "$jobs" = 0 ] || touch "$used"
+
+[ $(($(date +%s) - $(stat -c %Y "$used"))) -ge $((IDLE_HOURS * 3600)) ] || exit 0
+# It is not used by that, but is not to be cut off either. While it runs, such a service is "activating".
+[ "$(systemctl is-active explorer-reconcile.service)" != activating ] || exit 0
 echo "idle for $IDLE_HOURS hours: stopping"
 shutdown -h now

@@ -1,11 +1,12 @@
 #!/bin/bash
 # JupyterLab in its container, on the machine's own network: so it reaches the machine's role in one hop, and is
-# reached on the loopback alone.
+# reached on the loopback alone. Settings in the root folder are found from everywhere, and need nothing in the home.
 set -euo pipefail
-homes=${HOMES:-/srv/explorer}
-exec docker run --rm --name explorer-notebook --network=host --init \
+exec docker run --rm --name explorer-notebook --network=host --init --pull=never --log-opt max-size=10m \
     --cap-drop=ALL --security-opt=no-new-privileges \
     --env "AWS_REGION=$REGION" --env "AWS_DEFAULT_REGION=$REGION" \
-    --env JUPYTER_TOKEN_FILE=/home/explorer/.jupyter-token \
-    --volume "$homes/home:/home/explorer" \
+    --env JUPYTER_TOKEN_FILE=/run/notebook-token \
+    --mount type=bind,source=/srv/explorer/token,target=/run/notebook-token,readonly \
+    --mount type=bind,source=/etc/explorer/explorer.toml,target=/explorer.toml,readonly \
+    --mount type=bind,source=/srv/explorer/home,target=/home/explorer \
     explorer-notebook

@@ -1,9 +1,9 @@
 #!/bin/bash
 # The branch, and what its manifests say, in a container of its own with a home of its own.
 set -euo pipefail
-homes=${HOMES:-/srv/explorer}
-exec docker run --rm --name explorer-reconcile --network=host --init \
+exec docker run --rm --name explorer-reconcile --network=host --init --pull=never --log-opt max-size=10m \
     --cap-drop=ALL --security-opt=no-new-privileges \
     --env "AWS_REGION=$REGION" --env "AWS_DEFAULT_REGION=$REGION" \
-    --volume "$homes/reconcile:/home/explorer" \
+    --mount type=bind,source=/etc/explorer/explorer.toml,target=/explorer.toml,readonly \
+    --mount type=bind,source=/srv/explorer/reconcile,target=/home/explorer \
     explorer-notebook pull-and-reconcile "$RECONCILE_REPOSITORY" "$RECONCILE_BRANCH" "$RECONCILE_FOLDER"
