@@ -74,6 +74,7 @@ module "policies" {
     token_parameter_arn  = module.host[0].token_parameter_arn
     repository_arn       = module.notebooks[0].repository_arn
   }
+  host_instance_arn = one(module.host[*].instance_arn)
 
   github = var.github == null ? null : {
     repository   = var.github.repository
@@ -105,6 +106,7 @@ module "host" {
   home_gib              = var.host.home_gib
   idle_hours            = var.host.idle_hours
   keep_snapshot         = var.host.keep_snapshot
+  home_snapshot         = var.host.home_snapshot
   reconcile             = var.host.reconcile
   config_parameter_name = aws_ssm_parameter.config.name
   repository_url        = module.notebooks[0].repository_url

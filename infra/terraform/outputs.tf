@@ -38,6 +38,11 @@ output "read_policy" {
   value       = module.policies.read
 }
 
+output "notebook_policy" {
+  description = "Policy document of whoever opens the notebook host: attach it to people's roles; null: no host."
+  value       = module.policies.notebook
+}
+
 output "github_roles" {
   description = "ARNs of the roles for GitHub's workflows, to be set as EXPLORER_PLAN_ROLE and EXPLORER_APPLY_ROLE."
   value       = var.github == null ? null : { plan = module.ci[0].plan_role_arn, apply = module.ci[0].apply_role_arn }

@@ -185,12 +185,13 @@ variable "require_tls" {
 }
 
 variable "host" {
-  description = "The notebook host: its instance type (2 CPUs and 16 GiB by default), the size of its home volume, after how many hours without use it stops itself, whether a snapshot of the home volume is left when the stack is removed, and the branch that it reconciles; null: no host."
+  description = "The notebook host: its instance type (2 CPUs and 16 GiB by default), the size of its home volume, after how many hours without use it stops itself, whether a snapshot of the home volume is left when that is removed, the snapshot that a new home volume begins with, and the branch that it reconciles while it runs (a stopped host reconciles nothing: where every push counts, let CI do it); null: no host."
   type = object({
     instance_type = optional(string, "r6i.large")
     home_gib      = optional(number, 100)
     idle_hours    = optional(number, 4)
     keep_snapshot = optional(bool, true)
+    home_snapshot = optional(string)
     reconcile = optional(object({
       repository = string
       branch     = optional(string, "main")
@@ -200,8 +201,14 @@ variable "host" {
   default = {}
 
   validation {
-    condition     = var.host == null || !can(regex("^[a-z]+[0-9]+g", var.host.instance_type))
+    condition     = var.host == null || !can(regex("^(a1\\.|[a-z]+[0-9]+g)", var.host.instance_type))
     error_message = "Use an x86-64 type, such as r6i.large: the image is x86-64."
+  }
+
+  # https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-nitro-instances.html has those that are.
+  validation {
+    condition     = var.host == null || !can(regex("^(c[134]|cc2|cr1|d2|f1|g2|g3s?|h1|hs1|i[23]|m[1-4]|p[23]|r[34]|t[12]|x1e?)\\.", var.host.instance_type))
+    error_message = "Use a type of the Nitro system, such as r6i.large: on older ones the home volume is not found."
   }
 
   validation {
@@ -214,12 +221,23 @@ variable "host" {
     error_message = "Use a whole number of idle_hours from 1."
   }
 
+  validation {
+    condition     = try(var.host.home_snapshot, null) == null || can(regex("^snap-[0-9a-f]+$", var.host.home_snapshot))
+    error_message = "Use the id of a snapshot as home_snapshot, such as snap-0123456789abcdef0."
+  }
+
   # They stand in a file that a shell reads.
   validation {
     condition = alltrue([
       for each in try(var.host.reconcile, null) == null ? [] : values(var.host.reconcile) : can(regex("^[A-Za-z0-9_./:@~+-]+$", each)) && !startswith(each, "-")
     ])
     error_message = "Use a repository, branch and folder without spaces and quotes."
+  }
+
+  # They would stand in the state, in the machine's user data, and in its list of processes.
+  validation {
+    condition     = !can(regex("^https?://[^/]*@|//[^/@]*:[^/@]*@", var.host.reconcile.repository))
+    error_message = "Use a repository's address without a password or token: docs/operations.md has the way to a private one."
   }
 }
 

@@ -18,6 +18,7 @@ IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-runner"
 NOTEBOOKS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-notebook"
 CONFIG = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/config"
 TOKEN = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/notebook-token"
+HOST = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0123456789abcdef0"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/explorer/lab"
 
 NAMES = {
@@ -35,6 +36,7 @@ NAMES = {
         "token_parameter_arn": TOKEN,
         "repository_arn": NOTEBOOKS,
     },
+    "host_instance_arn": HOST,
     "github": {"repository": "lab/analyses", "environment": "production", "provider_arn": PROVIDER},
 }
 

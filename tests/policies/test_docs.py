@@ -22,6 +22,7 @@ NAMES = {
     "job_role_arn": "arn:aws:iam::ACCOUNT:role/JOB-ROLE",
     "execution_role_arn": "arn:aws:iam::ACCOUNT:role/EXECUTION-ROLE",
     "host": None,
+    "host_instance_arn": None,
     "github": None,
 }
 

@@ -7,8 +7,21 @@ from typing import Any
 import pytest
 
 import terraform
-from policies.conftest import BATCH, CONFIG, IMAGES, LOGS, NOTEBOOKS, PARAMETER, REGION, ROLES, SECRET, TOKEN
+from policies.conftest import (
+    BATCH,
+    CONFIG,
+    HOST,
+    IMAGES,
+    LOGS,
+    NOTEBOOKS,
+    PARAMETER,
+    REGION,
+    ROLES,
+    SECRET,
+    TOKEN,
+)
 from policies.documents import Document, of_aws
+from policies.opening import NO_OPENING, OPENING
 from policies.roles import given
 from policies.simulator import ACCOUNT, Question, may
 
@@ -16,7 +29,6 @@ STORE = "arn:aws:s3:::lab-store"
 OUTPUT = f"{STORE}/explorer/analyses/an-id/files/0/0-1/table.csv"
 PACKAGE = f"{STORE}/explorer/packages/0123abcd/mine-1-py3-none-any.whl"
 INDEX = f"{STORE}/explorer/index/2026-11-25/an-id.json"
-HOST = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0123456789abcdef0"
 QUEUE = f"{BATCH}:job-queue/lab-jobs"
 DEFINITION = f"{BATCH}:job-definition/explorer-0123abcd"
 JOB = f"{BATCH}:job/6e28d2e9-5a1f-4c49-9b0c-3b7d0d2c8f11"
@@ -191,6 +203,7 @@ ALLOWED = {
     "plan": [*LOOKING, *OBSERVING],
     "apply": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING, LOGIN, *PUSHING],
     "people": [*LOOKING, *OBSERVING, *WRITING, *SUBMITTING],
+    "opening": OPENING,
 }
 REFUSED = {
     "job": [*NOBODY, *OBSERVING, *SUBMITTING, LOGIN, *PUSHING],
@@ -204,13 +217,17 @@ REFUSED = {
     "plan": [*NOBODY, *WRITING, *SUBMITTING, LOGIN, *PUSHING],
     "apply": NOBODY,
     "people": [*NOBODY, LOGIN, *PUSHING],
+    "opening": [*NOBODY, *LOOKING, *OBSERVING, *WRITING, *SUBMITTING, *NO_OPENING, LOGIN, *PUSHING],
 }
 
 
+PEOPLE = {"people": "submit", "opening": "notebook"}
+
+
 def policies_of(role: str, documents: dict[str, Any]) -> list[Document]:
-    """All that a role has. People have roles of their own, with the document that the stack puts out."""
-    if role == "people":
-        return [documents["submit"]]
+    """All that a role has. People have roles of their own, with the documents that the stack puts out."""
+    if role in PEOPLE:
+        return [documents[PEOPLE[role]]]
     ours, others = given()[role]
     return [documents[name] for name in ours] + [of_aws(name) for name in others]
 
@@ -221,7 +238,7 @@ def allowed(policies: Sequence[Document], questions: Sequence[Question]) -> list
 
 
 def test_every_role_that_the_modules_make_is_asked_about(documents: dict[str, Any]):
-    assert {*given(), "people"} == ALLOWED.keys() == REFUSED.keys()
+    assert {*given(), *PEOPLE} == ALLOWED.keys() == REFUSED.keys()
     assert given().keys() == documents["trust"].keys()
 
 
@@ -254,3 +271,12 @@ def test_the_host_needs_each_action_of_its_policy(documents: dict[str, Any]):
 
 def _listed(actions: str | list[str]) -> list[str]:
     return [actions] if isinstance(actions, str) else actions
+
+
+def test_what_the_library_does_not_know_of_sessions(documents: dict[str, Any]):
+    """That documents of AWS's own belong to no account, and that data channels are of a session."""
+    said = {each["Sid"]: each for each in documents["notebook"]["Statement"]}
+    own = f"arn:aws:ssm:{REGION}::document/AWS-StartPortForwardingSession"
+    assert sorted(said["Forward"]["Resource"]) == sorted([HOST, own])
+    assert "ssmmessages:OpenDataChannel" in said["OwnSessions"]["Action"]
+    assert said["OwnSessions"]["Resource"] == "arn:aws:ssm:*:*:session/${aws:userid}-*"

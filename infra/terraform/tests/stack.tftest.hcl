@@ -36,7 +36,7 @@ run "without_a_host" {
   }
 
   assert {
-    condition     = output.host == null && module.policies.host == null
+    condition     = output.host == null && module.policies.host == null && output.notebook_policy == null
     error_message = "Without a host there is none of it."
   }
 }
@@ -49,6 +49,7 @@ run "everything" {
     spot               = false
     gpu                = { instance_types = ["g5"], max_vcpus = 16 }
     github             = { repository = "ada/analyses" }
+    host               = { instance_type = "t3.large", home_snapshot = "snap-0123456789abcdef0", reconcile = { repository = "ssh://git@example.org:22/a.git" } }
     data_buckets       = ["ada-data"]
     secret_arns        = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"]
     monthly_budget_usd = 500

@@ -221,6 +221,56 @@ run "host_of_graviton" {
   expect_failures = [var.host]
 }
 
+run "host_of_the_first_graviton" {
+  command = plan
+
+  variables {
+    host = { instance_type = "a1.large" }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_without_nitro" {
+  command = plan
+
+  variables {
+    host = { instance_type = "t2.large" }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_from_a_volume" {
+  command = plan
+
+  variables {
+    host = { home_snapshot = "vol-0123456789abcdef0" }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_with_a_token" {
+  command = plan
+
+  variables {
+    host = { reconcile = { repository = "https://token@example.org/a.git" } }
+  }
+
+  expect_failures = [var.host]
+}
+
+run "host_with_a_password" {
+  command = plan
+
+  variables {
+    host = { reconcile = { repository = "ssh://git:secret@example.org/a.git" } }
+  }
+
+  expect_failures = [var.host]
+}
+
 run "host_without_room" {
   command = plan
 

@@ -107,8 +107,19 @@ resource "aws_ebs_volume" "home" {
   type              = "gp3"
   size              = var.home_gib
   encrypted         = true
+  snapshot_id       = var.home_snapshot
   final_snapshot    = var.keep_snapshot
   tags              = { Name = "${var.name}-home" }
+
+  # Its snapshot is waited for, and another try would make another one.
+  timeouts {
+    delete = "3h"
+  }
+
+  lifecycle {
+    # It tells what a new volume begins with; the one that is there stays, whatever it says later.
+    ignore_changes = [snapshot_id]
+  }
 }
 
 resource "aws_volume_attachment" "home" {

@@ -3,6 +3,11 @@ output "instance_id" {
   value       = aws_instance.host.id
 }
 
+output "instance_arn" {
+  description = "Its ARN."
+  value       = aws_instance.host.arn
+}
+
 output "token_parameter" {
   description = "The SSM parameter with JupyterLab's token; \"pending\" until the host has started."
   value       = aws_ssm_parameter.token.name

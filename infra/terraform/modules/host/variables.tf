@@ -39,8 +39,14 @@ variable "keep_snapshot" {
   type        = bool
 }
 
+variable "home_snapshot" {
+  description = "Snapshot that a new home volume begins with; null: it begins empty."
+  type        = string
+  default     = null
+}
+
 variable "reconcile" {
-  description = "Repository (an address that git takes), branch and folder of manifests to reconcile every five minutes; null: none."
+  description = "Repository (an address that git takes), branch and folder of manifests to reconcile every five minutes while the host runs; null: none."
   type        = object({ repository = string, branch = string, folder = string })
 }
 

@@ -28,6 +28,11 @@ output "host" {
   value       = one(data.aws_iam_policy_document.host[*].json)
 }
 
+output "notebook" {
+  description = "What whoever opens the notebook host may do; null where there is none."
+  value       = one(data.aws_iam_policy_document.notebook[*].json)
+}
+
 output "trust" {
   description = "Who may take a role, by the role: job, execution, instance, host and, for GitHub, plan and apply."
   value = merge(

@@ -48,6 +48,12 @@ variable "host" {
   type        = object({ config_parameter_arn = string, token_parameter_arn = string, repository_arn = string })
 }
 
+# Apart from host, so that the role of the machine does not wait for the machine.
+variable "host_instance_arn" {
+  description = "ARN of the notebook host; null: no host."
+  type        = string
+}
+
 variable "github" {
   description = "The repository, its environment that may apply, and the ARN of the account's OIDC provider; null: none."
   type        = object({ repository = string, environment = string, provider_arn = string })
