@@ -7,6 +7,7 @@ from typing import Any
 from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
+from moto.ec2.responses.instances import InstanceResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 
@@ -19,6 +20,7 @@ def mend() -> None:
     _make_linked_role()
     _keep_updates()
     _keep_tags_out_of_templates()
+    _let_instances_keep_their_groups()
     _connect_hosts()
 
 
@@ -104,6 +106,23 @@ def _keep_updates() -> None:
         return update(backend, compute_environment_name, compute_resources=compute_resources, **facts)
 
     setattr(BatchBackend, "update_compute_environment", updated)  # noqa: B010
+
+
+def _let_instances_keep_their_groups() -> None:
+    """A change of how an instance shuts down changes no groups
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html)."""
+    change_groups = InstanceResponse._security_grp_instance_attribute_handler
+
+    def changed(response: InstanceResponse) -> bool:
+        behavior = response._get_param("InstanceInitiatedShutdownBehavior.Value")
+        if behavior is None:
+            return change_groups(response)
+        response.ec2_backend.modify_instance_attribute(
+            response._get_param("InstanceId"), "instance_initiated_shutdown_behavior", behavior
+        )
+        return True
+
+    setattr(InstanceResponse, "_security_grp_instance_attribute_handler", changed)  # noqa: B010
 
 
 def _connect_hosts() -> None:
