@@ -194,7 +194,13 @@ def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: M
         *("400", "1000"),
     ]
     assert machine.sh("find /srv/explorer/home /srv/explorer/reconcile -user root") == ""
-    assert '"/explorer.toml"' in machine.as_user("explorer", "config", "--json")
+    machine.as_user("mkdir", "project")
+    machine.sh(f"echo 'project = \"ours\"' >{HOME}/project/explorer.toml")
+    settings = json.loads(machine.as_user("env", "-C", "project", "explorer", "config", "--json"))
+    assert settings["project"]["source"] == f"{HOME}/project/explorer.toml"
+    assert settings["executor"]["source"] == f"{HOME}/.config/explorer/explorer.toml", (
+        "it does not hide these"
+    )
     assert machine.sh("ls /srv/explorer/home/examples").split()[0] == "first-steps.ipynb"
     assert machine.sh("cat /standin/images").endswith("demo-notebook:0.1.0-py3.11"), "older ones are removed"
     listening = machine.sh("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" {print $2}'").split()

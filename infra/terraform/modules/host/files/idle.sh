@@ -21,7 +21,7 @@ done | while read -r seen; do
     [ "$(date -d "$seen" +%s)" -le "$(stat -c %Y "$used")" ] || touch -d "$seen" "$used"
 done
 
-# From the root folder, where the stack's settings lie: those of somebody's home may be wrong.
+# From the root folder, where the stack's settings hold alone: a project's may be wrong.
 jobs=$(timeout 60 docker exec --workdir / explorer-notebook explorer executor status --json | jq .open_rounds) \
     || jobs=0
 [ "$jobs" = 0 ] || touch "$used"

@@ -9,7 +9,15 @@ settings=$(mktemp)
 trap 'rm -f "$settings"' EXIT
 aws ssm get-parameter --name "$CONFIG_PARAMETER" --query Parameter.Value --output text >"$settings"
 install -m 0644 "$settings" /etc/explorer/explorer.toml
-install -d -o "$user" -g "$user" -m 0700 /srv/explorer/home /srv/explorer/reconcile
+
+# Once, with the file that the settings are mounted over: Docker would make it root's.
+for each in home reconcile; do
+    [ ! -d "/srv/explorer/$each" ] || continue
+    new=/srv/explorer/.$each
+    install -d -o "$user" -g "$user" -m 0700 "$new" "$new/.config" "$new/.config/explorer"
+    install -o "$user" -g "$user" -m 0644 /dev/null "$new/.config/explorer/explorer.toml"
+    mv "$new" "/srv/explorer/$each"
+done
 
 token=/srv/explorer/token
 [ -s "$token" ] || (umask 077 && head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$token")

@@ -4,6 +4,6 @@ set -euo pipefail
 exec docker run --rm --name explorer-reconcile --network=host --init --pull=never --log-opt max-size=10m \
     --cap-drop=ALL --security-opt=no-new-privileges \
     --env "AWS_REGION=$REGION" --env "AWS_DEFAULT_REGION=$REGION" \
-    --mount type=bind,source=/etc/explorer/explorer.toml,target=/explorer.toml,readonly \
     --mount type=bind,source=/srv/explorer/reconcile,target=/home/explorer \
+    --mount type=bind,source=/etc/explorer/explorer.toml,target=/home/explorer/.config/explorer/explorer.toml,readonly \
     explorer-notebook pull-and-reconcile "$RECONCILE_REPOSITORY" "$RECONCILE_BRANCH" "$RECONCILE_FOLDER"
