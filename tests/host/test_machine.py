@@ -304,3 +304,12 @@ def test_the_home_folder_and_the_token_outlive_the_machine(machine: Machine):
     assert machine.sh("stat -c %u /standin/roots; ls -A /standin/roots") == "0"
     eventually(lambda: machine.sh("cat /standin/token", check=False) == before)
     eventually(lambda: '"kernels"' in machine.ask("status"))
+
+
+def test_a_container_that_has_the_name_still_keeps_nothing_from_starting(machine: Machine):
+    eventually(lambda: '"kernels"' in machine.ask("status"))
+    before = machine.run("systemctl", "show", "--property=MainPID", "explorer-notebook")
+    machine.run("systemctl", "kill", "--signal=KILL", "explorer-notebook")
+    machine.run("test", "-e", "/standin/explorer-notebook")
+    eventually(lambda: machine.run("systemctl", "show", "--property=MainPID", "explorer-notebook") != before)
+    eventually(lambda: '"kernels"' in machine.ask("status"))
