@@ -241,6 +241,8 @@ def test_it_stops_when_nobody_uses_it(machine: Machine):
     eventually(lambda: json.loads(machine.ask("kernels") or "0") == [])
     machine.sh("rm -f /run/explorer-used; systemctl start explorer-idle; test -e /run/explorer-used")
     assert not machine.stops(unused_hours=1)
+    assert not machine.stops(), "the examples have just been written"
+    machine.sh(f"find {HOME} -exec touch -d '4 hours ago' {{}} +")
     assert machine.stops(), "somebody's open tab has just asked for kernels, and that is no use"
     machine.ask("terminals", "-X", "POST")
     assert not machine.stops(), "a terminal has just said something"
@@ -262,7 +264,8 @@ def test_it_stops_when_nobody_uses_it(machine: Machine):
 def test_it_does_not_stop_under_jobs(machine: Machine):
     machine.run("touch", "/standin/hold")
     machine.as_user("python", "-c", JOB)
-    machine.sh("echo 'executor = ' >/srv/explorer/home/explorer.toml")  # a typo of whoever lives there
+    machine.sh(f"echo 'executor = ' >{HOME}/explorer.toml")  # a typo of whoever lives there
+    machine.run("touch", "-d", "4 hours ago", f"{HOME}/explorer.toml")
     assert not machine.stops()
     machine.run("rm", "/standin/hold")
     eventually(machine.stops)

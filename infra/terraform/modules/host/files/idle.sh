@@ -1,6 +1,7 @@
 #!/bin/bash
-# Stop the machine once nobody has used it for IDLE_HOURS: no cell has run, no terminal has said anything, no job of the
-# local executor has been open. A stopped machine costs its disks alone; make host-open starts it again.
+# Stop the machine once nobody has used it for IDLE_HOURS: no cell has run, no terminal has said anything, no file of the
+# home has changed, no job of the local executor has been open. A stopped machine costs its disks alone; make host-open
+# starts it again.
 set -euo pipefail
 url=http://127.0.0.1:${JUPYTER_PORT:-8888}/api
 
@@ -20,6 +21,9 @@ for each in kernels terminals; do
 done | while read -r seen; do
     [ "$(date -d "$seen" +%s)" -le "$(stat -c %Y "$used")" ] || touch -d "$seen" "$used"
 done
+
+# Whoever writes runs nothing, but JupyterLab saves every two minutes. Hidden folders change by themselves.
+[ -z "$(find /srv/explorer/home -name '.?*' -prune -o -type f -newer "$used" -print -quit)" ] || touch "$used"
 
 # From the root folder, where the stack's settings hold alone: a project's may be wrong.
 jobs=$(timeout 60 docker exec --workdir / explorer-notebook explorer executor status --json | jq .open_rounds) \
