@@ -34,7 +34,8 @@ for number in 0 1 2 3 4 5 6 7; do [ -e /dev/loop$number ] || mknod /dev/loop$num
 mkdir -p /dev/disk/by-id
 . /etc/explorer/host.env
 disk=nvme-Amazon_Elastic_Block_Store_$(echo $HOME_VOLUME | tr -d -)
-ln -s "$(losetup --find --show /volume)" "/dev/disk/by-id/$disk"
+losetup --find --show /volume >/loop
+ln -s "$(cat /loop)" "/dev/disk/by-id/$disk"
 """
 REPOSITORY = """
 set -e
@@ -157,7 +158,8 @@ def machine(
         yield machine
         print(machine.run("journalctl", "--no-pager", "--unit=explorer-*", "--lines=60", check=False))
         machine.sh(
-            "systemctl stop explorer-notebook explorer-home; umount /srv/explorer; losetup -D", check=False
+            "systemctl stop explorer-notebook explorer-home; umount /srv/explorer; losetup -d $(cat /loop)",
+            check=False,
         )
     finally:
         docker("rm", "--force", container)
