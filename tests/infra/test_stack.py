@@ -19,8 +19,8 @@ from cloud.provision import REGION, open_client
 from cloud.run import RunningCloud
 from policies.audit import collect, find_refused
 
+import terraform
 from explorer_runner.names import parse_id
-from terraform import plugin_dir
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 
@@ -39,7 +39,7 @@ class Stack:
             name: value for name, value in os.environ.items() if not name.startswith(("EXPLORER_", "AWS_"))
         }
         aws = {name: value for name, value in cloud.variables.items() if name.startswith("AWS_")}
-        plugins = plugin_dir()
+        plugins = terraform.plugin_dir()
         # What reaches a host, and logs in to a registry, is AWS's own; it notes what it is asked.
         self.asked = folder.parent / "asked"
         tools = folder.parent / "bin"
@@ -74,8 +74,7 @@ class Stack:
         return self.run("env", "AWS_ACCESS_KEY_ID=submitter", ".venv/bin/explorer", *arguments)
 
     def outputs(self) -> dict[str, Any]:
-        found = json.loads(self.run("terraform", "-chdir=infra/terraform", "output", "-json"))
-        return {name: each["value"] for name, each in found.items()}
+        return terraform.outputs(self.folder / "infra" / "terraform", self.variables)
 
     def make(self, target: str, *arguments: str, code: int = 0, typed: str = "") -> str:
         return self.run(
