@@ -198,7 +198,15 @@ def census(cloud: RunningCloud) -> dict[str, set[str]]:
             if instance["State"]["Name"] != "terminated"
         ],
     )
-    count("parameters", "ssm", lambda ssm: [each["Name"] for each in ssm.describe_parameters()["Parameters"]])
+    count(
+        "parameters",
+        "ssm",
+        lambda ssm: [
+            each["Name"]
+            for each in ssm.describe_parameters()["Parameters"]
+            if not each["Name"].startswith("/aws/")  # there for everybody, once somebody has asked
+        ],
+    )
     return found
 
 

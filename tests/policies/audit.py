@@ -23,6 +23,7 @@ NAMES: dict[str, Any] = {
     "job_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-job",
     "execution_role_arn": f"arn:aws:iam::{ACCOUNT}:role/explorer-execution",
     "host": None,
+    "host_instance_arn": None,
     "github": None,
 }
 """Of the local cloud; see cloud.provision."""
