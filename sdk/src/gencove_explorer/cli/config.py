@@ -42,7 +42,13 @@ def config(context: click.Context, as_json: bool) -> None:
 
 @config.command("from-terraform")
 @click.argument("source", metavar="[FOLDER]", default=TERRAFORM)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=FILE, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=FILE,
+    show_default=True,
+    help="The file to write.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that a person wrote.")
 @json_option
 def from_terraform(source: str, out: Path, force: bool, as_json: bool) -> None:
