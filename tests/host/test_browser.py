@@ -11,6 +11,8 @@ from cloud.run import free_port
 from playwright.sync_api import Page, expect, sync_playwright
 from support import eventually
 
+pytestmark = pytest.mark.timeout(600)  # the image is built first
+
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/google-chrome")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
