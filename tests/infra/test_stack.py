@@ -18,6 +18,7 @@ from cloud.images import ROOT, docker
 from cloud.provision import REGION, open_client
 from cloud.run import RunningCloud
 from policies.audit import collect, find_refused
+from support import eventually
 
 import terraform
 from explorer_runner.names import parse_id
@@ -219,14 +220,19 @@ def test_the_demos_manifests_run_on_the_queue_that_terraform_made(stack: Stack):
     wanted = ["--select", "feature-scan", "--select", "rank-features"]
     stack.explorer("reconcile", "manifests", "--wait", *wanted)
     with closing(open_client("batch", stack.cloud.endpoint)) as batch:
-        ended = batch.list_jobs(jobQueue=f"{NAME}-jobs", jobStatus="SUCCEEDED")["jobSummaryList"]
-    names = {parse_id(each["jobName"]).name for each in ended}
-    assert names >= {"feature-scan", "rank-features"}
+        # A job's outcome is there before Batch has seen its container end.
+        eventually(lambda: find_succeeded(batch) >= {"feature-scan", "rank-features"})
     (listed,) = json.loads(stack.explorer("list", "--name", "rank-features", "--json"))
     outputs = stack.explorer("outputs", listed["id"], "--json")
     assert "ranking.png" in outputs
     again = stack.explorer("plan", "manifests", *wanted)
     assert "nothing to do" in again.lower() or again.count("unchanged") == 2
+
+
+def find_succeeded(batch: Any) -> set[str]:
+    """Names of the analyses with a job that Batch has seen succeed on Terraform's queue."""
+    jobs = batch.list_jobs(jobQueue=f"{NAME}-jobs", jobStatus="SUCCEEDED")["jobSummaryList"]
+    return {parse_id(each["jobName"]).name for each in jobs}
 
 
 def test_a_host_is_there_that_nothing_reaches_from_outside(stack: Stack):
