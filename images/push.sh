@@ -1,11 +1,11 @@
 #!/bin/sh
-# Push the runner image of this version to its repository, unless its tag is there: tags are never overwritten.
+# Push an image of this version to its repository, unless its tag is there: tags are never overwritten.
 #
-#     images/push.sh <account>.dkr.ecr.<region>.<domain>/<name> 3.11       (make image-push calls it)
+#     images/push.sh <account>.dkr.ecr.<region>.<domain>/<name> 3.11       (make image-push and notebook-push call it)
 set -eu
 cd "$(dirname "$0")/.."
+. images/common.sh
 repository=$1
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' runner/src/explorer_runner/_version.py)
 tag=$version-py$2
 registry=${repository%%/*}
 name=${repository#*/}
