@@ -110,7 +110,7 @@ def test_it_stops_when_nobody_uses_it(machine: Machine):
     machine.sh("rm -f /run/explorer-used; systemctl start explorer-idle; test -e /run/explorer-used")
     assert not machine.stops(unused_hours=1)
     assert not machine.stops(), "the examples have just been written"
-    machine.sh(f"find {HOME} -exec touch -d '4 hours ago' {{}} +")
+    machine.age_home()
     assert machine.stops(), "somebody's open tab has just asked for kernels, and that is no use"
     machine.ask("terminals", "-X", "POST")
     assert not machine.stops(), "a terminal has just said something"
@@ -133,7 +133,7 @@ def test_it_does_not_stop_under_jobs(machine: Machine):
     machine.run("touch", "/standin/hold")
     machine.as_user("python", "-c", JOB)
     machine.sh(f"echo 'executor = ' >{HOME}/explorer.toml")  # a typo of whoever lives there
-    machine.run("touch", "-d", "4 hours ago", f"{HOME}/explorer.toml")
+    machine.age_home()
     assert not machine.stops()
     machine.run("rm", "/standin/hold")
     eventually(machine.stops)
@@ -150,6 +150,7 @@ def test_it_does_not_stop_while_it_reconciles(machine: Machine):
     assert not machine.stops()
     machine.run("rm", "/standin/hold", hook)
     eventually(lambda: not machine.is_reconciling())
+    machine.age_home()
     assert machine.stops()
 
 
