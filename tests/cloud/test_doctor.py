@@ -1,6 +1,9 @@
 """explorer doctor: each piece of the configuration, and how to mend what is wrong."""
 
 import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -77,6 +80,38 @@ def test_without_credentials_every_line_says_so(cloud_home: Path, monkeypatch: p
     found = doctor()
     assert found.exit_code == 1
     assert "FAIL credentials: the caller's identity: no AWS credentials were found" in found.output
+
+
+def test_a_network_without_a_way_to_iam_is_fine(cloud_home: Path, monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        unused = server.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", f"http://127.0.0.1:{unused}")
+    found = doctor()
+    assert found.exit_code == 0, found.output
+    assert found.output.count("IAM cannot be reached from here to look at it, which is fine") == 2
+
+
+def test_a_proxy_that_answers_for_aws_is_named(
+    cloud_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Please log in</html")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{server.server_port}")
+        found = doctor()
+        server.shutdown()
+    assert (
+        "FAIL credentials: the caller's identity: what answered is not AWS, but a proxy, say" in found.output
+    )
+    assert "Traceback" not in found.output
 
 
 def test_this_machine_is_looked_at_where_it_runs_the_jobs(home: Path):

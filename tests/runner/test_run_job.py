@@ -264,6 +264,16 @@ def test_a_scratch_folder_that_others_may_write_to_is_refused(submit_here):
     assert "others may write to it" in done.stderr
 
 
+def test_a_host_without_its_disk_is_told_in_words(submit_here):
+    job = submit_double(submit_here, 1)
+    facts = ("--store", job.store.uri, "--analysis", job.spec.id, "--digest", job.digest)
+    done = job.run(options=facts, facts=False, env={**os.environ, "EXPLORER_DISK": "/proc/none"})
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"the folder /proc/none/explorer-{os.getuid()}/scratch cannot be made (No such file" in line
+    assert line.endswith("EXPLORER_DISK says that this host's disk is mounted at /proc/none")
+
+
 def test_the_log_is_complete_when_the_outcome_is_there(submit):
     """The outcome is the last thing written: whoever sees it finds all the rest."""
     job = submit_double(submit, 1)

@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             position=int(given.index),
             attempt=int(given.attempt),
             digest=given.digest,
-            scratch=claim_private(given.scratch),
-            environments=claim_private(given.environments),
+            scratch=_claim(given.scratch),
+            environments=_claim(given.environments),
             uv=given.uv or None,
             batch_job=given.batch_job or None,
         )
@@ -42,6 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExplorerError as error:
         print(f"explorer-runner: {error}", file=sys.stderr)
         return 2
+
+
+def _claim(path: str) -> str:
+    try:
+        return claim_private(path)
+    except ExplorerError as error:
+        disk = os.environ.get(DISK)
+        where = f"; {DISK} says that this host's disk is mounted at {disk}" if disk else ""
+        raise ExplorerError(f"{error}{where}") from error
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,9 +23,14 @@ def make_private(path: str) -> None:
 def claim_private(path: str) -> str:
     """Make, or take over, a folder that only this user may use; returns it.
 
-    Raises ExplorerError if it is somebody else's, or open to others: code is run from it.
+    Raises ExplorerError if it cannot be made, is somebody else's, or open to others: code is run from it.
     """
-    make_private(path)
+    try:
+        make_private(path)
+    except OSError as error:
+        raise ExplorerError(
+            f"the folder {path} cannot be made ({error.strerror}): choose one that this user may write to"
+        ) from error
     status = os.stat(path)
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o022:
         raise ExplorerError(

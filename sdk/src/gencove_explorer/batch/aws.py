@@ -76,10 +76,14 @@ class AwsError(ExecutorError):
         self.code = code
 
 
+class UnreachableError(ExecutorError):
+    """No connection to a service of AWS could be made."""
+
+
 @contextmanager
 def errors(what: str) -> Iterator[None]:
     """Turn botocore's errors into ExecutorError, AwsError where AWS answered: what was wanted, what to do."""
-    from botocore import exceptions
+    from botocore import exceptions, parsers
 
     try:
         yield
@@ -91,5 +95,9 @@ def errors(what: str) -> Iterator[None]:
         raise ExecutorError(
             f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"
         ) from error
+    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
+        raise UnreachableError(f"{what}: {error}") from error
     except exceptions.BotoCoreError as error:
         raise ExecutorError(f"{what}: {error}") from error
+    except parsers.ResponseParserError as error:
+        raise ExecutorError(f"{what}: what answered is not AWS, but a proxy, say: {error}") from error

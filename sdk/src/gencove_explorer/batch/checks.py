@@ -6,7 +6,7 @@ from typing import Any
 
 from explorer_runner.errors import ExplorerError
 from explorer_runner.payload import python_minor
-from gencove_explorer.batch.aws import Aws, AwsError, errors
+from gencove_explorer.batch.aws import Aws, AwsError, UnreachableError, errors
 from gencove_explorer.batch.images import Images
 from gencove_explorer.checks import Check
 from gencove_explorer.settings import Settings
@@ -140,7 +140,10 @@ class _Looks:
             raise _Wrong("not set", f"set EXPLORER_BATCH__{setting}")
         try:
             with errors(f"the role {arn}"):
-                self._aws.client("iam").get_role(RoleName=arn.rpartition("/")[2])
+                self._aws.client("iam", attempts=1).get_role(RoleName=arn.rpartition("/")[2])
+        except UnreachableError:
+            # A private network may have no way to IAM, and jobs need none.
+            return f"{arn} (IAM cannot be reached from here to look at it, which is fine)"
         except AwsError as error:
             if error.code == "NoSuchEntity":
                 raise _Wrong(f"there is no role {arn}", f"check EXPLORER_BATCH__{setting}") from error

@@ -8,7 +8,8 @@ from gencove_explorer._version import __version__
 from gencove_explorer.batch.aws import Aws, AwsError, errors
 from gencove_explorer.errors import SubmissionError
 
-_ECR = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+)")
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/([^:@]+)")
+"""Each of AWS's partitions has a domain of its own."""
 
 
 def default_tag(python: str) -> str:
@@ -54,7 +55,7 @@ class Images:
                 "that every job runs the same one"
             )
         ecr = self._aws.client("ecr")
-        asked: dict[str, Any] = {"registryId": name[1], "repositoryName": name[3]}
+        asked: dict[str, Any] = {"registryId": name[1], "repositoryName": name[2]}
         try:
             with errors(f"the image {repository}:{tag}"):
                 found = ecr.describe_images(**asked, imageIds=[{"imageTag": tag}])
@@ -70,7 +71,12 @@ class Images:
         with errors(f"the images of {repository}"):
             pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**asked)
             details = [detail for page in pages for detail in page["imageDetails"]]
-        tags = sorted({each for detail in details for each in detail.get("imageTags", [])})
+        tags = sorted(
+            each
+            for detail in details
+            for each in detail.get("imageTags", [])
+            if not each.startswith("source-")  # images/push.sh's mark of what an image is made of
+        )
         there = ", ".join(tags[-10:]) or "none"
         text = f"there is no image {repository}:{tag}; there are: {there}"
         if tag == default_tag(self._python):
