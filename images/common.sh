@@ -22,5 +22,6 @@ build_once() {
     fi
     # Machines of AWS Batch are linux/amd64; a laptop may not be.
     case $(uname -m) in x86_64 | amd64) ;; *) set -- --platform=linux/amd64 "$@" ;; esac
-    docker build --tag "$image" --build-arg "SOURCE=$source" "$@" .
+    # Attestations would make an index of each image, with untagged ones in it. The classic builder makes none.
+    BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag "$image" --build-arg "SOURCE=$source" "$@" .
 }

@@ -5,5 +5,6 @@ up, down    their steps, each of which may be repeated
 host        starting the notebook host and reaching it
 terraform   what is asked of Terraform
 aws         what is asked of AWS besides
+registry    emptying a repository of images
 steps       how steps are told of, and how they fail
 """

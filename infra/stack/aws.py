@@ -1,14 +1,10 @@
-"""What is asked of AWS beside Terraform: the bucket of its state, and emptying what it cannot."""
+"""What is asked of AWS beside Terraform: the bucket of its state, and buckets that it does not empty."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from stack.steps import StepFailed
-
-_AT_ONCE = 100
-"""Images of one BatchDeleteImage
-(https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html)."""
 
 _STALE = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired")
 
@@ -92,15 +88,6 @@ class Account:
             self.empty(bucket)
             with told_of(f"removing the bucket {bucket}"):
                 self.client("s3").delete_bucket(Bucket=bucket)
-
-    def delete_images(self, repository: str) -> None:
-        """Remove every image of a repository."""
-        ecr = self.client("ecr")
-        with told_of(f"emptying the repository {repository}"):
-            pages = ecr.get_paginator("list_images").paginate(repositoryName=repository)
-            images = [each for page in pages for each in page["imageIds"]]
-            for start in range(0, len(images), _AT_ONCE):
-                ecr.batch_delete_image(repositoryName=repository, imageIds=images[start : start + _AT_ONCE])
 
 
 @contextmanager

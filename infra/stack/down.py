@@ -5,7 +5,8 @@ from itertools import islice
 import click
 
 from gencove_explorer.cli.config import MARK
-from stack.aws import Account
+from stack.aws import Account, told_of
+from stack.registry import delete_images
 from stack.steps import ROOT, StepFailed, Steps
 from stack.terraform import BACKEND, Terraform
 from stack.up import state_bucket
@@ -40,7 +41,8 @@ def down(name: str, region: str, *, yes: bool, delete_outputs: bool) -> None:
         account.empty(store)
     for module in ("registry", "notebooks"):
         for repository in terraform.made(module, "aws_ecr_repository", "name"):
-            account.delete_images(repository)
+            with told_of(f"emptying the repository {repository}"):
+                delete_images(account.client("ecr"), repository)
     steps.begin("Terraform: destroy")
     terraform.destroy()
     steps.begin("the state, and what was written here")
