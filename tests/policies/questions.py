@@ -93,13 +93,12 @@ def _submit(given: Mapping[str, Any]) -> list[Question]:
 def _register(given: Mapping[str, Any]) -> list[Question]:
     name = _arn("batch", f"job-definition/{given['jobDefinitionName']}")
     roles = [given["containerProperties"].get(each) for each in ("jobRoleArn", "executionRoleArn")]
-    # What passes a role needs iam:PassRole on it:
+    # What passes a role needs iam:PassRole on it, whatever Batch says is the service that it is passed to:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
-    to = (("iam:PassedToService", "ecs-tasks.amazonaws.com"),)
     return [
         Question("batch:RegisterJobDefinition", name),
         *_tagging(given, f"{name}:1"),
-        *(Question("iam:PassRole", role, to) for role in roles if role),
+        *(Question("iam:PassRole", role) for role in roles if role),
     ]
 
 

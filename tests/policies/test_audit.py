@@ -63,11 +63,7 @@ def logged(service: str, action: str, key: str = "submitter", **given: Any) -> d
             ),
             [
                 Question("batch:RegisterJobDefinition", f"{BATCH}:job-definition/explorer-1"),
-                Question(
-                    "iam:PassRole",
-                    "arn:aws:iam::123456789012:role/job",
-                    (("iam:PassedToService", "ecs-tasks.amazonaws.com"),),
-                ),
+                Question("iam:PassRole", "arn:aws:iam::123456789012:role/job"),
             ],
         ),
     ],

@@ -33,7 +33,6 @@ QUEUE = f"{BATCH}:job-queue/lab-jobs"
 DEFINITION = f"{BATCH}:job-definition/explorer-0123abcd"
 JOB = f"{BATCH}:job/6e28d2e9-5a1f-4c49-9b0c-3b7d0d2c8f11"
 STREAM = f"{LOGS}:log-stream:explorer/default/0123"
-TO_TASKS = (("iam:PassedToService", "ecs-tasks.amazonaws.com"),)
 OURS = (("aws:ResourceTag/explorer:analysis", "an-id"),)
 WITH_TAG = (("aws:RequestTag/explorer:analysis", "an-id"),)
 
@@ -70,8 +69,8 @@ SUBMITTING = [
     Question("batch:TerminateJob", JOB, OURS),
     Question("batch:TerminateJob", f"{JOB}:7"),
     Question("iam:GetRole", f"{ROLES}/lab-job"),
-    Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS),
-    Question("iam:PassRole", f"{ROLES}/lab-execution", TO_TASKS),
+    Question("iam:PassRole", f"{ROLES}/lab-job"),
+    Question("iam:PassRole", f"{ROLES}/lab-execution"),
 ]
 LOGIN = Question("ecr:GetAuthorizationToken", "*")
 PUSHING = [
@@ -112,7 +111,6 @@ NO_HOST = [
     Question("ec2:StartInstances", HOST),
     Question("ec2:TerminateInstances", HOST),
     Question("ec2:ModifyInstanceAttribute", HOST),
-    Question("iam:PassRole", f"{ROLES}/lab-host", (("iam:PassedToService", "ec2.amazonaws.com"),)),
     Question("iam:PutRolePolicy", f"{ROLES}/lab-host"),
     Question("sts:AssumeRole", f"{ROLES}/lab-job"),
 ]
@@ -144,10 +142,9 @@ NOBODY = [
     Question("batch:TagResource", QUEUE, WITH_TAG),
     Question("batch:UpdateJobQueue", QUEUE),
     Question("batch:DeleteJobQueue", QUEUE),
-    Question("iam:PassRole", f"{ROLES}/admin", TO_TASKS),
-    Question("iam:PassRole", f"{ROLES}/lab-instance", TO_TASKS),
-    Question("iam:PassRole", f"{ROLES}/lab-job", (("iam:PassedToService", "ec2.amazonaws.com"),)),
-    Question("iam:PassRole", f"{ROLES}/lab-job", (("iam:PassedToService", "lambda.amazonaws.com"),)),
+    Question("iam:PassRole", f"{ROLES}/admin"),
+    Question("iam:PassRole", f"{ROLES}/lab-instance"),
+    Question("iam:PassRole", f"{ROLES}/lab-host"),
     *(
         Question(f"iam:{each}", f"{ROLES}/lab-job")
         for each in ("PutRolePolicy", "AttachRolePolicy", "UpdateAssumeRolePolicy", "DeleteRole")
@@ -183,7 +180,7 @@ NO_MACHINE = [
     Question("batch:SubmitJob", QUEUE),
     Question("ecr:PutImage", IMAGES),
     Question("iam:PutRolePolicy", f"{ROLES}/lab-job"),
-    Question("iam:PassRole", f"{ROLES}/lab-job", TO_TASKS),
+    Question("iam:PassRole", f"{ROLES}/lab-job"),
     Question("secretsmanager:GetSecretValue", f"{SECRET[:-6]}other-AbCdEf"),
     Question("ssm:GetParameters", f"{PARAMETER}-2"),
 ]

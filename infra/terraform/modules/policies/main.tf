@@ -193,17 +193,13 @@ data "aws_iam_policy_document" "submit" {
     resources = [var.job_role_arn, var.execution_role_arn]
   }
 
-  # Asked when a definition is registered.
+  # Asked when a definition is registered. Without iam:PassedToService: no page of AWS's tells what Batch says there, and its
+  # example has none (https://docs.aws.amazon.com/batch/latest/userguide/iam-example-job-def.html). The bound is the
+  # two roles, which nothing but ECS's tasks takes (trust.tf).
   statement {
     sid       = "PassRoles"
     actions   = ["iam:PassRole"]
     resources = [var.job_role_arn, var.execution_role_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "iam:PassedToService"
-      values   = ["ecs-tasks.amazonaws.com"]
-    }
   }
 }
 
