@@ -77,9 +77,11 @@ module "policies" {
   host_instance_arn = one(module.host[*].instance_arn)
 
   github = var.github == null ? null : {
-    repository   = var.github.repository
-    environment  = var.github.environment
-    provider_arn = module.ci[0].provider_arn
+    repository    = var.github.repository
+    owner_id      = var.github.owner_id
+    repository_id = var.github.repository_id
+    environment   = var.github.environment
+    provider_arn  = module.ci[0].provider_arn
   }
 }
 

@@ -242,17 +242,29 @@ variable "host" {
 }
 
 variable "github" {
-  description = "A repository whose workflows plan and reconcile, and the environment that may apply; null: none."
+  description = "A repository whose workflows plan and reconcile, and the environment that may apply; null: none. A repository that was made, renamed or transferred since July 15, 2026, or has opted in to immutable subject claims, needs owner_id and repository_id, and no other may have them: gh api repos/OWNER/NAME --jq '{owner_id: .owner.id, repository_id: .id}' has the numbers, gh api repos/OWNER/NAME/actions/oidc/customization/sub tells whether its tokens have them."
   type = object({
-    repository   = string
-    environment  = optional(string, "production")
-    provider_arn = optional(string)
+    repository    = string
+    owner_id      = optional(number)
+    repository_id = optional(number)
+    environment   = optional(string, "production")
+    provider_arn  = optional(string)
   })
   default = null
 
   validation {
     condition     = var.github == null || can(regex("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", var.github.repository))
     error_message = "Use owner/name of the repository."
+  }
+
+  validation {
+    condition     = (try(var.github.owner_id, null) == null) == (try(var.github.repository_id, null) == null)
+    error_message = "owner_id and repository_id go together: gh api repos/OWNER/NAME --jq '{owner_id: .owner.id, repository_id: .id}' has both."
+  }
+
+  validation {
+    condition     = alltrue([for each in [try(var.github.owner_id, null), try(var.github.repository_id, null)] : each == null || try(each >= 1 && floor(each) == each, false)])
+    error_message = "Use whole numbers from 1 as owner_id and repository_id."
   }
 }
 

@@ -6,14 +6,27 @@ from typing import Any
 
 import pytest
 
-from policies.conftest import ISSUER, PROVIDER, ROLES
+from policies.conftest import ISSUER, NAMES, PROVIDER, ROLES
+from policies.documents import render
 from policies.simulator import Question, trusts
 
-SUBJECTS = {
+# https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+NUMBERS = {"owner_id": 123456, "repository_id": 1234567890}
+BY_NAME = {
     "plan": "repo:lab/analyses:pull_request",
     "apply": "repo:lab/analyses:environment:production",
 }
+BY_NUMBER = {
+    "plan": "repo:lab@123456/analyses@1234567890:pull_request",
+    "apply": "repo:lab@123456/analyses@1234567890:environment:production",
+}
 OTHERS = [
+    *BY_NAME.values(),
+    *BY_NUMBER.values(),
+    # A name that somebody else has taken over.
+    "repo:lab@654321/analyses@1234567890:pull_request",
+    "repo:lab@123456/analyses@987654321:environment:production",
+    "repo:lab@123456/analyses@1234567890:ref:refs/heads/main",
     "repo:lab/analyses:ref:refs/heads/main",
     "repo:lab/analyses:ref:refs/heads/mine",
     "repo:lab/analyses:ref:refs/tags/v1",
@@ -53,16 +66,43 @@ def takers(trust: dict[str, Any], tokens: Sequence[tuple[str, str, str]]) -> lis
     return [token for token, allowed in zip(tokens, answers, strict=True) if allowed]
 
 
-@pytest.mark.parametrize("role", SUBJECTS)
-def test_a_workflow_takes_its_own_role_alone(documents: dict[str, Any], role: str):
-    own = (PROVIDER, AUDIENCE, SUBJECTS[role])
+def check_alone(trust: dict[str, Any], subject: str) -> None:
+    """That a role is taken with this subject and no other, of GitHub alone, for AWS alone."""
+    own = (PROVIDER, AUDIENCE, subject)
     tokens = [
         own,
-        *((PROVIDER, AUDIENCE, subject) for subject in [*OTHERS, *SUBJECTS.values()] if subject != own[2]),
-        (PROVIDER, "https://github.com/lab", SUBJECTS[role]),
-        (PROVIDER.replace(ISSUER, "gitlab.com"), AUDIENCE, SUBJECTS[role]),
+        *((PROVIDER, AUDIENCE, each) for each in OTHERS if each != subject),
+        (PROVIDER, "https://github.com/lab", subject),
+        (PROVIDER.replace(ISSUER, "gitlab.com"), AUDIENCE, subject),
     ]
-    assert takers(documents["trust"][role], tokens) == [own]
+    assert takers(trust, tokens) == [own]
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The documents of a stack in China, whose repository's tokens have numbers."""
+    names = {
+        **NAMES,
+        "bucket_arn": "arn:aws-cn:s3:::lab-store",
+        "github": {**NAMES["github"], **NUMBERS},
+    }
+    return render(tmp_path_factory.mktemp("numbered") / "stack", names)
+
+
+@pytest.mark.parametrize("role", BY_NAME)
+def test_a_workflow_takes_its_own_role_alone(documents: dict[str, Any], role: str):
+    check_alone(documents["trust"][role], BY_NAME[role])
+
+
+@pytest.mark.parametrize("role", BY_NUMBER)
+def test_a_workflow_is_known_by_number_where_its_tokens_have_one(numbered: dict[str, Any], role: str):
+    check_alone(numbered["trust"][role], BY_NUMBER[role])
+
+
+def test_ec2_has_another_name_in_china(numbered: dict[str, Any]):
+    said = {role: each["Statement"][0]["Principal"] for role, each in numbered["trust"].items()}
+    assert said["instance"] == said["host"] == {"Service": "ec2.amazonaws.com.cn"}
+    assert said["job"] == said["execution"] == {"Service": "ecs-tasks.amazonaws.com"}
 
 
 @pytest.mark.parametrize("role", SERVICES)

@@ -48,7 +48,7 @@ run "everything" {
     private            = true
     spot               = false
     gpu                = { instance_types = ["g5"], max_vcpus = 16 }
-    github             = { repository = "ada/analyses" }
+    github             = { repository = "ada/analyses", owner_id = 123456, repository_id = 1234567890 }
     host               = { instance_type = "t3.large", home_snapshot = "snap-0123456789abcdef0", reconcile = { repository = "ssh://git@example.org:22/a.git" } }
     data_buckets       = ["ada-data"]
     secret_arns        = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"]

@@ -190,6 +190,26 @@ run "github_by_address" {
   expect_failures = [var.github]
 }
 
+run "github_with_one_number" {
+  command = plan
+
+  variables {
+    github = { repository = "ada/analyses", owner_id = 123456 }
+  }
+
+  expect_failures = [var.github]
+}
+
+run "github_with_half_a_number" {
+  command = plan
+
+  variables {
+    github = { repository = "ada/analyses", owner_id = 123456, repository_id = 0.5 }
+  }
+
+  expect_failures = [var.github]
+}
+
 run "budget_of_nothing" {
   command = plan
 

@@ -4,16 +4,31 @@ locals {
   services = {
     job       = "ecs-tasks.amazonaws.com"
     execution = "ecs-tasks.amazonaws.com"
-    instance  = "ec2.amazonaws.com"
-    host      = "ec2.amazonaws.com"
+    instance  = local.ec2
+    host      = local.ec2
   }
+
+  # China's is the one partition with another name of EC2; ECS has one name everywhere.
+  # https://docs.amazonaws.cn/en_us/aws/latest/userguide/iam.html
+  ec2 = local.partition == "aws-cn" ? "ec2.amazonaws.com.cn" : "ec2.amazonaws.com"
 
   issuer = "token.actions.githubusercontent.com"
 
+  # OWNER/NAME; OWNER@ID/NAME@ID of repositories that were made, renamed or transferred since July 15, 2026, or opted in.
+  # Of the two a repository has one, and the one with numbers cannot become somebody else's:
+  # https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
+  repository = var.github == null ? "" : (
+    var.github.owner_id == null ? var.github.repository :
+    format("%s@%d/%s@%d",
+      split("/", var.github.repository)[0], var.github.owner_id,
+      split("/", var.github.repository)[1], var.github.repository_id,
+    )
+  )
+
   # Planning and applying are apart.
   subjects = var.github == null ? {} : {
-    plan  = "repo:${var.github.repository}:pull_request"
-    apply = "repo:${var.github.repository}:environment:${var.github.environment}"
+    plan  = "repo:${local.repository}:pull_request"
+    apply = "repo:${local.repository}:environment:${var.github.environment}"
   }
 }
 

@@ -55,6 +55,12 @@ variable "host_instance_arn" {
 }
 
 variable "github" {
-  description = "The repository, its environment that may apply, and the ARN of the account's OIDC provider; null: none."
-  type        = object({ repository = string, environment = string, provider_arn = string })
+  description = "The repository, its and its owner's numbers if its tokens have them, its environment that may apply, and the ARN of the account's OIDC provider; null: none."
+  type = object({
+    repository    = string
+    owner_id      = optional(number)
+    repository_id = optional(number)
+    environment   = string
+    provider_arn  = string
+  })
 }
