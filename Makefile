@@ -91,7 +91,7 @@ image: dist ## Build the runner image of this version and Python (BASE_IMAGE=...
 	@images/build.sh $(IMAGE) $(PYTHON_MINOR)
 
 .PHONY: image-push
-image-push: image ## Push that image to ECR, unless its tag is there (IMAGE=repository; needs aws)
+image-push: image ## Push that image to ECR, unless it is there (IMAGE=repository; needs aws)
 	@$(PUSH) $(IMAGE) $(PYTHON_MINOR)
 
 .PHONY: notebook
@@ -99,7 +99,7 @@ notebook: dist ## Build the notebook host's image on a runner image (NOTEBOOK=re
 	@images/build-notebook.sh $(NOTEBOOK) $(RUNNER):$(TAG)
 
 .PHONY: notebook-push
-notebook-push: notebook ## Push it to ECR, unless its tag is there (NOTEBOOK=, RUNNER=; needs aws)
+notebook-push: notebook ## Push it to ECR, unless it is there (NOTEBOOK=, RUNNER=; needs aws)
 	@$(PUSH) $(NOTEBOOK) $(PYTHON_MINOR)
 
 .PHONY: cloud

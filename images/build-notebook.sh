@@ -11,10 +11,13 @@ wheels="dist/explorer_runner-$version-py3-none-any.whl dist/gencove_explorer-$ve
 for each in $wheels; do
     [ -f "$each" ] || { echo "$each is missing: make dist" >&2; exit 1; }
 done
-base=$(docker image inspect --format '{{.Id}}' "$runner" 2>/dev/null) \
-    || { echo "there is no image $runner: make image" >&2; exit 1; }
+# By its source: ids differ from machine to machine.
+base=$(source_of "$runner")
+[ -n "$base" ] || { echo "there is no image $runner: make image" >&2; exit 1; }
 
 # shellcheck disable=SC2086
-source=$({ echo "$base"; cat images/notebook/* requirements/notebook.txt examples/*.ipynb $wheels; } | sha256sum | cut -d' ' -f1)
+inside=$(contents $wheels)
+source=$({ echo "$runner $base"; cat images/notebook/* requirements/notebook.txt examples/*.ipynb; echo "$inside"; } \
+    | sha256sum | cut -d' ' -f1)
 build_once "$repository:${3:-${runner##*:}}" "$source" --file images/notebook/Dockerfile \
     --build-arg "RUNNER_IMAGE=$runner"

@@ -14,7 +14,8 @@ wheel=dist/explorer_runner-$version-py3-none-any.whl
 [ -f "$wheel" ] || { echo "$wheel is missing: make dist" >&2; exit 1; }
 
 # What the image is made of; the base image counts by its name.
-source=$({ echo "$base $python"; cat images/runner/Dockerfile requirements/runner.txt requirements/shell.txt "$wheel"; } \
+inside=$(contents "$wheel")
+source=$({ echo "$base $python"; cat images/runner/Dockerfile requirements/runner.txt requirements/shell.txt; echo "$inside"; } \
     | sha256sum | cut -d' ' -f1)
 build_once "$repository:${3:-$version-py$python}" "$source" --file images/runner/Dockerfile \
     --build-arg "BASE_IMAGE=$base" --build-arg "PYTHON=$python" --build-arg "VERSION=$version"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Push an image of this version to its repository, unless its tag is there: tags are never overwritten.
+# Push an image of this version to its repository, unless it is there: tags are never overwritten. A second tag says
+# what it was made of (source-...), so that other code under the same version is refused, and not taken for pushed.
 #
 #     images/push.sh <account>.dkr.ecr.<region>.<domain>/<name> 3.11       (make image-push and notebook-push call it)
 set -eu
@@ -16,10 +17,39 @@ command -v aws >/dev/null || { echo "the AWS CLI, version 2, is not installed: i
 # The profile's region may be another one.
 export AWS_REGION="$region" AWS_DEFAULT_REGION="$region"
 
-if aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$tag" >/dev/null 2>&1; then
+# digest_of TAG: in the repository; nothing where it is not there.
+digest_of() {
+    aws ecr describe-images --repository-name "$name" --image-ids "imageTag=$1" \
+        --query 'imageDetails[0].imageDigest' --output text 2>/dev/null || true
+}
+
+# same: whether both tags are of one image.
+same() {
+    there=$(digest_of "$tag")
+    [ -n "$there" ] && [ "$there" = "$(digest_of "$source")" ]
+}
+
+made_of=$(source_of "$repository:$tag" | cut -c1-12)
+[ -n "$made_of" ] || { echo "there is no image $repository:$tag on this machine: make image, or make notebook" >&2; exit 1; }
+source=source-$made_of
+if same; then
     echo "$repository:$tag is there already"
     exit 0
 fi
-password=$(aws ecr get-login-password)
-printf '%s' "$password" | docker login --username AWS --password-stdin "$registry"
-docker push "$repository:$tag"
+[ -z "$there" ] || { refuse "$repository:$tag"; exit 1; }
+
+if [ -z "$(digest_of "$source")" ]; then
+    password=$(aws ecr get-login-password)
+    printf '%s' "$password" | docker login --username AWS --password-stdin "$registry"
+    docker tag "$repository:$tag" "$repository:$source"
+    # Refused as well where somebody else has pushed the same meanwhile: that is as good.
+    docker push "$repository:$source" || [ -n "$(digest_of "$source")" ]
+    docker rmi "$repository:$source" >/dev/null
+fi
+# The version's tag goes onto the very image that has the source's: two machines' builds of one source differ.
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
+manifest=$(aws ecr batch-get-image --repository-name "$name" --image-ids "imageTag=$source" \
+    --query 'images[0].imageManifest' --output text)
+aws ecr put-image --repository-name "$name" --image-tag "$tag" --image-manifest "$manifest" >/dev/null || true
+same || { [ -z "$there" ] || refuse "$repository:$tag"; exit 1; }
+echo "$repository:$tag is pushed"

@@ -12,8 +12,8 @@ _ROUNDS = 5
 
 def delete_images(ecr: Any, repository: str) -> None:
     """Remove every image of a repository, by ECR's client. Raises StepFailed where one stays."""
-    # An index goes before what it refers to: until then ECR refuses that (ImageReferencedByManifestList), in an
-    # answer that is a success. Docker pushes an index wherever it keeps images in containerd's store.
+    # An index goes before what it refers to: until then ECR refuses that (ImageReferencedByManifestList), in
+    # an answer that is a success. Docker pushes an index wherever it keeps images in containerd's store.
     refused: list[dict[str, Any]] = []
     for _ in range(_ROUNDS):
         pages = ecr.get_paginator("list_images").paginate(repositoryName=repository)
@@ -29,6 +29,6 @@ def delete_images(ecr: Any, repository: str) -> None:
     first = refused[0]
     raise StepFailed(
         f"{repository}: {len(refused)} images stay, {first['imageId'].get('imageDigest')} among them: "
-        f"{first['failureCode']}: {first.get('failureReason')}. Remove what refers to them (ECR's console has "
-        "it), and give the same command again"
+        f"{first['failureCode']}: {first.get('failureReason')}. Remove what refers to them, as ECR's "
+        "console has it, and give the same command again"
     )

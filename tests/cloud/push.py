@@ -5,18 +5,26 @@ That holds manifests and no layers: its containers run the image of this machine
 
 import os
 import sys
+from contextlib import closing
 
-from cloud.images import id_of
+from cloud.images import docker, id_of
 from cloud.provision import open_client, push
 from gencove_explorer.batch.images import default_tag
 
 
 def main(repository: str, python: str) -> None:
-    """Push an image of this machine, unless its tag is there."""
+    """Push an image of this machine under two tags, as images/push.sh does, unless it is there."""
     endpoint, tag, name = os.environ["AWS_ENDPOINT_URL"], default_tag(python), repository.partition("/")[2]
-    there = open_client("ecr", endpoint).list_images(repositoryName=name)["imageIds"]
-    if not any(each.get("imageTag") == tag for each in there):
-        push(endpoint, tag, id_of(f"{repository}:{tag}"), repository=name)
+    image = f"{repository}:{tag}"
+    label = '{{index .Config.Labels "explorer.source"}}'
+    source = f"source-{docker('image', 'inspect', '--format', label, image)[:12]}"
+    with closing(open_client("ecr", endpoint)) as ecr:
+        listed = ecr.list_images(repositoryName=name)["imageIds"]
+    there = {each["imageTag"]: each["imageDigest"] for each in listed if "imageTag" in each}
+    if tag in there and there[tag] != there.get(source):
+        sys.exit(f"{image} is there with other content, and a tag is never overwritten: raise the version")
+    for each in {source, tag} - there.keys():
+        push(endpoint, each, id_of(image), repository=name)
 
 
 if __name__ == "__main__":
