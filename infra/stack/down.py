@@ -6,6 +6,7 @@ import click
 
 from gencove_explorer.cli.config import MARK
 from stack.aws import Account, told_of
+from stack.host import forget_image
 from stack.registry import delete_images
 from stack.steps import ROOT, StepFailed, Steps
 from stack.terraform import BACKEND, Terraform
@@ -45,6 +46,8 @@ def down(name: str, region: str, *, yes: bool, delete_outputs: bool) -> None:
                 delete_images(account.client("ecr"), repository)
     steps.begin("Terraform: destroy")
     terraform.destroy()
+    with told_of("the parameter with the image's tag"):
+        forget_image(account.client("ssm"), name)
     steps.begin("the state, and what was written here")
     account.delete_bucket(bucket)
     BACKEND.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ Nothing here asks Terraform: whoever works on the host need not read its state.
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -18,6 +19,27 @@ _PENDING = "pending"
 """The token until the host has started (infra/terraform/modules/host)."""
 _PAUSE = 3.0
 _READY_SECONDS = 900.0
+
+
+def name_image(ssm: Any, name: str, tag: str) -> None:
+    """Tell the host of a stack which image it runs from its next start on (modules/host/files/prepare.sh)."""
+    ssm.put_parameter(
+        Name=image_parameter(name),
+        Description=f"Tag of the notebook image that the host of {name} runs",
+        Value=tag,
+        Type="String",
+        Overwrite=True,
+    )
+
+
+def forget_image(ssm: Any, name: str) -> None:
+    """Remove what ``name_image`` wrote; nothing is fine."""
+    ssm.delete_parameters(Names=[image_parameter(name)])
+
+
+def image_parameter(name: str) -> str:
+    """The SSM parameter, beside those that Terraform makes. Terraform knows nothing of images."""
+    return f"/explorer/{name}/notebook-image"
 
 
 def open_host(name: str, region: str, port: int) -> None:

@@ -5,7 +5,10 @@ import sys
 
 import click
 
-from stack.aws import Account
+from explorer_runner.payload import python_minor
+from gencove_explorer.batch.images import default_tag
+from stack.aws import Account, told_of
+from stack.host import name_image
 from stack.steps import ROOT, StepFailed, Steps, need, run
 from stack.terraform import Terraform
 
@@ -43,6 +46,8 @@ def up(name: str, region: str, *, yes: bool) -> None:
     if outputs.get("host"):
         named = [f"NOTEBOOK={outputs['host']['image']}", f"RUNNER={outputs['explorer']['image']}"]
         run(["make", "notebook-push", *named], again)
+        with told_of("the parameter with the image's tag"):
+            name_image(account.client("ssm"), name, default_tag(python_minor()))
 
     steps.begin("explorer.toml")
     run([EXPLORER, "config", "from-terraform", "infra/terraform"], "See explorer config from-terraform -h.")

@@ -14,6 +14,7 @@ from support import eventually
 
 pytestmark = pytest.mark.timeout(600)
 
+REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/demo-notebook"
 CELL = """
 import glob, sys
 from jupyter_client import BlockingKernelClient
@@ -44,10 +45,11 @@ def test_cloud_init_takes_it(machine: Machine, user_data: str):
 
 
 def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: Machine):
-    said = "123456789012.dkr.ecr.us-east-1.amazonaws.com/demo-notebook yet: make up pushes it"
+    said = "no image is named in /explorer/demo/notebook-image yet: make up pushes one and names it"
     eventually(lambda: said in machine.run("journalctl", "--no-pager", "--unit=explorer-notebook"))
     assert machine.sh("ls /standin").split() == ["aws.log", "explorer.toml", "repository"], "no token yet"
-    machine.sh("echo repository:0.0.9 >/standin/images; echo 0.1.0-py3.11 >/standin/tag")
+    older = f"{REPOSITORY}:0.0.9-py3.11"
+    machine.sh(f"echo {older} >/standin/images; echo 0.1.0-py3.11 >/standin/tag")
     eventually(lambda: '"kernels"' in machine.ask("status"))
     code = machine.run(
         "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:8888/api/status"
@@ -70,7 +72,7 @@ def test_it_waits_for_an_image_and_then_answers_whoever_has_the_token(machine: M
         "it does not hide these"
     )
     assert machine.sh("ls /srv/explorer/home/examples").split()[0] == "first-steps.ipynb"
-    assert machine.sh("cat /standin/images").endswith("demo-notebook:0.1.0-py3.11"), "older ones are removed"
+    assert machine.sh("cat /standin/images") == f"{REPOSITORY}:0.1.0-py3.11", "others are removed"
     listening = machine.sh("cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == \"0A\" {print $2}'").split()
     assert [each for each in listening if each.endswith(":22B8")] == ["0100007F:22B8"]
 

@@ -1,6 +1,6 @@
 """images/push.sh, run for real: what it pushes, what it takes for pushed, what it refuses.
 
-``aws`` and ``docker`` are stand-ins on PATH, with a repository of immutable tags: files with a digest in each.
+``aws`` and ``docker`` are stand-ins on PATH, with a repository of immutable tags: a digest in a file each.
 """
 
 import os

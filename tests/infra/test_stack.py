@@ -22,6 +22,8 @@ from support import eventually
 
 import terraform
 from explorer_runner.names import parse_id
+from explorer_runner.payload import python_minor
+from gencove_explorer.batch.images import default_tag
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 
@@ -247,6 +249,16 @@ def test_a_host_is_there_that_nothing_reaches_from_outside(stack: Stack):
         described = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
     assert [each["IpPermissions"] for each in described] == [[]]
     assert host["InstanceType"] == "r6i.large"
+
+
+def test_the_host_is_told_which_image_it_is_to_run(stack: Stack):
+    with closing(open_client("ssm", stack.cloud.endpoint)) as ssm:
+        tag = ssm.get_parameter(Name=f"/explorer/{NAME}/notebook-image")["Parameter"]["Value"]
+    assert tag == default_tag(python_minor())
+    with closing(open_client("ecr", stack.cloud.endpoint)) as ecr:
+        (image,) = ecr.describe_images(repositoryName=f"{NAME}-notebook")["imageDetails"]
+    assert {each.partition("-")[0] for each in image["imageTags"]} == {tag.partition("-")[0], "source"}
+    assert tag in image["imageTags"]
 
 
 def test_host_open_starts_the_host_and_forwards_a_port(stack: Stack):

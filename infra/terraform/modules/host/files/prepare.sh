@@ -24,18 +24,18 @@ token=/srv/explorer/token
 chown "$user" "$token"
 chmod 0400 "$token"
 
-# The newest image. After the first apply there is none yet: systemd tries again.
-tag=$(aws ecr describe-images --repository-name "${REPOSITORY#*/}" --filter tagStatus=TAGGED \
-    --query 'sort_by(imageDetails, &imagePushedAt)[-1].imageTags[0]' --output text)
-if [ -z "$tag" ] || [ "$tag" = None ]; then
-    echo "there is no image in $REPOSITORY yet: make up pushes it" >&2
+# The image that make up named last: what was pushed last may be a colleague's, for another Python, or older. After the
+# first apply none is named yet: systemd tries again.
+parameter=${CONFIG_PARAMETER%/*}/notebook-image
+tag=$(aws ssm get-parameter --name "$parameter" --query Parameter.Value --output text) || {
+    echo "no image is named in $parameter yet: make up pushes one and names it" >&2
     exit 1
-fi
+}
 aws ecr get-login-password | docker login --username AWS --password-stdin "${REPOSITORY%%/*}"
 docker pull --quiet "$REPOSITORY:$tag"
 docker tag "$REPOSITORY:$tag" explorer-notebook
 # The disk has room for a few. One that is in use stays until the next start.
-docker images --filter before=explorer-notebook --format '{{.Repository}}:{{.Tag}}' "$REPOSITORY" \
+docker images --format '{{.Repository}}:{{.Tag}}' "$REPOSITORY" | grep -vxF "$REPOSITORY:$tag" \
     | xargs --no-run-if-empty docker rmi || true
 
 # Only now does an address with the token lead anywhere. From a file, since arguments are everybody's to read. Whoever
