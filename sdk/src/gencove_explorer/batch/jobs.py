@@ -21,7 +21,7 @@ _UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 
 class Jobs:
-    """The jobs of a queue; ids that were found are remembered."""
+    """The jobs of the queues; ids that were found are remembered."""
 
     def __init__(self, aws: Aws, sleep: Callable[[float], object] = time.sleep) -> None:
         self._aws = aws
@@ -65,9 +65,10 @@ class Jobs:
         """Round -> id of its job, of those rounds of one analysis that Batch knows."""
         records = list(records)
         unknown = [each for each in records if (each.id, each.round) not in self._ids]
-        if unknown:
-            for round, job in self._find(unknown[0].id, unknown[0].place).items():
-                self._ids.setdefault((unknown[0].id, round), job)
+        # A retry may run on another queue, and ListJobs looks into one.
+        for analysis, queue in dict.fromkeys((each.id, each.place) for each in unknown):
+            for round, job in self._find(analysis, queue).items():
+                self._ids.setdefault((analysis, round), job)
         return {
             each.round: self._ids[each.id, each.round]
             for each in records
