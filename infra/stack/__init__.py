@@ -5,6 +5,7 @@ up, down    their steps, each of which may be repeated
 host        starting the notebook host and reaching it
 terraform   what is asked of Terraform
 aws         what is asked of AWS besides
+bucket      of the state: closed, encrypted, versioned
 registry    emptying a repository of images
 steps       how steps are told of, and how they fail
 """

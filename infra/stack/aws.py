@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from stack.bucket import secure
 from stack.steps import StepFailed
 
 _STALE = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired")
@@ -20,8 +21,8 @@ class Account:
             self._session = Session(region_name=region)
             self.number = str(self.client("sts").get_caller_identity()["Account"])
 
-    def client(self, service: str) -> Any:
-        return self._session.client(service)
+    def client(self, service: str, **options: Any) -> Any:
+        return self._session.client(service, **options)
 
     def has_bucket(self, name: str) -> bool:
         """Whether a bucket is there and ours. Raises StepFailed where it is somebody else's."""
@@ -41,20 +42,16 @@ class Account:
             )
         return True
 
-    def make_state_bucket(self, name: str) -> None:
-        """A bucket for Terraform's state: versioned, encrypted, closed. Repeating it changes nothing."""
+    def make_state_bucket(self, name: str, stack: str) -> None:
+        """A bucket for the state of a stack; one that is there is brought up to the standard."""
         s3 = self.client("s3")
         if not self.has_bucket(name):
             # us-east-1 is the region that must not be named (CreateBucket's documentation).
             place = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
             with told_of(f"making the bucket {name}"):
                 s3.create_bucket(Bucket=name, **(place if self.region != "us-east-1" else {}))
-        every = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
         with told_of(f"closing the bucket {name}"):
-            s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(every, True))
-            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-            s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+            secure(s3, name, stack=stack, partition=self._session.get_partition_for_region(self.region))
 
     def keys(self, bucket: str) -> Iterator[str]:
         """Keys of a bucket's objects, in their order."""

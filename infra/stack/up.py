@@ -31,7 +31,7 @@ def up(name: str, region: str, *, yes: bool) -> None:
 
     steps.begin("a bucket for Terraform's state")
     bucket = state_bucket(name, account)
-    account.make_state_bucket(bucket)
+    account.make_state_bucket(bucket, name)
     click.echo(bucket)
 
     steps.begin("Terraform: init")
