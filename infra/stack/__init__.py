@@ -7,5 +7,6 @@ terraform   what is asked of Terraform
 aws         what is asked of AWS besides
 bucket      of the state: closed, encrypted, versioned
 registry    emptying a repository of images
+quotas      whether EC2 lets the stack have its machines
 steps       how steps are told of, and how they fail
 """

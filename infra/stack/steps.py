@@ -37,20 +37,29 @@ def run(
     *,
     quiet: bool = False,
     variables: Mapping[str, str] | None = None,
+    typed: str | None = None,
 ) -> str:
-    """Run a program in the repository, its output passed on, or returned if ``quiet``.
+    """Run a program in the repository, ``typed`` to it. Its output is passed on, or returned if ``quiet``.
 
     Raises StepFailed, with its errors if those were not seen, and ``why``: what to do.
     """
     kept = subprocess.PIPE if quiet else None
     name = " ".join(str(each) for each in command[:3])
     interrupts: list[int] = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=kept, stderr=kept, text=True, env=variables) as child:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=None if typed is None else subprocess.PIPE,
+        stdout=kept,
+        stderr=kept,
+        text=True,
+        env=variables,
+    ) as child:
         # A Ctrl-C reaches the child too. Terraform then ends what it has begun and writes its state: it must
         # not be killed meanwhile, as subprocess does to a child of whoever is interrupted.
         before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
         try:
-            out, err = child.communicate()
+            out, err = child.communicate(typed)
         finally:
             signal.signal(signal.SIGINT, before)
     if interrupts:

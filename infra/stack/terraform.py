@@ -61,6 +61,13 @@ class Terraform:
         found = json.loads(self._run("output", "-json", quiet=True))
         return {name: each["value"] for name, each in found.items()}
 
+    def variables(self, *names: str) -> dict[str, Any]:
+        """Variable -> the value that an apply would take, from a file, the environment or its default."""
+        asked = ", ".join(f"{each} = var.{each}" for each in names)
+        # The answer is a string of Terraform's, with JSON in it.
+        said = self._run("console", *self._named, quiet=True, typed=f"jsonencode({{{asked}}})\n")
+        return dict(json.loads(json.loads(said)))
+
     def made(self, module: str, kind: str, attribute: str) -> list[str]:
         """An attribute of all resources of a kind that the state has in one of our modules."""
         state = json.loads(self._run("show", "-json", quiet=True))
@@ -71,13 +78,15 @@ class Terraform:
             if each["type"] == kind and re.match(rf"module\.{module}[.\[]", each["address"])
         ]
 
-    def _run(self, *arguments: str, quiet: bool = False) -> str:
-        plain = [] if sys.stdout.isatty() else ["-no-color"]
+    def _run(self, *arguments: str, quiet: bool = False, typed: str | None = None) -> str:
+        # The console has no such option, and no colours.
+        plain = [] if sys.stdout.isatty() or typed is not None else ["-no-color"]
         return run(
             ["terraform", f"-chdir={FOLDER}", *arguments[:1], *plain, *arguments[1:]],
             _AGAIN,
             quiet=quiet,
             variables=self._variables,
+            typed=typed,
         )
 
 

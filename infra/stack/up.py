@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -9,11 +10,16 @@ from explorer_runner.payload import python_minor
 from gencove_explorer.batch.images import default_tag
 from stack.aws import Account, told_of
 from stack.host import name_image
+from stack.quotas import find_low
 from stack.steps import ROOT, StepFailed, Steps, need, run
 from stack.terraform import Terraform
 
 EXPLORER = str(ROOT / ".venv" / "bin" / "explorer")
 _HELLO_SECONDS = 1800
+_STILL_UPDATING = (
+    "Batch still waits for jobs on old machines, longer than Terraform does: give the same command again, or "
+    "wait until the queue is empty (docs/operations.md, New machines)."
+)
 
 
 def up(name: str, region: str, *, yes: bool) -> None:
@@ -36,8 +42,14 @@ def up(name: str, region: str, *, yes: bool) -> None:
 
     steps.begin("Terraform: init")
     terraform.init(bucket)
+    _warn_of_quotas(account, terraform.variables("max_vcpus", "spot"))
     steps.begin("Terraform: apply")
-    terraform.apply(yes=yes)
+    try:
+        terraform.apply(yes=yes)
+    except StepFailed as failure:
+        if is_updating(account.client("batch"), f"{name}-jobs"):
+            raise StepFailed(f"{failure}\n{_STILL_UPDATING}") from failure
+        raise
     outputs = terraform.outputs()
 
     steps.begin("images, built and pushed")
@@ -58,6 +70,30 @@ def up(name: str, region: str, *, yes: bool) -> None:
     click.echo("\nAll of it runs. explorer.toml in this folder points explorer at it.")
     if outputs.get("host"):
         click.echo("make host-open opens the notebook host's JupyterLab.")
+
+
+def _warn_of_quotas(account: Account, variables: dict[str, Any]) -> None:
+    from botocore.config import Config
+
+    # Where there is no way to the service, that must not take minutes.
+    hasty = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+    quotas = account.client("service-quotas", config=hasty)
+    low = find_low(quotas, account.region, max_vcpus=variables["max_vcpus"], spot=variables["spot"])
+    if low:
+        click.secho(low, fg="yellow")
+
+
+def is_updating(batch: Any, queue: str) -> bool:
+    """Whether Batch renews machines of a queue, by its client: jobs on the old ones end first."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        queues = batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+        used = [each["computeEnvironment"] for found in queues for each in found["computeEnvironmentOrder"]]
+        described = batch.describe_compute_environments(computeEnvironments=used) if used else {}
+    except (BotoCoreError, ClientError):
+        return False  # what has failed says why itself
+    return any(each["status"] == "UPDATING" for each in described.get("computeEnvironments", []))
 
 
 def _forget_settings() -> None:

@@ -1,10 +1,16 @@
-"""What make up asks of an account: the state's bucket."""
+"""What make up asks of an account: the state's bucket, quotas, whether Batch renews machines."""
 
 import json
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from stack.bucket import secure
+from stack.quotas import find_low
+from stack.up import is_updating
 
 
 def test_the_states_bucket_is_closed_however_it_was_made(make_bucket: Callable[[str], str]):
@@ -38,3 +44,79 @@ def test_a_bucket_without_tags_gets_one(make_bucket: Callable[[str], str]):
     with closing(boto3.client("s3")) as s3:
         secure(s3, bucket, stack="demo")
         assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "explorer:stack", "Value": "demo"}]
+
+
+class Quotas:
+    """The client of Service Quotas: code -> value, or what is raised."""
+
+    def __init__(self, answers: dict[str, float | Exception]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def get_service_quota(self, **asked: str) -> dict[str, Any]:
+        assert asked["ServiceCode"] == "ec2"
+        self.asked.append(asked["QuotaCode"])
+        answer = self.answers[asked["QuotaCode"]]
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Quota": {"Value": answer}}
+
+
+SPOT, ON_DEMAND = "L-34B43A08", "L-1216C47A"
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetServiceQuota")
+SILENT = EndpointConnectionError(endpoint_url="https://servicequotas.eu-central-1.amazonaws.com")
+
+
+def test_quotas_that_are_too_low_are_told_with_what_asks_for_more():
+    said = find_low(Quotas({SPOT: 5.0, ON_DEMAND: 5.0}), "eu-central-1", max_vcpus=256, spot=True)
+    assert "5 of Spot, 5 of On-Demand CPUs in eu-central-1, and max_vcpus is 256" in said
+    asked = "aws service-quotas request-service-quota-increase --region eu-central-1 --service-code ec2"
+    assert f"{asked} --quota-code {SPOT} --desired-value 456" in said
+    assert f"{asked} --quota-code {ON_DEMAND} --desired-value 456" in said
+    one = find_low(Quotas({SPOT: 256.0, ON_DEMAND: 64.0}), "eu-central-1", max_vcpus=256, spot=True)
+    assert SPOT not in one
+    assert ON_DEMAND in one
+
+
+@pytest.mark.parametrize("answer", [256.0, DENIED, SILENT])
+def test_nothing_is_said_of_quotas_that_suffice_or_are_not_told(answer: float | Exception):
+    assert find_low(Quotas({SPOT: answer, ON_DEMAND: answer}), "eu-central-1", max_vcpus=256, spot=True) == ""
+
+
+def test_without_spot_its_quota_is_nobodys_affair():
+    quotas = Quotas({ON_DEMAND: 1000.0})
+    assert find_low(quotas, "eu-central-1", max_vcpus=256, spot=False) == ""
+    assert quotas.asked == [ON_DEMAND]
+
+
+class Batch:
+    """Batch's client: status of each environment, those of a queue first."""
+
+    def __init__(self, *statuses: str, queue: str = "demo-jobs") -> None:
+        self.statuses = {f"arn:{number}": status for number, status in enumerate(statuses)}
+        self.queue = queue
+
+    def describe_job_queues(self, **asked: Any) -> dict[str, Any]:
+        order = [{"order": 1, "computeEnvironment": each} for each in self.statuses]
+        found = [{"computeEnvironmentOrder": order}] if asked["jobQueues"] == [self.queue] else []
+        return {"jobQueues": found}
+
+    def describe_compute_environments(self, **asked: Any) -> dict[str, Any]:
+        assert asked["computeEnvironments"], "all of the account"
+        return {
+            "computeEnvironments": [{"status": self.statuses[each]} for each in asked["computeEnvironments"]]
+        }
+
+
+def test_an_environment_that_is_being_renewed_is_noticed():
+    assert is_updating(Batch("VALID", "UPDATING"), "demo-jobs")
+    assert not is_updating(Batch("VALID", "INVALID"), "demo-jobs")
+    assert not is_updating(Batch("UPDATING", queue="another-jobs"), "demo-jobs")
+
+
+def test_whether_it_is_is_not_worth_another_failure():
+    class Denied(Batch):
+        def describe_job_queues(self, **asked: Any) -> dict[str, Any]:
+            raise DENIED
+
+    assert not is_updating(Denied("UPDATING"), "demo-jobs")
