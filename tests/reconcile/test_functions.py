@@ -120,6 +120,16 @@ def test_what_is_a_change(old: str, new: str):
     assert not same_code(source(), source(FILE.replace(old, new)))
 
 
+@pytest.mark.parametrize(
+    "star",
+    ["from math import *", "FAST = True\nif FAST:\n    from math import *\nelse:\n    from cmath import *"],
+)
+def test_a_star_import_is_taken_along(star: str):
+    text = f"{star}\nOTHER = 1\ndef work(ac):\n    return sqrt(4)\n"
+    assert "OTHER" not in source(text)
+    assert SourceFile(Path("f.py"), text).function("work").load()(None) == 2
+
+
 def test_names_in_shell_commands_belong_to_it():
     text = source("FOLDER = 'x'\nOTHER = 1\ndef work(ac):\n    !ls {FOLDER}\n", path="f.ipy")
     assert "FOLDER = 'x'" in text

@@ -190,6 +190,13 @@ def test_an_input_that_is_an_output_of_another(study: Repository):
     assert study.plan(select=["look"]) == {"hits": "supersede", "look": "wait"}
 
 
+def test_names_of_a_star_import_are_there_in_the_job(study: Repository):
+    study.write("star.py", "from math import *\ndef work(ac):\n    ac.output.value('root', sqrt(ac.input))\n")
+    study.write("star.yaml", "version: 1\nname: star\nfunction: star.py:work\ninput: 4\n")
+    study.reconcile(wait=True, select=["star"])
+    assert JobManager().get_analysis(manifest="star").get_output().value("root") == 2
+
+
 def test_inputs_are_compared_by_content(study: Repository):
     study.write("rows.csv", "x,y\n1,a\n2,b\n")
     study.write("reads/NO.txt", "ACGT")

@@ -16,7 +16,7 @@ from typing import Any
 
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.magics import names_in_text
-from gencove_explorer.manifests.syntax import DEFINITIONS, IMPORTS, bound
+from gencove_explorer.manifests.syntax import DEFINITIONS, IMPORTS, STAR, bound
 
 
 class SourceError(ExplorerError):
@@ -127,7 +127,7 @@ class SourceFile:
             )
             raise SourceError(f"has no function {name!r}; it has: {', '.join(there) or 'none'}")
         chosen: set[int] = set()
-        wanted, seen = [name], {name}
+        wanted, seen = [name, STAR], {name, STAR}  # whatever a star import brings, it may be among that
         while wanted:
             current = wanted.pop()
             for place, each in enumerate(self.statements):

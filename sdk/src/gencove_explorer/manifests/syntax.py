@@ -4,6 +4,8 @@ import ast
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
+STAR = "*"
+"""What ``from math import *`` binds, as far as the text tells."""
 
 
 def same_code(one: str, other: str) -> bool:
