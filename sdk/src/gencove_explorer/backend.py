@@ -73,6 +73,10 @@ class Backend:
             self._executors[name] = self.executor if name == self.settings.executor else self._open(name)
         return self._executors[name]
 
+    def executor_of(self, store: Store) -> Executor:
+        """The executor that can run what lies in a store: Batch reads no folder of this machine."""
+        return self.executor if store.uri == self.store.uri else self.executor_named("local")
+
     def _open(self, name: str) -> Executor:
         if name == "foreground":
             from gencove_explorer.foreground import ForegroundExecutor
@@ -83,7 +87,10 @@ class Backend:
         raise ConfigError(f"the analysis was submitted to {name!r}, which this version does not have")
 
     def submit(self, draft: Draft, confirm: Callable[[], None] = lambda: None) -> StoredAnalysis:
-        """Write a draft to the store and hand it to the executor; ``confirm`` is asked in between."""
+        """Write a draft to the store and hand it to the executor.
+
+        ``confirm`` is asked in between; it raises AlreadyExists if somebody else has taken the id over.
+        """
         return self._commit(draft, self.store, self.executor, confirm)
 
     def submit_foreground(self, draft: Draft) -> StoredAnalysis:
@@ -112,6 +119,7 @@ class Backend:
         except AlreadyExists:
             raise  # somebody else submits it under this id
         except ExplorerError:
+            confirm()  # what somebody else has taken over meanwhile stays
             # Nobody will run it, and nobody knows its id.
             store.delete(index_key(parse_id(draft.id).date, draft.id))
             store.delete_tree(analysis_prefix(draft.id))

@@ -10,12 +10,13 @@ from explorer_runner.payload import Payload
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.drafts import check_definition
+from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.functions import check_function
 from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import RoundRecord
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.stored import StoredAnalysis, find
 from gencove_explorer.submission import Parts, check_python, describe, stored_parts, write_round
 
 _log = get_logger(__name__)
@@ -32,13 +33,12 @@ def retry_failed(
     if function is not None:
         check_function(function, stored.record.name)
     backend = backend or Backend()
-    for ref in stored.record.depends_on:
-        retry_failed(backend.find(ref.id), None, None, backend)
-    observed = stored.observe()
-    failed = observed.indices(FAILED)
+    failed = stored.observe().indices(FAILED)
     if not failed:
         return 0
-    executor = backend.executor
+    for dependency in _dependencies(stored, backend):
+        retry_failed(dependency, None, None, backend)
+    executor = backend.executor_of(stored.store)
     number = max(each.round for each in stored.rounds) + 1
     for record, indices in _by_round(stored.rounds, failed):
         wanted = executor.fit(definition or record.job_definition)
@@ -76,6 +76,20 @@ def retry_failed(
     jobs = "1 failed job" if len(failed) == 1 else f"{len(failed):,} failed jobs"
     _log.info("%s: running %s again", stored.id, jobs)
     return len(failed)
+
+
+def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalysis]:
+    """What it depends on, which lies where it does. Raises DependencyError for what was deleted."""
+    found = []
+    for ref in stored.record.depends_on:
+        try:
+            found.append(backend.open(stored.store, find(stored.store, ref.id)))
+        except NoSuchAnalysis as error:
+            raise DependencyError(
+                f"{stored.id} cannot be run again: {ref.name} ({ref.id}), which it depends on, was deleted. "
+                f"Submit both anew: run() of {stored.record.name}, with depends_on=[...]"
+            ) from error
+    return found
 
 
 def _by_round(rounds: list[RoundRecord], indices: list[int]) -> list[tuple[RoundRecord, list[int]]]:

@@ -1,0 +1,44 @@
+"""retry_failed(): where jobs run again, and what it needs of their dependencies."""
+
+from pathlib import Path
+
+import pytest
+from support import WAIT
+
+from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.errors import DependencyError, JobFailed
+
+SMALL = JobDefinition(cpu=1, memory_mb=300)
+
+
+def bad(ac):
+    raise ValueError("no")
+
+
+def good(ac):
+    ac.output.value("x", 1)
+
+
+def test_what_run_local_left_runs_again_on_this_machine(home: Path):
+    an = Analysis(function=bad, job_definition=SMALL)
+    with pytest.raises(JobFailed):
+        an.run_local()
+    assert an.retry_failed(function=good) == 1
+    an.wait_done(timeout=WAIT)
+    assert an.values("x") == [1]
+    assert [each.executor for each in an._submitted().rounds] == ["foreground", "local"]
+
+
+def test_a_dependency_that_was_deleted_matters_only_to_what_failed(home: Path):
+    first = Analysis(function=good, name="first", job_definition=SMALL)
+    fine = Analysis(function=good, name="fine", depends_on=[first], job_definition=SMALL)
+    broken = Analysis(function=bad, name="broken", depends_on=[first], job_definition=SMALL)
+    for each in (fine, broken):
+        each.run()
+    for each in (fine, broken):
+        each.wait_done(timeout=WAIT)
+    deleted = first.id
+    first.delete()
+    assert fine.retry_failed() == 0
+    with pytest.raises(DependencyError, match=rf"first \({deleted}\), .* was deleted.*anew"):
+        broken.retry_failed()
