@@ -19,15 +19,20 @@ import psutil
 
 from explorer_runner.errors import AlreadyExists, ExplorerError
 from explorer_runner.stores import Store
-from gencove_explorer.errors import ExecutorError
 from gencove_explorer.log import get_logger
 
 CLAIM_SECONDS = 180.0
 """Longer than the pauses of a throttled SubmitJob, and than AWS takes to list a job that it accepted."""
 RENEW_SECONDS = 60.0
 _POLL_SECONDS = 0.5
+_SAME_START_SECONDS = 2.0
+"""Linux tells when a process began from the time of boot, which moves as the clock is set."""
 
 _log = get_logger(__name__)
+
+
+class ClaimLost(AlreadyExists):
+    """Somebody else has taken over a submission, and sees to it: nothing of it is to be deleted."""
 
 
 @dataclass
@@ -40,14 +45,14 @@ class Claim:
     taken: float
 
     def confirm(self) -> None:
-        """Make sure that it still holds; renewed if it is old. Raises ExecutorError if it was lost."""
+        """Make sure that it still holds; renewed if it is old. Raises ClaimLost."""
         if self.claims.clock() - self.taken < RENEW_SECONDS:
             return
         try:
             self.claims.write(self.prefix, self.number + 1)
         except AlreadyExists:
-            raise ExecutorError(
-                f"{self.prefix} took so long that somebody else has taken it over: reconcile again"
+            raise ClaimLost(
+                f"the submission took so long that somebody else has taken {self.prefix} over"
             ) from None
         self.number, self.taken = self.number + 1, self.claims.clock()
 
@@ -119,6 +124,7 @@ class Claims:
         if holder["host"] != platform.node():
             return False
         try:
-            return bool(psutil.Process(holder["pid"]).create_time() != holder["started"])
+            moved = abs(psutil.Process(holder["pid"]).create_time() - holder["started"])
+            return bool(moved > _SAME_START_SECONDS)
         except psutil.NoSuchProcess:
             return True

@@ -1,5 +1,7 @@
 """Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone."""
 
+from collections.abc import Callable
+
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import analysis_prefix, payload_key
 from explorer_runner.payload import load
@@ -7,7 +9,7 @@ from gencove_explorer.backend import Backend
 from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.log import get_logger
 from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
-from gencove_explorer.reconcile.claims import Claim, Claims
+from gencove_explorer.reconcile.claims import Claim, ClaimLost, Claims
 from gencove_explorer.reconcile.observing import look
 from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.preparing import Preparing
@@ -30,11 +32,20 @@ class Converging:
         """Carry out what a plan's rows say of this revision, dependencies first; then stop what is to end."""
         for row in plan.rows:
             if row.action in STARTS or row.action == RESUME:
-                self._submit(row.name)
+                self._insist(self._submit, row.name)
             elif row.action == RETRY:
-                self._retry(row.name)
+                self._insist(self._retry, row.name)
         for analysis_id, name in self._revision.leaving.items():
             self._stop(name, analysis_id)
+
+    def _insist(self, step: Callable[[str], None], name: str) -> None:
+        """Take a step; if somebody else takes it over meanwhile, see to it that they end it, or do it."""
+        while True:
+            try:
+                return step(name)
+            except ClaimLost as lost:
+                _log.info("%s: %s", name, lost)
+                self._preparing.forget(name)
 
     def _submit(self, name: str) -> None:
         entry = self._revision.entries[name]

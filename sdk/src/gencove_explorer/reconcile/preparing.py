@@ -39,6 +39,10 @@ class Preparing:
                 raise type(error)(f"{self._manifests[name].file}: {error}") from error
         return self._drafts[name]
 
+    def forget(self, name: str) -> None:
+        """Prepare this one anew when it is asked for: a draft can be submitted once."""
+        self._drafts.pop(name, None)
+
     def discard(self) -> None:
         """Remove the files of drafts that nobody submitted."""
         for draft in self._drafts.values():

@@ -1,0 +1,72 @@
+"""Of two reconciles that are at one submission, one submits, and nobody takes away what the other did."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from reconcile_support import Repository, actions
+
+from explorer_runner.stores.folder import FolderStore
+from gencove_explorer.backend import Backend
+from gencove_explorer.job_manager import JobManager
+from gencove_explorer.reconcile.claims import Claims
+
+BOTH = {"first": "unchanged", "second": "unchanged"}
+
+
+class Interrupted:
+    """A store, during whose first creation of an object of some name something else happens."""
+
+    def __init__(self, of: Any, end: str, event: Callable[[], object]) -> None:
+        self._of, self._end, self._events = of, end, [event]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._of, name)
+
+    def create(self, key: str, data: bytes) -> None:
+        self._of.create(key, data)
+        if key.endswith(self._end) and self._events:
+            self._events.pop()()
+
+
+def interrupted(end: str, event: Callable[[], object]) -> Backend:
+    backend = Backend()
+    backend.store = Interrupted(backend.store, end, event)
+    return backend
+
+
+def test_who_loses_a_claim_leaves_what_the_winner_submitted(study: Repository):
+    late = [0.0]
+
+    def clock() -> float:
+        return time.time() + late[0]
+
+    def winner() -> None:
+        late[0] += 600  # as if the first one's laptop had slept
+        assert actions(study.reconciler(clock=clock).reconcile()) == {"first": "resume", "second": "resume"}
+
+    loser = study.reconciler(interrupted("/rounds/0.json", winner), clock=clock)
+    assert actions(loser.reconcile()) == {"first": "submit", "second": "submit"}
+    study.reconciler().wait()
+    assert study.plan() == BOTH
+    assert len(JobManager().list_jobs()) == 2
+    assert JobManager().get_analysis(manifest="second").get_output().value("total") == 30
+
+
+def test_a_living_holder_is_waited_for_though_the_clock_was_set(tmp_path: Path):
+    claims = Claims(FolderStore(str(tmp_path)), "study", sleep=lambda seconds: None)
+    claims.take("x", 0, lambda: False)
+    path = tmp_path / "claims/study/x.0/1.json"
+    holder = json.loads(path.read_text())
+
+    def is_waited_for(started: float) -> bool:
+        path.write_text(json.dumps({**holder, "started": started}))
+        looks = iter([False, True])
+        return claims.take("x", 0, lambda: next(looks)) is None
+
+    began = psutil.Process().create_time()
+    assert is_waited_for(began - 0.01)
+    assert not is_waited_for(began - 60)  # another process had this number
