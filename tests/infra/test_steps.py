@@ -35,6 +35,7 @@ def test_a_program_that_fails_is_named_with_what_to_do():
     with pytest.raises(StepFailed, match=r"(?s)ended with exit code 3\nno such thing\nMend it"):
         run(["sh", "-c", "echo no such thing >&2; exit 3"], "Mend it", quiet=True)
     assert run(["pwd"], "", quiet=True) == f"{ROOT}\n"
+    assert run(["cat"], "", quiet=True, typed="said\n") == "said\n"
     with pytest.raises(StepFailed, match="nobody-has-this is not installed: from its makers"):
         need("nobody-has-this", "from its makers")
 
