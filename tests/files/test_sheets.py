@@ -51,6 +51,34 @@ def test_other_forms(tmp_path: Path):
     assert read_samples(sheet(tmp_path, "id\n")) == []
 
 
+def test_a_line_of_json_is_a_sample_as_python_writes_it(tmp_path: Path):
+    line = '{"id": "a", "metadata": {"k": 1, "id": "x", "files.y": 2}, "plate": "007", "files": {}}\n'
+    [sample] = read_samples(sheet(tmp_path, line, "s.jsonl"))
+    assert sample == Sample(id="a", metadata={"k": 1, "id": "x", "files.y": 2, "plate": "007"})
+    [sample] = read_samples(sheet(tmp_path, "id,metadata,files\na,x,y\n"))  # cells of a table hold text
+    assert sample.metadata == {"metadata": "x", "files": "y"}
+
+
+def test_relative_addresses_start_at_the_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "study" / "elsewhere").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    text = "id,files.a,files.b,files.c,files.d\ns,reads/a.txt,/data/b.txt,s3://b/c.txt,~/d.txt\n"
+    sheet(tmp_path / "study", text, "s.csv")
+    lines = '{"id": "s", "files": {"a": "reads/a.txt"}}\n'
+    sheet(tmp_path / "study", lines, "s.jsonl")
+    wanted = {
+        "a": str(tmp_path / "study/reads/a.txt"),
+        "b": "/data/b.txt",
+        "c": "s3://b/c.txt",
+        "d": str(tmp_path / "home/d.txt"),
+    }
+    assert read_samples("study/s.csv")[0].files == wanted
+    assert read_samples("study/s.jsonl")[0].files == {"a": wanted["a"]}
+    monkeypatch.chdir(tmp_path / "study" / "elsewhere")
+    assert read_samples("../s.csv")[0].files == wanted
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -58,6 +86,10 @@ def test_other_forms(tmp_path: Path):
         ("missing.csv", None, "cannot be read"),
         ("s.csv", "", "line 1: use one heading"),
         ("s.csv", "name,x\na,1\n", "line 2: the sample has no id"),
+        ("s.csv", "ID,sample\na,1\n", "line 2: .* no id: a column 'id' is needed; found 'ID', 'sample'$"),
+        ("s.csv", "id;age\na;1\n", "no id: .* found 'id;age' .*parts cells by commas, .tsv by tabs"),
+        ("s.jsonl", '{"name": "a", "x": 1}\n', "a column 'id' is needed; found 'name', 'x'"),
+        ("s.jsonl", "{}\n", "found nothing"),
         ("s.csv", "id,x,x\na,1,2\n", "one heading a column"),
         ("s.csv", "id,x\na,1\nb\n", "line 3: 1 cells, the headings are 2"),
         ("s.csv", "id,x\n,1\n", "line 2: the sample has no id"),
@@ -66,6 +98,14 @@ def test_other_forms(tmp_path: Path):
         ("s.jsonl", '{"id": "a"}\n{', "line 2: this is not JSON"),
         ("s.jsonl", "[1]\n", "line 1: use an object"),
         ("s.jsonl", '{"id": 3}\n', "no id"),
+        ("s.jsonl", '{"id": "a", "files": "b"}\n', "files is an object"),
+        ("s.jsonl", '{"id": "a", "metadata": "b"}\n', "metadata is an object"),
+        ("s.jsonl", '{"id": "a", "x": 1, "metadata": {"x": 2}}\n', "sample a has 'x' twice"),
+        (
+            "s.jsonl",
+            '{"id": "a", "files.x": "s3://b/k", "files": {"x": "s3://b/l"}}\n',
+            "has 'files.x' twice",
+        ),
         ("s.jsonl", '{"id": "a", "files": {"bam": 3}}\n', "the file 'bam' of sample a is no address"),
     ],
 )

@@ -9,7 +9,7 @@ from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, J
 from gencove_explorer.errors import ManifestError, SubmissionError
 from gencove_explorer.manifests.documents import read_document
 from gencove_explorer.manifests.models import check_document
-from gencove_explorer.models import File, Sample
+from gencove_explorer.models import File, Sample, read_samples
 
 NOTEBOOK = """
 import math as m
@@ -101,6 +101,15 @@ def test_inputs_come_back_as_they_were(study: Repository, given: object, files: 
     assert sorted(each.name for each in path.parent.iterdir()) == sorted([*files, "given.py", "given.yaml"])
     back = Analysis.from_manifest(path).input
     assert back == ([given] if isinstance(given, File) else given)
+
+
+def test_a_sheet_is_the_same_in_a_manifest_and_in_a_notebook(study: Repository):
+    study.write("sheets/reads/a.txt", "ACGT")
+    study.write("sheets/s.csv", "id,age,files.reads\na,3,reads/a.txt\n")
+    study.replace("first.yaml", "[1, 2]", "{file: sheets/s.csv}")
+    given = Analysis.from_manifest("manifests/first.yaml").input
+    assert given == read_samples("manifests/sheets/s.csv")
+    assert given[0].file("reads").as_local().read_text() == "ACGT"
 
 
 def test_shell_commands_are_written_as_ipy(study: Repository):

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ def read_samples(path: str | Path) -> list[Sample]:
     """The samples of a sheet: ``.csv``, ``.tsv`` or ``.jsonl``, UTF-8, one sample a line.
 
     Column ``id`` is required, ``client_id`` is known, ``files.<name>`` holds a file's address, and
-    every other column is metadata. A CSV column is of whole numbers, numbers or truth values if all its
-    cells are (missing ones apart), else it is text; ids are always text. Raises SheetError with the line.
+    every other column is metadata. An address that is a relative path starts at the sheet's folder. A CSV
+    column is of whole numbers, numbers or truth values if all its cells are (missing ones apart), else it
+    is text; ids are always text. A line of JSON may also hold ``files`` and ``metadata`` as the objects
+    that ``Sample`` has. Raises SheetError with the line.
     """
     path = Path(path)
     rows = _rows(path)
@@ -67,21 +70,49 @@ def _samples(path: Path, rows: list[tuple[int, Any]]) -> list[Sample]:
 
 
 def _sample(path: Path, line: int, row: Any) -> Sample:
+    where = f"{path}, line {line}"
     if not isinstance(row, dict):
-        raise SheetError(f'{path}, line {line}: use an object, {{"id": ...}}')
+        raise SheetError(f'{where}: use an object, {{"id": ...}}')
     name = row.get("id")
     if not isinstance(name, str) or not name:
-        raise SheetError(f"{path}, line {line}: the sample has no id (column 'id', text)")
-    files = {key[len(FILES) :]: value for key, value in row.items() if key.startswith(FILES) and value}
-    wrong = next((key for key, value in files.items() if not isinstance(value, str)), None)
+        raise SheetError(f"{where}: the sample has no id: {_no_id(row)}")
+    columns = {key: value for key, value in row.items() if key not in ("id", "client_id")}
+    files, metadata = _objects(columns, where) if path.suffix.lower() == _LINES else ({}, {})
+    for key, value in columns.items():
+        part, called = (files, key[len(FILES) :]) if key.startswith(FILES) else (metadata, key)
+        if called in part:
+            raise SheetError(f"{where}: sample {name} has {key!r} twice: in an object, and beside it")
+        part[called] = value
+    files = {called: uri for called, uri in files.items() if uri}
+    wrong = next((called for called, uri in files.items() if not isinstance(uri, str)), None)
     if wrong is not None:
-        raise SheetError(f"{path}, line {line}: the file {wrong!r} of sample {name} is no address")
-    rest = {
-        key: value
-        for key, value in row.items()
-        if key not in ("id", "client_id") and not key.startswith(FILES)
-    }
-    return Sample(id=name, client_id=row.get("client_id") or "", metadata=rest, files=files)
+        raise SheetError(f"{where}: the file {wrong!r} of sample {name} is no address")
+    whole = {called: _whole_address(uri, path.parent) for called, uri in files.items()}
+    return Sample(id=name, client_id=row.get("client_id") or "", metadata=metadata, files=whole)
+
+
+def _no_id(row: dict[str, Any]) -> str:
+    if "id" in row:
+        return f"'id' holds {row['id']!r}, and is text that tells it from the others"
+    found = ", ".join(map(repr, row)) or "nothing"
+    parted = " (.csv parts cells by commas, .tsv by tabs)" if len(row) == 1 else ""
+    return f"a column 'id' is needed; found {found}{parted}"
+
+
+def _objects(columns: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Takes ``files`` and ``metadata`` out of a line of JSON."""
+    found = []
+    for field in ("files", "metadata"):
+        value = columns.pop(field, {})
+        if not isinstance(value, dict):
+            raise SheetError(f"{where}: {field} is an object of names and what they stand for")
+        found.append(dict(value))
+    return found[0], found[1]
+
+
+def _whole_address(uri: str, folder: Path) -> str:
+    """A path from the sheet's folder: the same file wherever the sheet is read from."""
+    return uri if "://" in uri else os.path.abspath(folder / os.path.expanduser(uri))
 
 
 def _csv(delimiter: str) -> Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]:
@@ -144,12 +175,8 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                 row = json.loads(text)
             except ValueError as error:
                 raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
-            if isinstance(row, dict) and "id" in row:
-                files = row.pop("files", {})
-                if not isinstance(files, dict):
-                    raise SheetError(f"{path}, line {line}: files is an object of names and addresses")
-                row |= {f"{FILES}{name}": uri for name, uri in files.items()}
             yield line, row
 
 
-_READERS = {".csv": _csv(","), ".tsv": _csv("\t"), ".jsonl": _json_lines}
+_LINES = ".jsonl"
+_READERS = {".csv": _csv(","), ".tsv": _csv("\t"), _LINES: _json_lines}

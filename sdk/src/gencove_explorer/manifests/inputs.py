@@ -116,9 +116,8 @@ def _from_file(path: Path, place: Place) -> Input:
         rows = read_table(path)
     except ExplorerError as error:
         raise SubmissionError(str(error).replace(str(path), place.name(path))) from error
-    beside = Place(path.parent, place.root)
     samples = bool(rows) and isinstance(rows[0], Sample)
-    located = [_located(row, beside) if samples else (row, row) for row in rows]
+    located = [_located(row, place) if samples else (row, row) for row in rows]
     if not rows:
         raise SubmissionError(f"{place.name(path)} has no rows: an analysis needs at least one input")
     plain = [each for _, each in located]
@@ -184,7 +183,7 @@ def _address(uri: str, place: Place) -> tuple[str, Any]:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SubmissionError(f"{uri} cannot be read: {error.strerror}") from error
+        raise SubmissionError(f"{place.name(path)} cannot be read: {error.strerror}") from error
     return str(path), {"path": place.name(path), "sha256": digest}
 
 
