@@ -17,6 +17,8 @@ from gencove_explorer.batch.images import Images
 from gencove_explorer.errors import ConfigError, DependencyError, ExecutorError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File
+from gencove_explorer.observe import SUBMISSION_SECONDS
+from gencove_explorer.records import read_closed
 
 
 def double(ac):
@@ -246,7 +248,7 @@ def test_after_batch_forgot_a_job_everything_works(
     assert after.values("x") == [1]
 
 
-def test_a_job_that_batch_lost_is_closed(
+def test_a_job_that_batch_lost_is_closed_once_it_is_run_again(
     cloud_home: Path, cloud: RunningCloud, batch: Any, monkeypatch: pytest.MonkeyPatch
 ):
     an = Analysis(function=slow, input=100)
@@ -255,8 +257,15 @@ def test_a_job_that_batch_lost_is_closed(
     eventually(lambda: jobs_of(batch, an)[0]["status"] == "FAILED")
     cloud.tell("forget", jobId=job)
     assert JobManager().get_analysis(an.id).status()["status"] == "SUBMITTED"  # it may be on its way
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 120)
-    assert "never submitted" in JobManager().get_analysis(an.id).status()["reason"]
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + SUBMISSION_SECONDS)
+    found = JobManager().get_analysis(an.id)
+    assert "never submitted" in found.status()["reason"]
+    store = Backend().store
+    assert read_closed(store, an.id) == {}
+    assert found.retry_failed(function=double) == 1
+    assert list(read_closed(store, an.id)) == [0]
+    found.wait_done(timeout=60)
+    assert found.values("double") == [200]
 
 
 def test_a_job_long_in_runnable_says_why(cloud_home: Path, cloud: RunningCloud, batch: Any):

@@ -1,14 +1,22 @@
 """What looking at AWS Batch finds and writes down, against a stub of its answers that is passed in."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.keys import round_key
 from explorer_runner.stores import open_store
 from gencove_explorer.batch.client import BatchExecutor
-from gencove_explorer.records import RoundRecord, read_closed
+from gencove_explorer.batch.jobs import Jobs, require_open
+from gencove_explorer.observe import SUBMISSION_SECONDS
+from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed, write_index
 from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis
 
 ID = "2026-11-25T080000_work_17eb494f3d5349c88959bace7a6b7873"
 
@@ -78,3 +86,71 @@ def test_a_round_on_another_queue_is_found_by_a_fresh_process(tmp_path: Path):
     assert read_closed(store, ID) == {}
     executor(tmp_path, batch).terminate(store, rounds, None, "x")
     assert batch.ended == ["job-0", "job-1"]
+
+
+class Throttled(Batch):
+    """Refuses so often; what happens meanwhile is passed in."""
+
+    def __init__(self, refusals: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(a=[])
+        self.refusals, self.meanwhile = refusals, meanwhile
+
+    def submit_job(self, **asked: Any) -> dict[str, str]:
+        if self.refusals:
+            self.refusals -= 1
+            self.meanwhile()
+            refusal = {"Error": {"Code": "TooManyRequestsException", "Message": "slow down"}}
+            raise ClientError(refusal, "SubmitJob")
+        self.queues["a"].append(("job-0", 0))
+        return {"jobId": "job-0"}
+
+
+def stored(folder: Path, record: RoundRecord, batch: Batch) -> StoredAnalysis:
+    """An analysis whose submission has written all but its job."""
+    store = open_store(str(folder / "store"))
+    store.create(round_key(ID, record.round), record.to_json())
+    index = IndexRecord(
+        id=ID,
+        name="work",
+        user="me",
+        submitted=record.submitted,
+        jobs=record.jobs,
+        array=True,
+        executor="batch",
+        python="3.11",
+    )
+    write_index(store, index)
+    return StoredAnalysis(store, index, lambda name: executor(folder, batch), str(folder / "downloads"))
+
+
+@pytest.mark.parametrize(("age", "state"), [(61, "SUBMITTED"), (SUBMISSION_SECONDS + 1, "FAILED")])
+def test_a_job_that_comes_late_runs(tmp_path: Path, age: float, state: str):
+    batch = Batch(a=[])
+    an = stored(tmp_path, round_of(0, "a", age=age), batch)
+    found = an.status()
+    assert found["status"] == state
+    assert ("never submitted" in found.get("reason", "")) == (state == "FAILED")
+    assert [group.reason.partition(":")[0] for group in an.failures()] == ["never submitted"] * (
+        state == "FAILED"
+    )
+    assert read_closed(an.store, ID) == {}
+    batch.queues["a"].append(("job-0", 0))
+    assert an.status()["status"] == "RUNNING"
+
+
+def test_after_a_week_a_job_that_is_not_there_was_forgotten_for_good(tmp_path: Path):
+    an = stored(tmp_path, round_of(0, "a", age=7 * 24 * 3600), Batch(a=[]))
+    assert "forgotten" in an.status()["reason"]
+    assert list(read_closed(an.store, ID)) == [0]
+
+
+def test_a_submission_that_was_overtaken_by_a_retry_stops(tmp_path: Path):
+    record = round_of(0, "a", age=100)
+    store = open_store(str(tmp_path / "store"))
+    closed = Closed.of({"never submitted": range(4)})
+    batch = Throttled(2, meanwhile=lambda: write_closed(store, ID, 0, closed))
+    jobs = Jobs(batch, sleep=lambda seconds: None)  # type: ignore[arg-type]
+    with pytest.raises(AlreadyExists, match="somebody has run its jobs again"):
+        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_open(store, record))
+    assert batch.queues["a"] == []
+    assert batch.refusals == 1

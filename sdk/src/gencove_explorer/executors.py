@@ -59,7 +59,8 @@ class Executor(Protocol):
         """``(index -> state, why they wait)`` of jobs that have not ended according to the store.
 
         AWS Batch tells how many jobs of an array are in which state; which of them is exact only for
-        the job that is ``asked`` about.
+        the job that is ``asked`` about. FAILED is what the store has a reason for by then, or what was
+        never submitted; that may still change, so only the one who runs it again writes it down.
         """
         ...
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from explorer_runner.keys import FAILED, SUCCEEDED, OutcomeName
+from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
 from gencove_explorer.records import RoundRecord
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
@@ -16,6 +16,10 @@ NOT_RUN = "NOT_RUN"
 
 NEVER_RAN = ("Dependency failed", "never submitted")
 """How the reasons begin of jobs that failed without having been tried, through no fault of their own."""
+
+SUBMISSION_SECONDS = 180.0
+"""How long the submission of a round may take after its record was written: longer than the pauses of a
+throttled SubmitJob and of what is asked before it, and than AWS takes to list a job that it accepted."""
 
 STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
@@ -38,6 +42,19 @@ class Observed:
 
     def indices(self, *states: str) -> list[int]:
         return [index for index, state in enumerate(self.states) if state in states]
+
+    @property
+    def missing(self) -> list[int]:
+        """Jobs that failed since their executor does not know them: it may yet, so nobody wrote it down."""
+        return [index for index in self.indices(FAILED) if self._ended_by_nothing(index)]
+
+    def why_closed(self, index: int) -> str | None:
+        """Why no further attempt is made at a failed job; None if its own attempts have ended it."""
+        return self.reason if self._ended_by_nothing(index) else self.closed.get(index)
+
+    def _ended_by_nothing(self, index: int) -> bool:
+        ended = index in self.outcomes and self.outcomes[index].status != STOPPED
+        return not ended and index not in self.closed
 
     @property
     def counts(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ from gencove_explorer.functions import check_function
 from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
-from gencove_explorer.records import RoundRecord
+from gencove_explorer.records import Closed, RoundRecord, write_closed
 from gencove_explorer.stored import StoredAnalysis, find
 from gencove_explorer.submission import Parts, check_python, describe, stored_parts, write_round
 
@@ -33,7 +33,8 @@ def retry_failed(
     if function is not None:
         check_function(function, stored.record.name)
     backend = backend or Backend()
-    failed = stored.observe().indices(FAILED)
+    observed = stored.observe()
+    failed = observed.indices(FAILED)
     if not failed:
         return 0
     for dependency in _dependencies(stored, backend):
@@ -64,6 +65,10 @@ def retry_failed(
             round=number,
             indices=indices,
         )
+        missing = sorted(set(indices).intersection(observed.missing))
+        if missing:  # first of all: whoever may still be submitting the old round sees it, and stops
+            reason = observed.reason or "never submitted"
+            write_closed(stored.store, stored.id, record.round, Closed.of({reason: missing}))
         try:
             new = write_round(stored.store, spec, parts, executor.name, executor.place, backend.settings.home)
         except AlreadyExists:

@@ -64,10 +64,8 @@ class StoredAnalysis:
     def observe(self, job_index: int | None = None) -> Observed:
         """The state of every job, as of now; of those that wait only ``job_index`` may be exact."""
         observed = self._look(job_index)
-        if any(
-            each not in observed.closed and each not in observed.outcomes for each in observed.indices(FAILED)
-        ):
-            observed = self._look(job_index)  # the executor has just written down why they failed
+        if observed.missing:
+            observed = self._look(job_index)  # the executor may just have written down why they failed
         return observed
 
     def _look(self, job_index: int | None) -> Observed:
@@ -127,8 +125,10 @@ class StoredAnalysis:
     def reason_of(self, observed: Observed, index: int) -> str | None:
         """Why a job failed, or why it waits."""
         state = observed.states[index]
-        if state == FAILED and (index in observed.closed or index in observed.outcomes):
-            return observed.closed.get(index) or self.outcome(observed, index).reason
+        if state == FAILED and index in observed.outcomes:
+            return observed.why_closed(index) or self.outcome(observed, index).reason
+        if state == FAILED:
+            return observed.why_closed(index)
         return None if state == SUCCEEDED else observed.reason
 
     def _reason(self, observed: Observed) -> str | None:

@@ -18,10 +18,10 @@ from gencove_explorer.batch import definitions, requests, seen
 from gencove_explorer.batch.aws import Aws
 from gencove_explorer.batch.dependencies import Dependencies
 from gencove_explorer.batch.images import Images
-from gencove_explorer.batch.jobs import Jobs
+from gencove_explorer.batch.jobs import Jobs, require_open
 from gencove_explorer.batch.streams import StreamReader
 from gencove_explorer.errors import ConfigError, SubmissionError
-from gencove_explorer.observe import RUNNING, STARTING, SUBMITTED, Observed, settle
+from gencove_explorer.observe import RUNNING, STARTING, SUBMISSION_SECONDS, SUBMITTED, Observed, settle
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.readers import Reader
 from gencove_explorer.records import (
@@ -36,8 +36,6 @@ from gencove_explorer.records import (
 from gencove_explorer.settings import Settings
 
 _MIN_TIMEOUT = 60
-_UNSEEN_SECONDS = 60.0
-"""After so long a job that Batch does not know was never submitted, or was forgotten."""
 _REMEMBERED_SECONDS = 6 * 24 * 3600.0
 
 
@@ -99,7 +97,7 @@ class BatchExecutor:
             definition=definition,
             depends_on=found.depends_on,
         )
-        self.jobs.submit(record.id, record.round, request)
+        self.jobs.submit(record.id, record.round, request, lambda: require_open(store, record))
 
     def knows(self, store: Store, record: RoundRecord) -> bool:
         """Whether Batch has a job of that name and round."""
@@ -158,13 +156,16 @@ class BatchExecutor:
         reason = None
         for record in records:
             detail = details.get(ids.get(record.round, ""))
-            states.update(self._states(store, rounds, record, detail, by_round[record.round]))
-            if detail and seen.all_wait(states.values()):
+            own = self._states(store, rounds, record, detail, by_round[record.round])
+            states.update(own)
+            if detail is None and FAILED in own.values():
+                reason = seen.NEVER_SUBMITTED
+            elif detail and seen.all_wait(states.values()):
                 reason = seen.why_waiting(self._first_child(record, detail))
         if asked is not None and child in details and states.get(asked) not in seen.ENDED:
-            own = details[child]["status"]
-            states[asked] = RUNNING if own in seen.ENDED else own
-            reason = seen.why_waiting(details[child]) if own == "RUNNABLE" else reason
+            status = details[child]["status"]
+            states[asked] = RUNNING if status in seen.ENDED else status
+            reason = seen.why_waiting(details[child]) if status == "RUNNABLE" else None
         return states, reason
 
     def _states(
@@ -178,10 +179,11 @@ class BatchExecutor:
         """The states of a round's open jobs; what Batch ended by itself is written down."""
         if detail is None:
             age = time.time() - record.submitted
-            if age < _UNSEEN_SECONDS:
-                return dict.fromkeys(open_jobs, SUBMITTED)
-            reason = seen.FORGOTTEN if age > _REMEMBERED_SECONDS else seen.NEVER_SUBMITTED
-            return self._close(store, rounds, record, dict.fromkeys(open_jobs, reason))
+            if age > _REMEMBERED_SECONDS:
+                return self._close(store, rounds, record, dict.fromkeys(open_jobs, seen.FORGOTTEN))
+            # Clocks differ and a throttled submission takes its time: it may still come, so nothing is
+            # written down.
+            return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)
         counts = seen.counts_of(detail)
         states = seen.spread(counts, open_jobs)
         if seen.ended(counts) > record.jobs - len(open_jobs):

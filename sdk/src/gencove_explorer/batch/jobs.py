@@ -5,17 +5,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.stores import Store
 from gencove_explorer.batch import seen
 from gencove_explorer.batch.aws import Aws, AwsError, errors
 from gencove_explorer.batch.requests import ROUND
 from gencove_explorer.errors import ExecutorError
-from gencove_explorer.records import RoundRecord
+from gencove_explorer.records import RoundRecord, read_closed
 
 _AT_ONCE = 100
 """Jobs of one DescribeJobs
 (https://docs.aws.amazon.com/batch/latest/APIReference/API_DescribeJobs.html)."""
 _TRIES = 8
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 16.0
+_CONFIRM_SECONDS = 60.0
+"""Well before SUBMISSION_SECONDS, since clocks differ."""
 _REFUSED_FOR_NOW = ("TooManyRequestsException", "ThrottlingException", "Throttling")
 _UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
@@ -29,8 +33,14 @@ class Jobs:
         self._ids: dict[tuple[str, int], str] = {}
         self._details: dict[str, Mapping[str, Any]] = {}
 
-    def submit(self, analysis: str, round: int, request: Mapping[str, Any]) -> str:
-        """Submit a job, once; returns its id.
+    def submit(
+        self,
+        analysis: str,
+        round: int,
+        request: Mapping[str, Any],
+        confirm: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Submit a job, once; returns its id. ``confirm`` is called before each request, and may refuse.
 
         SubmitJob takes no token that would make it safe to repeat. So when an answer is lost the job is
         looked for by its name before the request is sent again.
@@ -38,6 +48,7 @@ class Jobs:
         client = self._aws.client("batch", attempts=1)
         failure: ExecutorError
         for tried in range(1, _TRIES + 1):
+            confirm()
             try:
                 with errors(f"submitting {analysis}"):
                     job = str(client.submit_job(**request)["jobId"])
@@ -115,6 +126,17 @@ class Jobs:
         with errors("the list of jobs"):
             for page in self._aws.client("batch").get_paginator("list_jobs").paginate(**asked):
                 yield from page["jobSummaryList"]
+
+
+def require_open(store: Store, record: RoundRecord) -> None:
+    """Raise AlreadyExists if a submission takes so long that its jobs were taken for lost, and run again."""
+    if time.time() - record.submitted < _CONFIRM_SECONDS:
+        return  # as a rule a submission does not pay for this listing
+    if record.round in read_closed(store, record.id):
+        raise AlreadyExists(
+            f"{record.id} took so long to submit that somebody has run its jobs again meanwhile: nothing was "
+            "submitted here"
+        )
 
 
 def _is_servers_fault(error: AwsError) -> bool:

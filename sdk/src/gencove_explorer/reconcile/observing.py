@@ -51,7 +51,7 @@ def look(backend: Backend, analysis_id: str) -> Seen:
         failed=len(failed),
         rounds=len(rounds),
         blocked=bool(failed)
-        and all(observed.closed.get(index, "").startswith(NEVER_RAN) for index in failed),
+        and all((observed.why_closed(index) or "").startswith(NEVER_RAN) for index in failed),
         reason=(reason or "").partition("\n")[0],
     )
 
