@@ -3,7 +3,7 @@
     claims/<project>/<id>.<round>/<k>.json
 
 A claim is a numbered record; the highest number holds, unless it says that it was given up. Whoever died
-with one left it: after CLAIM_SECONDS, or at once if it was a process of this machine and is there no
+with one left it: after SUBMISSION_SECONDS, or at once if it was a process of this machine and is there no
 more, the next number may be taken. A holder makes sure that it still holds before the one call that must
 not be made twice.
 """
@@ -20,9 +20,8 @@ import psutil
 from explorer_runner.errors import AlreadyExists, ExplorerError
 from explorer_runner.stores import Store
 from gencove_explorer.log import get_logger
+from gencove_explorer.observe import SUBMISSION_SECONDS
 
-CLAIM_SECONDS = 180.0
-"""Longer than the pauses of a throttled SubmitJob, and than AWS takes to list a job that it accepted."""
 RENEW_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 _SAME_START_SECONDS = 2.0
@@ -119,7 +118,7 @@ class Claims:
 
     def _free(self, holder: dict[str, Any]) -> bool:
         """Whether whoever held a claim holds it no more."""
-        if holder["given_up"] or self.clock() - holder["time"] > CLAIM_SECONDS:
+        if holder["given_up"] or self.clock() - holder["time"] > SUBMISSION_SECONDS:
             return True
         if holder["host"] != platform.node():
             return False
