@@ -13,7 +13,7 @@ from explorer_runner.keys import round_key
 from explorer_runner.stores import open_store
 from gencove_explorer.batch.client import BatchExecutor
 from gencove_explorer.batch.jobs import Jobs, require_open
-from gencove_explorer.observe import SUBMISSION_SECONDS
+from gencove_explorer.observe import STATES, SUBMISSION_SECONDS
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed, write_index
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis
@@ -29,6 +29,8 @@ class Batch:
     def __init__(self, **queues: list[tuple[str, int]]) -> None:
         self.queues = queues
         self.ended: list[str] = []
+        self.status = "RUNNING"
+        self.counts = {"RUNNING": 2}
 
     def client(self, service: str, attempts: int = 1) -> "Batch":
         return self
@@ -37,7 +39,7 @@ class Batch:
         return self
 
     def paginate(self, **asked: Any) -> Iterator[dict[str, Any]]:
-        found = self.queues.get(asked["jobQueue"], [])
+        found = self.queues.get(asked.get("jobQueue", ""), [])
         yield {"jobSummaryList": [{"jobId": job, "jobName": ID} for job, _ in found]}
 
     def describe_jobs(self, jobs: list[str]) -> dict[str, Any]:
@@ -46,9 +48,9 @@ class Batch:
             "jobs": [
                 {
                     "jobId": job,
-                    "status": "RUNNING",
+                    "status": self.status,
                     "createdAt": 1000 * time.time(),
-                    "arrayProperties": {"statusSummary": {"RUNNING": 2}},
+                    "arrayProperties": {"size": 4, "statusSummary": self.counts},
                     "container": {"environment": [{"name": "EXPLORER_ROUND", "value": str(known[job])}]},
                 }
                 for job in jobs
@@ -154,3 +156,12 @@ def test_a_submission_that_was_overtaken_by_a_retry_stops(tmp_path: Path):
         jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_open(store, record))
     assert batch.queues["a"] == []
     assert batch.refusals == 1
+
+
+def test_an_array_that_counts_no_job_yet_has_its_own_state(tmp_path: Path):
+    batch = Batch(a=[("job-0", 0)])
+    batch.status, batch.counts = "PENDING", dict.fromkeys(STATES, 0)
+    an = stored(tmp_path, round_of(0, "a"), batch)
+    assert an.status()["jobs"] == {"PENDING": 4}
+    batch.status = "FAILED"  # it depends on what has failed, say, and Batch makes no children any more
+    assert an.status()["jobs"] == {"FAILED": 4}

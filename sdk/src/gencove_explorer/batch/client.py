@@ -200,7 +200,10 @@ class BatchExecutor:
         if sum(counts.values()) == counts.get("SUCCEEDED", 0) + counts.get(FAILED, 0):
             states = ["SUCCEEDED", FAILED]
         children = self.jobs.children(detail["jobId"], states)
-        return {record.index_of(each["arrayProperties"]["index"]): seen.reason_of(each) for each in children}
+        found = {record.index_of(each["arrayProperties"]["index"]): seen.reason_of(each) for each in children}
+        if detail["status"] == FAILED and not found:  # it ended before Batch had made its children
+            found = dict.fromkeys(record.all_indices(), seen.reason_of(detail))
+        return found
 
     def _close(
         self, store: Store, rounds: Sequence[RoundRecord], record: RoundRecord, reasons: Mapping[int, str]

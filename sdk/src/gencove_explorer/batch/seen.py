@@ -28,10 +28,11 @@ def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
 
 def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:
     """Number of jobs by state: of an array, or of a single job."""
-    summary = detail.get("arrayProperties", {}).get("statusSummary")
-    if summary:
+    summary = detail.get("arrayProperties", {}).get("statusSummary", {})
+    if any(summary.values()):
         return {state: summary.get(state, 0) for state in STATES}
-    return {detail["status"]: 1}
+    # An array whose children Batch has not made yet counts none of them: its own state is theirs.
+    return {detail["status"]: detail.get("arrayProperties", {}).get("size", 1)}
 
 
 def spread(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str]:
