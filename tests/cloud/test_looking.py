@@ -13,6 +13,7 @@ from explorer_runner.keys import round_key
 from explorer_runner.stores import open_store
 from gencove_explorer.batch.client import BatchExecutor
 from gencove_explorer.batch.jobs import Jobs, require_open
+from gencove_explorer.batch.streams import StreamReader
 from gencove_explorer.observe import STATES, SUBMISSION_SECONDS
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed, write_index
 from gencove_explorer.settings import Settings
@@ -165,3 +166,40 @@ def test_an_array_that_counts_no_job_yet_has_its_own_state(tmp_path: Path):
     assert an.status()["jobs"] == {"PENDING": 4}
     batch.status = "FAILED"  # it depends on what has failed, say, and Batch makes no children any more
     assert an.status()["jobs"] == {"FAILED": 4}
+
+
+class Logs:
+    """CloudWatch's client: pages of a stream, the last one again and again."""
+
+    def __init__(self, *pages: list[str]) -> None:
+        self.pages = pages
+        self.asked = 0
+
+    def client(self, service: str) -> "Logs":
+        return self
+
+    def get_log_events(self, **asked: Any) -> dict[str, Any]:
+        self.asked += 1
+        number = int(asked["nextToken"]) if "nextToken" in asked else 0
+        events = self.pages[number] if number < len(self.pages) else []
+        return {
+            "events": [{"message": each} for each in events],
+            "nextForwardToken": str(min(number + 1, len(self.pages))),
+        }
+
+
+def test_a_log_is_read_past_empty_pages():
+    logs = Logs([], ["a"], [], [], ["b", "c"])
+    reader = StreamReader(logs, "group", "stream", 0.0)  # type: ignore[arg-type]
+    assert reader.read() == b"a\nb\nc\n"
+    asked = logs.asked
+    logs.pages = (*logs.pages, [], ["d"])
+    assert reader.read() == b"d\n"
+    assert reader.read() == b""
+    assert logs.asked == asked + 3 + 1
+
+
+def test_a_log_of_nothing_but_empty_pages_ends():
+    logs = Logs(*[[] for _ in range(1000)])
+    assert StreamReader(logs, "group", "stream", 0.0).read() == b""  # type: ignore[arg-type]
+    assert logs.asked == 100

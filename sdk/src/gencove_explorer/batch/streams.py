@@ -4,6 +4,9 @@ from typing import Any
 
 from gencove_explorer.batch.aws import Aws, AwsError, errors
 
+_EMPTY_PAGES = 100
+"""Of so many, one after the other, a read makes do until the next one."""
+
 
 class StreamReader:
     """A log stream, from a time on; it may not be there yet."""
@@ -20,7 +23,8 @@ class StreamReader:
     def read(self) -> bytes:
         """What came since the last call; nothing while the stream is not there, or any more."""
         found: list[str] = []
-        while True:
+        empty = 0
+        while empty < _EMPTY_PAGES:
             try:
                 with errors(f"the log {self._asked['logStreamName']}"):
                     page = self._aws.client("logs").get_log_events(**self._asked)
@@ -29,11 +33,10 @@ class StreamReader:
                     break
                 raise
             found += [each["message"] for each in page["events"]]
-            # The last page is known by its token, which is the one that was sent.
-            token = page["nextForwardToken"]
-            if not page["events"] and token == self._asked.get("nextToken"):
+            # An empty page need not be the last one: that is known by its token, which is the one that was
+            # sent (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
+            sent, self._asked["nextToken"] = self._asked.get("nextToken"), page["nextForwardToken"]
+            if self._asked["nextToken"] == sent:
                 break
-            self._asked["nextToken"] = token
-            if not page["events"]:
-                break
+            empty = 0 if page["events"] else empty + 1
         return "".join(f"{line}\n" for line in found).encode()
