@@ -44,10 +44,15 @@ run "machines" {
   # A machine that jobs cannot write to, or whose role they get, looks well until somebody looks closely.
   assert {
     condition = alltrue([
-      for each in ["chmod 1777", "iptables", "Content-Type: multipart/mixed"] :
+      for each in ["chmod 1777", "iptables", "RequiredBy=ecs.service", "Content-Type: multipart/mixed"] :
       strcontains(base64decode(aws_launch_template.this.user_data), each)
     ])
     error_message = "User data sets up the disk and the agent, in the form that Batch takes."
+  }
+
+  assert {
+    condition     = length(base64decode(aws_launch_template.this.user_data)) < 16 * 1024
+    error_message = "EC2 takes 16 KiB of user data, before base64, and Batch adds to it."
   }
 
   assert {

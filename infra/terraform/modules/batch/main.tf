@@ -12,6 +12,28 @@ locals {
   )
 }
 
+locals {
+  # What prepares a machine at every start: a script of user data alone would run at the first one.
+  files = concat(
+    [for each in ["agent.sh", "scratch.sh"] : {
+      path        = "/usr/local/lib/explorer/${each}"
+      permissions = "0755"
+      content     = file("${path.module}/${each}")
+    }],
+    [{
+      path    = "/etc/systemd/system/explorer-machine.service"
+      content = file("${path.module}/explorer-machine.service")
+    }],
+  )
+
+  # MIME, and nothing else, since Batch adds parts of its own:
+  # https://docs.aws.amazon.com/batch/latest/userguide/launch-templates.html
+  user_data = templatefile("${path.module}/user-data.mime", {
+    files       = yamlencode({ write_files = local.files })
+    first_start = file("${path.module}/first-start.sh")
+  })
+}
+
 resource "aws_launch_template" "this" {
   name        = "${var.name}-jobs"
   description = "Machines of jobs of ${var.name}: encrypted disks, one for jobs at /mnt/explorer"
@@ -19,10 +41,7 @@ resource "aws_launch_template" "this" {
   # The newest version is what compute environments take (below), so a change needs no replacement here.
   update_default_version = true
 
-  user_data = base64encode(templatefile("${path.module}/user-data.mime", {
-    agent   = file("${path.module}/agent.sh")
-    scratch = file("${path.module}/scratch.sh")
-  }))
+  user_data = base64encode(local.user_data)
 
   block_device_mappings {
     device_name = "/dev/xvda"
