@@ -30,4 +30,6 @@ def _text(output: nbformat.NotebookNode) -> str:
         return str(output.text) if output.name == "stdout" else ""
     if output.output_type == "error":
         return "\n".join(output.traceback)
+    if output.output_type == "display_data":
+        return ""  # a bar, if it took long enough
     return str(output.data.get("text/plain", ""))

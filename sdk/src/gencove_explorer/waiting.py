@@ -1,17 +1,16 @@
 """Waiting for jobs: polls that grow rarer, a bar for people, and never a hand on the jobs."""
 
 import random
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from explorer_runner.keys import SUCCEEDED
 from explorer_runner.results import JobOutput
 from gencove_explorer.errors import WaitTimeout
 from gencove_explorer.log import get_logger
 from gencove_explorer.observe import FINISHED, RUNNING, Observed
+from gencove_explorer.progress import is_watched, open_bar
 from gencove_explorer.stored import StoredAnalysis
 
 _SHOW_AFTER_SECONDS = 0.5
@@ -27,7 +26,7 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
     Polls begin close together, so that a short job is seen at once, and grow rarer by the length of
     the wait and the cost of a look. Raises WaitTimeout; an interrupt only ends the waiting.
     """
-    if timeout is not None and (isinstance(timeout, bool | str) or timeout < 0):
+    if timeout is not None and (isinstance(timeout, bool | str) or not timeout >= 0):
         raise ValueError(f"timeout={timeout!r}: use a number of seconds, from 0")
     begin = time.monotonic()
     shortest, longest = stored.executor.poll_seconds
@@ -35,6 +34,8 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
         while True:
             spent = time.process_time()
             observed = stored.observe()
+            # Looking must stay below a fortieth of a core.
+            costs = 40 * (time.process_time() - spent)
             if until(observed):
                 show(observed)
                 return observed
@@ -43,8 +44,6 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
                 raise WaitTimeout(f"{stored.id} is {observed.state} after {timeout:g} s; its jobs go on")
             if now - begin > _SHOW_AFTER_SECONDS:
                 show(observed)
-            # Looking must stay below a fortieth of a core.
-            costs = 40 * (time.process_time() - spent)
             pause = max(shortest, (now - begin) / 10, costs) * random.uniform(0.8, 1.2)
             left = timeout - (now - begin) if timeout is not None else longest
             time.sleep(min(pause, longest, max(0.0, left)))
@@ -84,44 +83,36 @@ def outputs_as_they_finish(stored: StoredAnalysis) -> Iterator[JobOutput]:
 
 @contextmanager
 def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
-    """A function that shows progress: a bar in a terminal, a line now and then in a log."""
-    if not sys.stderr.isatty():
+    """A function that shows progress: a bar for people, a line now and then in a log."""
+    if not is_watched():
         yield _log_lines(stored)
         return
-    bar: list[Any] = []
+    update: Callable[..., None] | None = None
+    with ExitStack() as bar:
 
-    def show(observed: Observed) -> None:
-        counts = observed.counts
-        done = sum(count for state, count in counts.items() if state in FINISHED)
-        text = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-        if not bar:
-            if observed.finished:
-                return  # it took no time: nothing to show
-            bar.append(_start_bar(stored))
-        progress, task = bar[0]
-        progress.update(task, completed=done, states=text)
+        def show(observed: Observed) -> None:
+            nonlocal update
+            if update is None:
+                if observed.finished:
+                    return  # it took no time: nothing to show
+                update = bar.enter_context(_open_bar(stored))
+            done = sum(count for state, count in observed.counts.items() if state in FINISHED)
+            update(completed=done, states=_counts(observed))
 
-    try:
         yield show
-    finally:
-        if bar:
-            bar[0][0].stop()
 
 
-def _start_bar(stored: StoredAnalysis) -> tuple[Any, Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _open_bar(stored: StoredAnalysis) -> AbstractContextManager[Callable[..., None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
-    progress = Progress(
-        TextColumn("{task.description}"),
+    columns = (
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[states]}", markup=False),
-        console=Console(stderr=True),
     )
-    progress.start()
-    return progress, progress.add_task(stored.record.name, total=stored.record.jobs, states="")
+    return open_bar(stored.record.name, stored.record.jobs, columns, states="")
 
 
 def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
@@ -133,7 +124,10 @@ def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
         if not observed.finished and time.monotonic() >= due:
             pause = min(2 * pause, longest)
             due = time.monotonic() + pause
-            counts = ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())
-            _log.info("%s: %s", stored.id, counts)
+            _log.info("%s: %s", stored.id, _counts(observed))
 
     return show
+
+
+def _counts(observed: Observed) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())
