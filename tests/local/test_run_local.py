@@ -110,6 +110,18 @@ def test_dependencies_run_first_and_only_if_they_have_not_succeeded(
     a3.wait_done(timeout=60)
 
 
+def test_what_was_found_needs_dependencies_that_succeeded(home: Path):
+    def bad(ac):
+        raise ValueError("no")
+
+    a1 = Analysis(function=bad)
+    a2 = Analysis(function=shout, depends_on=[a1])
+    a2.run()
+    a2.wait_done(timeout=60)
+    with pytest.raises(DependencyError, match=rf"{a1.id}, .* is FAILED: .*retry_failed\(\)"):
+        JobManager().get_analysis(a2.id).run_local()
+
+
 def test_what_ran_in_the_foreground_serves_what_is_submitted(home: Path):
     def second(ac):
         ac.output.value("x", ac.dependency("shout").get_output().value("x") + 1)

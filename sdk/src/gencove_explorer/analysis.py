@@ -13,10 +13,12 @@ an.values("length")      # [3, 4]
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig, find_dependency
+from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
 from gencove_explorer.errors import NotSubmitted
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
 
 _log = get_logger(__name__)
-_FROM_STORE: Any = object()
 
 
 def each(analysis: "Analysis") -> "Each":
@@ -72,7 +73,7 @@ class Analysis:
         job_definition: JobDefinition | None = None,
         global_config: GlobalConfig | None = None,
         pip_packages: Sequence[str] | None = None,
-        depends_on: Sequence["Analysis | Each"] = (),
+        depends_on: Sequence["Analysis | Each"] | None = (),
         labels: Mapping[str, str] | None = None,
     ) -> None:
         self.function = function
@@ -86,6 +87,32 @@ class Analysis:
         self._lock: bytes | None = None
         """Packages that were resolved before; None: they are at submission."""
         self._stored: StoredAnalysis | None = None
+        """The latest run."""
+        self._origin: StoredAnalysis | None = None
+        """What ``get_analysis`` found; None of an analysis that was made here."""
+
+    # An analysis that was found has none of these three of its own until somebody asks for them.
+
+    @cached_property
+    def input(self) -> Any:
+        """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
+        from gencove_explorer.found import stored_input
+
+        return stored_input(self._found_as())
+
+    @cached_property
+    def global_config(self) -> GlobalConfig | None:
+        """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
+        from gencove_explorer.found import stored_config
+
+        return stored_config(self._found_as())
+
+    @cached_property
+    def depends_on(self) -> "Sequence[Analysis | Each] | None":
+        """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
+        refs = self._found_as().record.depends_on
+        found = [self._of_store(self._found_as(), ref.id) for ref in refs]
+        return [each(one) if ref.each else one for ref, one in zip(refs, found, strict=True)]
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -232,12 +259,11 @@ class Analysis:
         stored.delete(Backend().open_rounds)
         self._stored = None
 
-    def dependency(self, name: str) -> Dependency:
-        """The analysis called ``name`` that this one depends on: its outputs. Raises NoSuchDependency."""
+    def dependency(self, name: str) -> "Analysis":
+        """The analysis called ``name`` that this one depends on. Raises NoSuchDependency."""
         stored = self._submitted()
-        return Dependency(
-            *find_dependency(stored.record.depends_on, name, stored.store, stored.downloads), job_index=None
-        )
+        ref, _ = find_dependency(stored.record.depends_on, name, stored.store, stored.downloads)
+        return self._of_store(stored, ref.id)
 
     @property
     def source(self) -> str:
@@ -281,14 +307,29 @@ class Analysis:
     def _found(cls, stored: "StoredAnalysis") -> "Analysis":
         """An analysis from the store: nothing is unpickled, and what it was made of stays there."""
         analysis = cls(
-            input=_FROM_STORE,
             name=stored.record.name,
             job_definition=stored.record.job_definition,
             pip_packages=stored.record.pip_packages,
             labels=stored.record.labels,
         )
-        analysis._stored = stored
+        del analysis.input, analysis.global_config, analysis.depends_on
+        analysis._stored = analysis._origin = stored
         return analysis
+
+    @classmethod
+    def _of_store(cls, beside: "StoredAnalysis", analysis_id: str) -> "Analysis":
+        """An analysis that lies in the same store as another one. Raises NoSuchAnalysis."""
+        from gencove_explorer.stored import find
+
+        return cls._found(replace(beside, record=find(beside.store, analysis_id), _rounds={}))
+
+    def _found_as(self) -> "StoredAnalysis":
+        assert self._origin is not None, "one that was made here has all attributes"
+        return self._origin
+
+    def _keeps(self, name: str) -> bool:
+        """Whether an attribute is what the store has: nobody gave another, or looked at it and may have."""
+        return name not in vars(self)
 
     def _submitted(self) -> "StoredAnalysis":
         if self._stored is None:
@@ -298,8 +339,8 @@ class Analysis:
     def _inputs_to_submit(self) -> tuple[Sequence[Any], bool]:
         from gencove_explorer.submission import inputs_of
 
-        if self.input is _FROM_STORE:
-            record = self._submitted().record
+        if self.function is None and self._keeps("input"):
+            record = self._found_as().record
             return range(record.jobs), record.array
         return inputs_of(self.input)
 

@@ -73,6 +73,10 @@ class Backend:
             self._executors[name] = self.executor if name == self.settings.executor else self._open(name)
         return self._executors[name]
 
+    def store_of(self, executor: Executor) -> Store:
+        """The store that an executor's jobs read and write."""
+        return self.local_store if executor.name == "foreground" else self.store
+
     def executor_of(self, store: Store) -> Executor:
         """The executor that can run what lies in a store: Batch reads no folder of this machine."""
         return self.executor if store.uri == self.store.uri else self.executor_named("local")

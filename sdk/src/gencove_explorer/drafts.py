@@ -4,7 +4,8 @@ Nothing is written here. All that one ``run()`` submits is prepared before the f
 stored, so that an error in the last analysis of a chain leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explorer_runner.context import GlobalConfig
@@ -17,10 +18,11 @@ from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.capture import keeps_outputs
 from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
+from gencove_explorer.found import parts_again, recorded
 from gencove_explorer.functions import check_function
 from gencove_explorer.log import get_logger
 from gencove_explorer.packages import check_requirements, lock, use_pinned
-from gencove_explorer.submission import check_python, pickle_parts, stored_parts
+from gencove_explorer.submission import pickle_parts
 
 if TYPE_CHECKING:
     from gencove_explorer.analysis import Analysis
@@ -69,7 +71,11 @@ def dependencies(analysis: "Analysis") -> Iterable[tuple["Analysis", bool]]:
     """``(analysis, each)`` for each dependency. Raises DependencyError."""
     from gencove_explorer.analysis import Analysis
 
+    if analysis._keeps("depends_on"):
+        return  # its record names them
     given = analysis.depends_on
+    if given is None:
+        return
     if isinstance(given, Analysis | Each) or not isinstance(given, Iterable):
         raise DependencyError(f"depends_on of {analysis.name} is {given!r}: use a list, depends_on=[...]")
     for entry in given:
@@ -94,23 +100,19 @@ def prepare(
     name = name_of(analysis)
     inputs, array = analysis._inputs_to_submit()
     jobs = len(inputs)
-    depends_on = _refs(analysis, refs, jobs, array)
+    asked = (
+        recorded(analysis._found_as(), name, backend, executor)
+        if analysis._keeps("depends_on")
+        else _given(analysis, refs)
+    )
+    depends_on = _check_refs(analysis, asked, jobs, array)
     indices = None if only is None else [check_index(only, jobs, name)]
-    wanted = indices or range(jobs)
+    chosen = inputs if indices is None else [inputs[index] for index in indices]
     definition = executor.fit(check_definition(analysis.job_definition))
     labels = _labels(analysis.labels)
-    folder = backend.settings.home / "tmp"
-    if analysis.function is None and analysis._stored is not None:
-        stored = analysis._stored
-        loaded = stored.payload()
-        if loaded.spec.indices is not None:
-            raise SubmissionError(
-                f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
-                "submit the analysis that it was made from"
-            )
-        parts = stored_parts(stored.store, loaded, wanted, folder, same_analysis=False)
-        check_python(parts)
-        requirements = stored.record.pip_packages
+    if analysis.function is None and analysis._origin is not None:
+        config = None if analysis._keeps("global_config") else _config(analysis.global_config)
+        parts, requirements = parts_again(analysis, chosen, config, array, backend, executor)
     else:
         check_function(analysis.function, name)
         assert analysis.function is not None
@@ -123,13 +125,14 @@ def prepare(
             locked = lock(requirements, home, platform)
         else:
             locked = use_pinned(analysis._lock, home, backend.store, platform)
-        chosen = inputs if indices is None else [inputs[index] for index in indices]
-        parts = pickle_parts(analysis.function, chosen, array, config, locked, folder, image=definition.image)
-        try:
-            executor.admit(parts.buckets)
-        except BaseException:
-            parts.inputs.discard()
-            raise
+        parts = pickle_parts(
+            analysis.function, chosen, array, config, locked, home / "tmp", image=definition.image
+        )
+    try:
+        executor.admit(parts.buckets)
+    except BaseException:
+        parts.inputs.discard()
+        raise
     return Draft(
         id=analysis_id or new_id(name),
         name=name,
@@ -160,26 +163,33 @@ def name_of(analysis: "Analysis") -> str:
     return derive_name(getattr(function, "__name__", None) or type(function).__name__)
 
 
-def _refs(
-    analysis: "Analysis", refs: Callable[["Analysis"], DependencyRef], jobs: int, array: bool
+def _given(analysis: "Analysis", refs: Callable[["Analysis"], DependencyRef]) -> Iterator[DependencyRef]:
+    for dependency, each in dependencies(analysis):
+        yield replace(refs(dependency), each=each)
+
+
+def _check_refs(
+    analysis: "Analysis", refs: Iterable[DependencyRef], jobs: int, array: bool
 ) -> list[DependencyRef]:
     found: dict[str, DependencyRef] = {}
-    for dependency, each in dependencies(analysis):
-        ref = refs(dependency)
-        if ref.name in found:
+    for ref in refs:
+        if found.get(ref.name, ref) != ref:
             raise DependencyError(
                 f"{analysis.name} depends on two analyses called {ref.name!r}: give one of them another "
                 "name=, so that ac.dependency(name) says which"
+                if found[ref.name].id != ref.id
+                else f"{analysis.name} depends on {ref.name!r} as a whole and with each(): use one of the two"
             )
-        if each and not (array and ref.array and ref.jobs == jobs):
+        if ref.each and not (array and ref.array and ref.jobs == jobs):
             own, other = _jobs(jobs, array), _jobs(ref.jobs, ref.array)
             raise DependencyError(
                 f"each({ref.name}) needs two arrays of one size, but {analysis.name} has {own}, "
                 f"{ref.name} has {other}"
             )
-        found[ref.name] = DependencyRef(name=ref.name, id=ref.id, each=each, array=ref.array, jobs=ref.jobs)
+        found[ref.name] = ref
     if len(found) > MAX_DEPENDENCIES:
-        unfinished = [each for each, _ in dependencies(analysis) if not _succeeded(each)]
+        given = {id(each): each for each, _ in dependencies(analysis)}
+        unfinished = [each for each in given.values() if not _succeeded(each)]
         if len(unfinished) > MAX_DEPENDENCIES:
             raise DependencyError(
                 f"{analysis.name} depends on {len(unfinished)} analyses that have not succeeded yet, "

@@ -42,6 +42,8 @@ class JobManager:
     def get_analysis(self, job_id: str | None = None, *, manifest: str | None = None) -> Analysis:
         """The analysis of an id, or the one that fulfils a manifest of the project; nothing is unpickled.
 
+        Every method of Analysis works on it. ``run`` takes function, input and configuration as they are
+        stored, but for what was set on it; ``input`` and ``global_config`` are unpickled when asked for.
         Raises NoSuchAnalysis or InvalidName.
         """
         if manifest is not None:

@@ -1,0 +1,124 @@
+"""What an analysis that was found was made of: to look at, and to run again.
+
+To be run again nothing is unpickled: its parts are taken as bytes, but for those that were changed here.
+"""
+
+import pickle
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from explorer_runner.context import GlobalConfig
+from explorer_runner.errors import PayloadError, PythonMismatch
+from explorer_runner.keys import SUCCEEDED
+from explorer_runner.payload import DependencyRef, Payload, python_minor
+from gencove_explorer.backend import Backend
+from gencove_explorer.capture import Capture
+from gencove_explorer.errors import DependencyError, NoSuchAnalysis, SubmissionError
+from gencove_explorer.executors import Executor
+from gencove_explorer.inputs import pickle_inputs
+from gencove_explorer.modules import Modules
+from gencove_explorer.packages import check_requirements, lock
+from gencove_explorer.stored import StoredAnalysis, find
+from gencove_explorer.submission import Parts, check_python, stored_parts
+
+if TYPE_CHECKING:
+    from gencove_explorer.analysis import Analysis
+
+
+def stored_input(stored: StoredAnalysis) -> Any:
+    """What an analysis was submitted with, as ``input=`` takes it. Raises PayloadError."""
+    loaded = _open(stored)
+    _check_whole(stored, loaded)
+    jobs = range(stored.record.jobs)
+    found = [
+        _unpickle(loaded.read_input(stored.store, each), stored, f"input of job {each}") for each in jobs
+    ]
+    # A single job's list was given as a list of one: by itself it would mean an array.
+    return found if stored.record.array or isinstance(found[0], list) else found[0]
+
+
+def stored_config(stored: StoredAnalysis) -> GlobalConfig:
+    """What an analysis was submitted with. Raises PayloadError."""
+    config: GlobalConfig = _unpickle(_open(stored).global_config, stored, "global config")
+    return config
+
+
+def parts_again(
+    analysis: "Analysis",
+    chosen: Sequence[Any],
+    config: GlobalConfig | None,
+    array: bool,
+    backend: Backend,
+    executor: Executor,
+) -> tuple[Parts, list[str]]:
+    """The parts and the requirements of one that was found. Raises ExplorerError.
+
+    ``chosen`` are the inputs to run or, of one that keeps its own, their positions; ``config`` is another
+    than its own.
+    """
+    origin, folder = analysis._found_as(), backend.settings.home / "tmp"
+    loaded, same = origin.payload(), analysis._keeps("input")
+    if same:
+        _check_whole(origin, loaded)
+    parts = stored_parts(origin.store, loaded, chosen if same else (), folder, same_analysis=False)
+    check_python(parts)
+    requirements = origin.record.pip_packages
+    if analysis.pip_packages != requirements:
+        requirements = check_requirements(analysis.pip_packages)
+        parts.lock = lock(requirements, backend.settings.home, executor.platform)
+    modules = Modules(parts.lock)
+    capture = Capture(modules)
+    if config is not None:
+        parts.global_config = capture.value(config, "global_config")
+    if not same:
+        parts.inputs = pickle_inputs(chosen, array, modules, folder)
+    parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    return parts, requirements
+
+
+def recorded(
+    origin: StoredAnalysis, name: str, backend: Backend, executor: Executor
+) -> Iterator[DependencyRef]:
+    """The dependencies of one that was found. Raises DependencyError for what its jobs could not read."""
+    store = backend.store_of(executor)
+    for ref in origin.record.depends_on:
+        try:
+            found = backend.open(store, find(store, ref.id))
+        except NoSuchAnalysis as error:
+            raise DependencyError(
+                f"{name} depends on {ref.name} ({ref.id}), which is not in the store {store.uri}, where its "
+                "jobs would look for it: it was deleted, or ran elsewhere. Set another, depends_on = [...]"
+            ) from error
+        if executor.name == "foreground" and (state := found.observe().state) != SUCCEEDED:
+            raise DependencyError(
+                f"{ref.id}, which run_local needs, is {state}: wait_done() or retry_failed() of it first"
+            )
+        yield ref
+
+
+def _open(stored: StoredAnalysis) -> Payload:
+    """The payload, of which a part is about to be unpickled."""
+    loaded = stored.payload()
+    if loaded.spec.python != python_minor():
+        raise PythonMismatch(
+            f"{stored.id} was submitted from Python {loaded.spec.python}, and only that can read what it was "
+            f"given; this is Python {python_minor()}"
+        )
+    return loaded
+
+
+def _unpickle(raw: bytes, stored: StoredAnalysis, what: str) -> Any:
+    try:
+        return pickle.loads(raw)
+    except Exception as error:
+        raise PayloadError(
+            f"the {what} of {stored.id} cannot be read here, though its jobs may: {error!r}"
+        ) from error
+
+
+def _check_whole(stored: StoredAnalysis, loaded: Payload) -> None:
+    if loaded.spec.indices is not None:
+        raise SubmissionError(
+            f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
+            "take the analysis that it was made from"
+        )

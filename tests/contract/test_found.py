@@ -1,0 +1,139 @@
+"""What get_analysis() gives: it shows what was submitted, and runs again as that was."""
+
+from pathlib import Path
+
+import pytest
+from support import WAIT
+
+from explorer_runner.models import Sample
+from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition, each
+from gencove_explorer.errors import DependencyError, NoSuchAnalysis, PayloadError, SubmissionError
+from gencove_explorer.job_manager import JobManager
+
+SMALL = JobDefinition(cpu=1, memory_mb=300)
+
+
+def up(ac):
+    ac.output.value("v", ac.input)
+
+
+def down(ac):
+    ac.output.value("got", [ac.input, ac.global_config.scale, ac.dependency("up").get_output().value("v")])
+
+
+@pytest.fixture
+def found(home: Path) -> Analysis:
+    """An array that was found, with a dependency job by job."""
+    first = Analysis(function=up, input=[1, 2], job_definition=SMALL)
+    second = Analysis(
+        function=down,
+        input=["a", "b"],
+        depends_on=[each(first)],
+        job_definition=SMALL,
+        global_config=GlobalConfig(scale=3),
+    )
+    second.run()
+    second.wait_done(timeout=WAIT)
+    return JobManager().get_analysis(second.id)
+
+
+def test_it_runs_again_with_its_dependencies(found: Analysis):
+    first = found.id
+    found.run()
+    found.wait_done(timeout=WAIT)
+    assert found.id != first
+    assert found.values("got") == [["a", 3, 1], ["b", 3, 2]]
+
+
+def test_it_shows_what_it_was_given(found: Analysis):
+    assert found.input == ["a", "b"]
+    assert found.global_config == GlobalConfig(scale=3)
+    [dependency] = found.depends_on
+    assert dependency.analysis.values("v") == [1, 2]
+    found.run()  # looked at, it is the same
+    found.wait_done(timeout=WAIT)
+    assert found.values("got") == [["a", 3, 1], ["b", 3, 2]]
+
+
+def test_what_is_changed_of_it_runs_changed(found: Analysis):
+    found.input = ["x", "y"]
+    found.global_config = GlobalConfig(scale=4)
+    found.run()
+    found.wait_done(timeout=WAIT)
+    assert found.values("got") == [["x", 4, 1], ["y", 4, 2]]
+    found.input = ["x"]
+    with pytest.raises(DependencyError, match="two arrays of one size"):
+        found.run()
+
+    def other(ac):
+        given = [ac.input, ac.global_config.scale, ac.dependency("up").get_output().value("v")]
+        ac.output.value("got", given[::-1])
+
+    again = JobManager().get_analysis(found.id)
+    again.function = other
+    again.run()
+    again.wait_done(timeout=WAIT)
+    assert again.values("got") == [[1, 4, "x"], [2, 4, "y"]]
+
+
+def test_a_single_jobs_list_stays_one_input(home: Path):
+    an = Analysis(function=up, input=[[1, 2]], job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=WAIT)
+    found = JobManager().get_analysis(an.id)
+    assert found.input == [[1, 2]]
+    found.run()
+    found.wait_done(timeout=WAIT)
+    assert found.values("v") == [[1, 2]]
+
+
+def test_a_dependency_in_a_notebook_is_an_analysis(found: Analysis, capsys: pytest.CaptureFixture[str]):
+    dependency = found.dependency("up")
+    assert dependency.status(1) == {"status": "SUCCEEDED"}
+    assert dependency.values("v") == [1, 2]
+    dependency.logs(0)
+    assert dependency.input == [1, 2]
+    assert repr(dependency) == f"<Analysis {dependency.id}>"
+
+
+def test_a_dependency_that_is_gone_is_named(found: Analysis):
+    gone = found.dependency("up").id
+    found.dependency("up").delete()
+    for run in (found.run, found.run_local):
+        with pytest.raises(DependencyError, match=rf"up \({gone}\), which is not in the store .*Set another"):
+            run()
+    with pytest.raises(NoSuchAnalysis, match=gone):
+        found.dependency("up")
+    other = Analysis(function=up, input=[5, 6], job_definition=SMALL)
+    found.depends_on = [each(other)]
+    found.run()
+    found.wait_done(timeout=WAIT)
+    assert found.values("got") == [["a", 3, 5], ["b", 3, 6]]
+
+
+def test_one_job_of_it_may_be_tried_before_all_run(home: Path):
+    an = Analysis(function=up, input=[Sample(id="s"), "b"], job_definition=SMALL)
+    an.run_local()
+    found = JobManager().get_analysis(an.id)
+    found.run_local(1)
+    assert found.values("v", missing=None) == [None, "b"]
+    alone = JobManager().get_analysis(found.id)
+    for call in (alone.run, lambda: alone.input):
+        with pytest.raises(SubmissionError, match=r"the input of job 1 alone"):
+            call()
+    found.run_local()
+    assert found.values("v") == [Sample(id="s"), "b"]
+
+
+def test_what_cannot_be_read_here_says_why(home: Path):
+    class Unreadable:
+        def __reduce__(self):
+            return (int, ("no number",))
+
+    an = Analysis(function=up, input=Unreadable(), job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=WAIT)
+    found = JobManager().get_analysis(an.id)
+    with pytest.raises(PayloadError, match=rf"the input of job 0 of {an.id} cannot be read here.*no number"):
+        found.input  # noqa: B018
+    assert found.global_config == GlobalConfig()
