@@ -19,7 +19,16 @@ from explorer_runner.errors import (
     NotFinished,
     StoreError,
 )
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, OutcomeName, file_key, outcome_key, value_key
+from explorer_runner.keys import (
+    FAILED,
+    STOPPED,
+    SUCCEEDED,
+    Attempt,
+    OutcomeName,
+    file_key,
+    outcome_key,
+    value_key,
+)
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
 from explorer_runner.payload import DependencyRef
@@ -29,7 +38,11 @@ from explorer_runner.values import encode
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 NAMES = st.builds(
-    OutcomeName, st.integers(0, 3), st.integers(0, 3), st.integers(1, 3), st.sampled_from([SUCCEEDED, FAILED])
+    OutcomeName,
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(1, 3),
+    st.sampled_from([SUCCEEDED, FAILED, STOPPED]),
 )
 
 
@@ -70,19 +83,26 @@ def tampered(store: Store, **changes: Any) -> None:
 
 
 @given(st.lists(NAMES))
-def test_the_last_attempt_of_the_last_round_counts(names: list[OutcomeName]):
+def test_of_the_last_round_a_success_counts_else_the_last_attempt(names: list[OutcomeName]):
     found = latest(names)
     assert set(found) == {name.index for name in names}
     for index, name in found.items():
-        assert name[1:3] == max(each[1:3] for each in names if each.index == index)
+        own = [each for each in names if each.index == index]
+        own = [each for each in own if each.round == max(each.round for each in own)]
+        own = [each for each in own if each.status == SUCCEEDED] or own
+        assert name.attempt == max(each.attempt for each in own)
+        assert name in own
 
 
-def test_later_rounds_and_attempts_win_however_they_ended(store: Store, downloads: Path):
+def test_later_rounds_and_attempts_win_but_over_a_success(store: Store, downloads: Path):
     end(store, Attempt(0, 0, 9), value="first round")
     end(store, Attempt(0, 1, 2), value="tenth attempt")
     end(store, Attempt(0, 1, 10), value="eleventh attempt")
     assert results(store, downloads).get_output().value("value") == "eleventh attempt"
-    end(store, Attempt(0, 1, 11), FAILED)
+    end(store, Attempt(0, 1, 11), STOPPED)  # its machine was taken away after the outcome, before its end
+    assert results(store, downloads).get_output().value("value") == "eleventh attempt"
+    assert results(store, downloads).values("value") == ["eleventh attempt"]
+    end(store, Attempt(0, 2, 1), FAILED)
     with pytest.raises(NotFinished):
         results(store, downloads).get_output()
 

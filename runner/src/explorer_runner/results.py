@@ -167,13 +167,20 @@ class JobOutput:
 
 
 def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:
-    """For each index the outcome that counts: the last attempt's of the last round."""
+    """For each index the outcome that counts: of the last round a success, else the last attempt's.
+
+    An attempt may follow one that succeeded: its machine was taken away before the executor had seen it end.
+    """
     found: dict[int, OutcomeName] = {}
     for name in names:
         other = found.get(name.index)
-        if other is None or name[1:3] > other[1:3]:
+        if other is None or _weight(name) > _weight(other):
             found[name.index] = name
     return found
+
+
+def _weight(name: OutcomeName) -> tuple[int, bool, int]:
+    return name.round, name.status == SUCCEEDED, name.attempt
 
 
 def outcome_names(store: Store, analysis: str) -> list[OutcomeName]:

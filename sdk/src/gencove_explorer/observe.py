@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
+from explorer_runner.results import latest
 from gencove_explorer.records import RoundRecord
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
@@ -95,21 +96,15 @@ def settle(
     for record in rounds:
         for index in record.all_indices():
             last[index] = record
-    found: dict[int, OutcomeName] = {}
-    failures: Counter[int] = Counter()
     states: list[str | None] = [None if record else NOT_RUN for record in last]
-    for name in outcomes:
-        index = name[0]
-        own = last[index] if index < jobs else None
-        if own is None or name[1] != own.round:
-            continue
-        best = found.get(index)
-        if best is None or (best[3] != SUCCEEDED and (name[3] == SUCCEEDED or name[2] > best[2])):
-            found[index] = name
-        if name[3] == SUCCEEDED:
+    numbers = [record.round if record else -1 for record in last]
+    own_names = [name for name in outcomes if name[0] < jobs and name[1] == numbers[name[0]]]
+    found = latest(own_names)
+    for index, name in found.items():
+        if name.status == SUCCEEDED:
             states[index] = SUCCEEDED
-        elif name[3] == FAILED:  # after STOPPED the executor knows whether another attempt comes
-            failures[index] += 1
+    # After STOPPED the executor knows whether another attempt comes.
+    failures = Counter(name.index for name in own_names if name.status == FAILED)
     for index, count in failures.items():
         own = last[index]
         if states[index] is None and own and count > own.job_definition.retries:
