@@ -27,8 +27,11 @@ from explorer_runner.stores import Store
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
 from gencove_explorer.executors import Executor
 from gencove_explorer.findings import FailureGroup, Failures, Status
-from gencove_explorer.observe import NOT_RUN, Observed, as_status, observe
+from gencove_explorer.observe import NOT_RUN, PENDING, RUNNABLE, SUBMITTED, Observed, as_status, observe
 from gencove_explorer.records import IndexRecord, RoundRecord, read_closed, read_index, read_rounds
+
+_WAITING = (SUBMITTED, PENDING, RUNNABLE)
+"""States that an executor's reason is about: of the others' jobs it says nothing."""
 
 
 @dataclass
@@ -129,7 +132,7 @@ class StoredAnalysis:
             return observed.why_closed(index) or self.outcome(observed, index).reason
         if state == FAILED:
             return observed.why_closed(index)
-        return None if state == SUCCEEDED else observed.reason
+        return observed.reason if state in _WAITING else None
 
     def _reason(self, observed: Observed) -> str | None:
         if observed.state == FAILED:
@@ -138,7 +141,7 @@ class StoredAnalysis:
             if not self.record.array:
                 return first
             return f"{len(failed):,} of {self.record.jobs:,} jobs failed; job {failed[0]}: {first}"
-        return observed.reason
+        return observed.reason if observed.indices(*_WAITING) else None
 
     def outcome(self, observed: Observed, index: int) -> Outcome:
         """The outcome that counts for a job. Raises NotFinished if it has none."""
