@@ -1,6 +1,7 @@
 """Logs of jobs on the executor: as they are written, and the last part of them."""
 
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -111,3 +112,21 @@ def test_a_job_that_waits_has_no_log_and_says_its_state(
     give(signals, "go")
     give(signals, "end")
     behind.wait_done(timeout=WAIT)
+
+
+def test_the_call_that_shows_an_old_log_shows_all_of_it(
+    waiting: Analysis, signals: str, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("go", "end"):
+        time.sleep(1.2)
+        give(signals, name)
+    waiting.wait_done(timeout=WAIT)
+    time.sleep(1.2)
+    capsys.readouterr()
+    waiting.logs(since="1s")
+    told = capsys.readouterr()
+    assert told.out == ""
+    advised = re.search(r'ago: logs\(since="(\w+)"\) shows its log', told.err)
+    assert advised, told.err
+    time.sleep(1.2)
+    assert shown(waiting, capsys, since=advised[1]) == "early\nlate, wörtlich\nlast\n"

@@ -16,6 +16,8 @@ from gencove_explorer.stored import StoredAnalysis
 
 _TAIL = 1000
 """Characters of what was shown last, by which it is found again in the whole log."""
+_MARGIN_SECONDS = 600.0
+"""How long advice holds, at least; the clocks of hosts and what a job says before it starts fit in."""
 
 
 def show_log(
@@ -26,15 +28,19 @@ def show_log(
     since: str | float | timedelta,
     write: Callable[[str], object],
     note: Callable[[str], object],
+    call: Callable[[str], str] | None = None,
 ) -> None:
-    """Write the log of a job; ``note`` takes remarks of our own. Ctrl-C ends a live tail quietly."""
+    """Write the log of a job; ``note`` takes remarks of our own. Ctrl-C ends a live tail quietly.
+
+    call: what a person types to see the log since a length of time; default: the method's call.
+    """
     length = seconds(since)
     observed = stored.observe(index)
     try:
         if live:
             _follow(stored, index, length, write, note)
         else:
-            _show_once(stored, observed, index, length, write, note)
+            _show_once(stored, observed, index, length, write, note, call or _method(stored, index))
     except KeyboardInterrupt:
         if not live:
             raise
@@ -67,6 +73,7 @@ def _show_once(
     length: float,
     write: Callable[[str], object],
     note: Callable[[str], object],
+    call: Callable[[str], str],
 ) -> None:
     attempt = stored.executor_of(index).last_attempt(stored.store, stored.rounds, observed, index)
     state = observed.states[index]
@@ -75,15 +82,22 @@ def _show_once(
         note(f"job {index} of {stored.id} is {state} and has no log" + (f": {reason}" if reason else ""))
         return
     if state in FINISHED and index in observed.outcomes:
-        ended = time.time() - stored.outcome(observed, index).ended
+        outcome = stored.outcome(observed, index)
+        ended, started = time.time() - outcome.ended, time.time() - outcome.started
         if ended > length:
-            show = f'logs({index}, since="{ago(ended)}")'
+            # All of it, and still so when somebody types this a while later.
+            show = call(ago(max(3600.0, started + _MARGIN_SECONDS)))
             note(f"job {index} of {stored.id} ended {ago(ended)} ago: {show} shows its log")
             return
     data = _reader(stored, attempt, time.time() - length).read()
     write(data.decode(errors="replace"))
     if not data:
         note(f"job {index} of {stored.id} ({state}) has written nothing in the last {ago(length)}")
+
+
+def _method(stored: StoredAnalysis, index: int) -> Callable[[str], str]:
+    job = f"{index}, " if stored.record.array else ""
+    return lambda since: f'logs({job}since="{since}")'
 
 
 def _follow(
