@@ -1,6 +1,8 @@
 """Reading what jobs left behind: the latest attempt counts, and no record leads out of its job's folder."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,54 @@ def test_a_file_is_fetched_once(store: Store, downloads: Path, tmp_path: Path):
     first = results(store, downloads).get_output().file("a").as_local()
     inode = first.stat().st_ino
     assert results(store, downloads).get_output().file("a").as_local().stat().st_ino == inode
+
+
+class Elsewhere:
+    """A store on another machine, of a folder; its files arrive in pieces, those of a moment together."""
+
+    def __init__(self, store: Store, readers: int) -> None:
+        self._store = store
+        self._together = threading.Barrier(readers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def path(self, key: str) -> None:
+        return None
+
+    def fetch(self, key: str, path: Path) -> None:
+        with open(path, "wb", buffering=0) as file:
+            for byte in self._store.read(key):
+                self._together.wait(10)
+                file.write(bytes([byte]))
+
+
+def test_files_of_a_job_that_are_fetched_at_once_are_not_mixed_up(downloads: Path, tmp_path: Path):
+    files = tmp_path / "made"
+    files.mkdir()
+    for name in "abcd":
+        (files / name).write_text(4 * name)
+    here = open_store(str(tmp_path / "store"))
+    end(here, Attempt(0, 0, 1), files=files)
+    out = results(Elsewhere(here, 4), downloads).get_output()  # type: ignore[arg-type]
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda name: out.file(name).as_local(), "abcd"))
+    assert [path.read_text() for path in paths] == [4 * name for name in "abcd"]
+    assert sorted(each.name for each in paths[0].parent.iterdir()) == list("abcd")
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
+
+
+def test_a_file_that_is_not_the_one_that_the_job_wrote_is_refused(downloads: Path, tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "a").write_text("1")
+    here = open_store(str(tmp_path / "store"))
+    made = end(here, Attempt(0, 0, 1), files=tmp_path / "made")
+    here.delete(file_key(ID, Attempt(0, 0, 1), "a"))
+    here.create(file_key(ID, Attempt(0, 0, 1), "a"), b"2")
+    file = results(Elsewhere(here, 1), downloads).get_output().file("a")  # type: ignore[arg-type]
+    with pytest.raises(CorruptPayload, match=f"SHA-256 is [0-9a-f]{{64}}, .*says {made.files[0]['sha256']}"):
+        file.as_local()
+    assert [each for each in downloads.rglob("*") if each.is_file()] == []
 
 
 def test_a_file_that_is_missing_from_the_store_says_so(store: Store, downloads: Path, tmp_path: Path):

@@ -1,5 +1,6 @@
 """What jobs left behind, read from the store: in a notebook, and in a job that depends on another."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Sequence
@@ -143,10 +144,28 @@ class JobOutput:
         path = self._download_path(entry["key"])
         if not (path.exists() and path.stat().st_size == entry["size"]):
             make_private(str(path.parent))
-            part = path.with_name(f".{os.getpid()}.part")
-            self._store.fetch(key, part)
-            part.rename(path)
+            self._download(key, path, entry)
         return path
+
+    def _download(self, key: str, path: Path, entry: dict[str, Any]) -> None:
+        """Fetch a file beside its place and rename it: other threads and processes may do so at once."""
+        import tempfile  # not at the top: every fork would pay for it
+
+        descriptor, part = tempfile.mkstemp(suffix=".part", prefix=".", dir=path.parent)
+        os.close(descriptor)
+        try:
+            self._store.fetch(key, Path(part))
+            with open(part, "rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != entry["sha256"]:
+                raise CorruptPayload(
+                    f"the output file {entry['key']!r} in the store, {self._store.uri}/{key}, is not the one "
+                    f"that the job wrote: its SHA-256 is {found}, the job's outcome says {entry['sha256']}"
+                )
+            os.rename(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
 
     def _key(self, key: str) -> str:
         # Keys come from a record that a job wrote: none may lead out of the job's own folder.
