@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from reconcile_support import Repository, actions
+from reconcile_support import FIRST, Repository, actions
 
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.backend import Backend
@@ -70,3 +70,42 @@ def test_a_living_holder_is_waited_for_though_the_clock_was_set(tmp_path: Path):
     began = psutil.Process().create_time()
     assert is_waited_for(began - 0.01)
     assert not is_waited_for(began - 60)  # another process had this number
+
+
+def slow(study: Repository, version: int) -> None:
+    """Commit a first manifest whose job does not end by itself."""
+    study.write("slow.py", f"def work(ac):\n    import time\n    time.sleep(600 + {version})\n")
+    study.write("first.yaml", FIRST.replace("code.py", "slow.py"))
+    study.commit()
+
+
+def newer(study: Repository) -> None:
+    """What another process does meanwhile: reconcile a newer commit."""
+    study.write("first.yaml", FIRST.replace("[1, 2]", "[1, 2, 3]"))
+    study.commit()
+    assert study.reconcile() == {"first": "supersede", "second": "supersede"}
+
+
+def is_newer_alone(study: Repository) -> bool:
+    study.reconciler().wait()
+    assert study.plan() == BOTH
+    return JobManager().get_analysis(manifest="second").get_output().value("total") == 60
+
+
+def test_what_was_superseded_meanwhile_is_not_submitted(study: Repository):
+    slow(study, 1)
+    study.reconciler(interrupted("projects/study/1.json", lambda: newer(study))).reconcile()
+    assert len(JobManager().list_jobs()) == 2
+    assert is_newer_alone(study)
+
+
+def test_what_was_superseded_while_it_was_submitted_is_stopped(study: Repository):
+    slow(study, 1)
+    study.reconciler(interrupted("/rounds/0.json", lambda: newer(study))).reconcile()
+    runs = JobManager().list_jobs(name="first")
+    for run in runs:
+        run.wait_done(60)
+    ended = [run.status()["jobs"] for run in runs]
+    assert sorted(ended, key=str) == [{"FAILED": 2}, {"SUCCEEDED": 3}]
+    assert len(JobManager().list_jobs(name="second")) == 1
+    assert is_newer_alone(study)

@@ -1,6 +1,7 @@
 """Reconcile on AWS Batch: what is asked for a plan, and what is refused."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from cloud.provision import open_client
@@ -27,9 +28,9 @@ def test_another_default_image_changes_nothing(cloud_study: Repository, monkeypa
 def test_a_plan_asks_a_constant_number_of_times(cloud_study: Repository, cloud: RunningCloud):
     cloud_study.reconcile(wait=True)
 
-    def asked() -> Counter[str]:
+    def asked(by: Callable[[], object] = cloud_study.plan) -> Counter[str]:
         before = len(cloud.requests())
-        cloud_study.plan()
+        by()
         return Counter(each["action"] for each in cloud.requests(before) if each["key"] == "submitter")
 
     two = asked()
@@ -39,6 +40,7 @@ def test_a_plan_asks_a_constant_number_of_times(cloud_study: Repository, cloud: 
     cloud_study.reconcile(wait=True)
     assert asked() == two
     assert sum(two.values()) == 2
+    assert asked(cloud_study.reconcile) == two  # where nothing is to be done
 
 
 def test_a_tree_that_is_not_committed_is_refused(cloud_study: Repository):

@@ -1,4 +1,8 @@
-"""Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone."""
+"""Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone.
+
+Another process may write the next revision meanwhile. It stops what it sees running of this one, so whoever
+submits looks for it twice: before, and once more at the end, for what it can not have seen.
+"""
 
 from collections.abc import Callable
 
@@ -14,6 +18,7 @@ from gencove_explorer.reconcile.observing import look
 from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.preparing import Preparing
 from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.revisions import Revisions
 from gencove_explorer.records import read_rounds, write_index
 from gencove_explorer.retries import retry_failed
 from gencove_explorer.runs import terminate
@@ -25,8 +30,18 @@ _log = get_logger(__name__)
 class Converging:
     """See the module."""
 
-    def __init__(self, backend: Backend, revision: Revision, preparing: Preparing, claims: Claims) -> None:
-        self._backend, self._revision, self._preparing, self._claims = backend, revision, preparing, claims
+    def __init__(
+        self,
+        backend: Backend,
+        revisions: Revisions,
+        revision: Revision,
+        preparing: Preparing,
+        claims: Claims,
+    ) -> None:
+        self._backend, self._revisions, self._revision = backend, revisions, revision
+        self._preparing, self._claims = preparing, claims
+        self._submitted: dict[str, str] = {}
+        """Id -> name of what this process has submitted."""
 
     def run(self, plan: Plan) -> None:
         """Carry out what a plan's rows say of this revision, dependencies first; then stop what is to end."""
@@ -35,7 +50,7 @@ class Converging:
                 self._insist(self._submit, row.name)
             elif row.action == RETRY:
                 self._insist(self._retry, row.name)
-        for analysis_id, name in self._revision.leaving.items():
+        for analysis_id, name in {**self._revision.leaving, **self._overtaken()}.items():
             self._stop(name, analysis_id)
 
     def _insist(self, step: Callable[[str], None], name: str) -> None:
@@ -55,12 +70,15 @@ class Converging:
         if claim is None:
             return
         with claim:
+            if not self._is_wanted(name, entry):
+                return
             if read_rounds(store, entry.id):
                 self._finish(entry, claim)
             else:
                 if claim.number > 1:
                     store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
                 self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
+        self._submitted[entry.id] = name
         _log.info("%s: submitted as %s", name, entry.id)
 
     def _finish(self, entry: Entry, claim: Claim) -> None:
@@ -87,11 +105,35 @@ class Converging:
         if claim is None:
             return
         with claim:
+            if not self._is_wanted(name, entry):
+                return
+            self._submitted[entry.id] = name
             if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
                 self._finish(entry, claim)
                 return
             definition = JobDefinition.from_json(entry.specification.job_definition)
             retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+
+    def _is_wanted(self, name: str, entry: Entry) -> bool:
+        """Whether the newest revision has this run, and those that it reads, too."""
+        if self._revisions.is_newest(self._revision):
+            return True
+        wanted = self._newest_ids()
+        if wanted.issuperset([entry.id, *entry.depends_on.values()]):
+            return True
+        _log.warning("%s: not submitted, a newer revision asks for another run", name)
+        return False
+
+    def _overtaken(self) -> dict[str, str]:
+        """Id -> name of what was submitted here and is in the newest revision no more."""
+        if not self._submitted or self._revisions.is_newest(self._revision):
+            return {}
+        wanted = self._newest_ids()
+        return {id: name for id, name in self._submitted.items() if id not in wanted}
+
+    def _newest_ids(self) -> set[str]:
+        newest = self._revisions.newest()
+        return {entry.id for entry in newest.entries.values()} if newest else set()
 
     def _is_submitted(self, entry: Entry) -> bool:
         return look(self._backend, entry.id).state != MISSING

@@ -150,7 +150,7 @@ class Reconciler:
                 self.revisions.add(revision)
             if revision is not None:
                 claims = Claims(self.backend.store, self.revisions.project, self.clock)
-                Converging(self.backend, revision, preparing, claims).run(plan)
+                Converging(self.backend, self.revisions, revision, preparing, claims).run(plan)
         finally:
             preparing.discard()
         return revision

@@ -45,6 +45,10 @@ class Revisions:
         numbers = self.numbers()
         return self.read(numbers[-1]) if numbers else None
 
+    def is_newest(self, revision: Revision) -> bool:
+        """Whether nobody has written the next one yet: one request, however many revisions there are."""
+        return not self.store.exists(self._key(revision.number + 1))
+
     def add(self, revision: Revision) -> None:
         """Write the next revision. Raises AlreadyExists if somebody else was faster."""
         self.store.create(self._key(revision.number), revision.to_json())
