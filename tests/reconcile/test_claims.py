@@ -109,3 +109,15 @@ def test_what_was_superseded_while_it_was_submitted_is_stopped(study: Repository
     assert sorted(ended, key=str) == [{"FAILED": 2}, {"SUCCEEDED": 3}]
     assert len(JobManager().list_jobs(name="second")) == 1
     assert is_newer_alone(study)
+
+
+def test_what_a_newer_revision_still_has_is_submitted(study: Repository):
+    def renamed() -> None:
+        study.git("mv", "manifests/second.yaml", "manifests/third.yaml")
+        study.replace("third.yaml", "name: second", "name: third")
+        study.commit()
+        study.reconcile(select=["third"])
+
+    study.reconciler(interrupted("projects/study/1.json", renamed)).reconcile()
+    assert study.reconcile(wait=True) == {"first": "unchanged", "third": "unchanged", "second": "gone"}
+    assert JobManager().get_analysis(manifest="third").get_output().value("total") == 30

@@ -11,7 +11,7 @@ from gencove_explorer.manifests.building import build
 from gencove_explorer.manifests.inputs import input_of_output
 from gencove_explorer.manifests.loading import Loaded
 from gencove_explorer.manifests.models import OutputInput
-from gencove_explorer.reconcile.actions import STARTS
+from gencove_explorer.reconcile.actions import RESUME, STARTS
 from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.revision import Entry, Revision
 
@@ -25,9 +25,9 @@ class Preparing:
         self._found: dict[str, Analysis] = {}
 
     def prepare(self, revision: Revision) -> None:
-        """Prepare all new analyses of a revision. Raises ExplorerError, naming the manifest."""
+        """Prepare all that is to be submitted whole. Raises ExplorerError, naming the manifest."""
         for row in self._plan.rows:
-            if row.action in STARTS:
+            if row.action in (*STARTS, RESUME):  # a new one may depend on one that is still missing
                 self.draft(row.name, revision)
 
     def draft(self, name: str, revision: Revision) -> Draft:
