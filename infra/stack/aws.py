@@ -50,8 +50,11 @@ class Account:
             place = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
             with told_of(f"making the bucket {name}"):
                 s3.create_bucket(Bucket=name, **(place if self.region != "us-east-1" else {}))
+        # A cloud that is reached without TLS is a local one: it would refuse us.
+        tls = s3.meta.endpoint_url.startswith("https:")
+        partition = self._session.get_partition_for_region(self.region)
         with told_of(f"closing the bucket {name}"):
-            secure(s3, name, stack=stack, partition=self._session.get_partition_for_region(self.region))
+            secure(s3, name, stack=stack, tls_only=tls, partition=partition)
 
     def keys(self, bucket: str) -> Iterator[str]:
         """Keys of a bucket's objects, in their order."""

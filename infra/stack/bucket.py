@@ -22,8 +22,11 @@ _LIFECYCLE = [
 ]
 
 
-def secure(s3: Any, bucket: str, *, stack: str, partition: str = "aws") -> None:
-    """Close a bucket, encrypt and version it, by S3's client. Repeating it changes nothing."""
+def secure(s3: Any, bucket: str, *, stack: str, tls_only: bool, partition: str = "aws") -> None:
+    """Close a bucket, encrypt and version it, by S3's client. Repeating it changes nothing.
+
+    ``tls_only``: refuse requests without TLS.
+    """
     every = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(every, True))
@@ -31,7 +34,8 @@ def secure(s3: Any, bucket: str, *, stack: str, partition: str = "aws") -> None:
     s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=owned)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_tls_only(f"arn:{partition}:s3:::{bucket}")))
+    if tls_only:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_tls_only(f"arn:{partition}:s3:::{bucket}")))
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": _LIFECYCLE})
     # PutBucketTagging replaces all tags, and an organisation may have put its own on.
     tags = {**_tags(s3, bucket), _TAG: stack}

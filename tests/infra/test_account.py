@@ -20,7 +20,7 @@ def test_the_states_bucket_is_closed_however_it_was_made(make_bucket: Callable[[
     with closing(boto3.client("s3")) as s3:
         s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "ours"}]})
         for _ in range(2):
-            secure(s3, bucket, stack="demo")
+            secure(s3, bucket, stack="demo", tls_only=True)
         blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
         (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
         rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
@@ -37,13 +37,15 @@ def test_the_states_bucket_is_closed_however_it_was_made(make_bucket: Callable[[
     assert tags == {"team": "ours", "explorer:stack": "demo"}
 
 
-def test_a_bucket_without_tags_gets_one(make_bucket: Callable[[str], str]):
+def test_a_bucket_without_tags_gets_one_and_a_local_one_no_policy(make_bucket: Callable[[str], str]):
     import boto3
 
     bucket = make_bucket("moto")
     with closing(boto3.client("s3")) as s3:
-        secure(s3, bucket, stack="demo")
+        secure(s3, bucket, stack="demo", tls_only=False)
         assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "explorer:stack", "Value": "demo"}]
+        with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
+            s3.get_bucket_policy(Bucket=bucket)
 
 
 class Quotas:
