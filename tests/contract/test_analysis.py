@@ -12,7 +12,15 @@ from support import WAIT
 
 from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
-from gencove_explorer.errors import JobFailed, NotFinished, NotSubmitted, WaitTimeout
+from gencove_explorer.errors import (
+    DependencyError,
+    ExplorerError,
+    JobFailed,
+    NoSuchJob,
+    NotFinished,
+    NotSubmitted,
+    WaitTimeout,
+)
 from gencove_explorer.job_manager import JobManager
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
@@ -70,16 +78,19 @@ def test_an_index_is_asked_for_on_an_array(home: Path):
     an.run()
     an.wait_done()
     for call in (an.logs, an.terminate):
-        with pytest.raises(IndexError, match=r"\(0\) to .*\(2\)"):
+        with pytest.raises(NoSuchJob, match=r"\(0\) to .*\(2\)"):
             call()
-    with pytest.raises(IndexError, match="0 to 2"):
+    with pytest.raises(NoSuchJob, match="0 to 2"):
         an.status(3)
-    with pytest.raises(IndexError, match="0 to 2"):
+    with pytest.raises(IndexError, match="0 to 2") as caught:
         an.get_output(-1)
+    # So that a notebook shows the user's lines alone.
+    assert isinstance(caught.value, ExplorerError)
     with pytest.raises(TypeError, match="whole number"):
         an.get_output("1")  # type: ignore[arg-type]
-    with pytest.warns(UserWarning, match="reads job 0"):
+    with pytest.warns(UserWarning, match="reads job 0") as warned:
         assert an.get_output().value("double") == 2
+    assert warned[0].filename == __file__
 
 
 @pytest.mark.in_containers
@@ -210,6 +221,24 @@ def test_a_diamond_runs_each_once(home: Path):
     assert left.dependency("top").get_output().value("seen") == "top"
     with pytest.raises(KeyError, match="there are: 'left', 'right'"):
         bottom.dependency("top")
+
+
+def test_what_is_given_twice_is_one_dependency(home: Path):
+    def read(ac):
+        ac.output.value("x", ac.dependency("double").get_output().value("double"))
+
+    a1 = Analysis(function=double, input=3, job_definition=SMALL, depends_on=None)
+    a2 = Analysis(function=read, depends_on=[a1, a1], job_definition=SMALL)
+    a2.run()
+    a2.wait_done(timeout=WAIT)
+    assert a2.get_output().value("x") == 6
+    assert len(a2._submitted().record.depends_on) == 1
+    a3 = Analysis(function=double, input=[1, 2], job_definition=SMALL)
+    a4 = Analysis(function=read, input=[1, 2], depends_on=[a3, each(a3)])
+    with pytest.raises(DependencyError, match=r"'double' as a whole and with each\(\)"):
+        a4.run()
+    with pytest.raises(DependencyError, match="two analyses called 'double'"):
+        Analysis(function=read, depends_on=[a1, Analysis(function=double, input=3)]).run()
 
 
 def test_each_reads_and_waits_for_the_same_index(home: Path):

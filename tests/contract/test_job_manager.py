@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from support import WAIT
 
 from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.errors import InvalidName, NoSuchAnalysis
+from gencove_explorer.errors import InvalidFilter, InvalidName, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.records import IndexRecord, write_index
 
@@ -123,6 +123,8 @@ def test_every_filter(home: Path):
     assert ids(date="2023-05-10") == []
     assert ids(date="2023-05") == [old]
     assert ids(date="2023-04") == [older]
+    assert ids(date=date(2023, 5, 9)) == ids(date=datetime(2023, 5, 9, 3)) == [old]
+    assert ids(since="2000w") == ids()
     assert ids(date="2023-12") == []
     assert ids(name="example") == [recent, week]
     assert ids(name="EXAMPLE_FN") == [recent]
@@ -136,9 +138,20 @@ def test_every_filter(home: Path):
         ({"date": "2023"}, "use a day"),
         ({"date": "2023-13"}, "use a day"),
         ({"date": "09.05.2023"}, "use a day"),
+        ({"date": "20230509"}, "use a day"),
+        ({"date": "2023-W19-2"}, "use a day"),
+        ({"date": 2023}, "use a day"),
+        ({"date": ""}, "use a day"),
+        ({"since": "99999999w"}, "from nothing to 2600w"),
+        ({"since": -1}, "from nothing"),
+        ({"since": float("nan")}, "from nothing"),
+        ({"since": True}, "is not a length of time"),
+        ({"name": 3}, "name=3: use text"),
+        ({"user": b"ann"}, "user=b'ann': use text"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InvalidFilter, match=message) as caught:
             manager.list_jobs(**filters)
+        assert isinstance(caught.value, ValueError)
 
 
 def test_a_list_prints_as_a_table(home: Path):

@@ -15,6 +15,7 @@
     ├── CommandFailed        a !command of a work function that did not exit with 0
     ├── OutputError          an output that cannot be kept
     ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
+    ├── NoSuchJob            an index that no job of the analysis has (also an IndexError)
     ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
     └── NotFinished          outputs were asked of a job that has none (yet)
 
@@ -111,6 +112,10 @@ class _LookupFailed(ExplorerError, KeyError):
 
 class NoSuchOutput(_LookupFailed):
     """The job wrote no file or value of that key."""
+
+
+class NoSuchJob(ExplorerError, IndexError):
+    """The analysis has no job of that index, or an index has to be given."""
 
 
 class NoSuchDependency(_LookupFailed):

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from explorer_runner import values
-from explorer_runner.errors import CorruptPayload, NoSuchOutput, NotFinished
+from explorer_runner.errors import CorruptPayload, NoSuchJob, NoSuchOutput, NotFinished
 from explorer_runner.folders import make_private
 from explorer_runner.keys import (
     SUCCEEDED,
@@ -28,6 +29,7 @@ from explorer_runner.stores import Store
 _MISSING: Any = object()
 _SHOWN = 200
 """How many characters of a value a notebook shows."""
+_OURS = ("explorer_runner", "gencove_explorer")
 
 
 class StoredFile:
@@ -222,7 +224,7 @@ class Results:
         self.downloads = downloads
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
-        """The outputs of one job. Raises NotFinished, or IndexError with the range."""
+        """The outputs of one job. Raises NotFinished, or NoSuchJob with the range."""
         index = self._index(job_index)
         names = latest(name for name in outcome_names(self.store, self.analysis) if name.index == index)
         return self._output(self.finished(names, [index])[0])
@@ -269,7 +271,7 @@ class Results:
                 warnings.warn(
                     f"{self.name} is an array of {self.jobs} jobs: get_output() reads job 0; "
                     f"say which, get_output(0) to get_output({self.jobs - 1}), or use get_outputs()",
-                    stacklevel=3,
+                    stacklevel=_users_level(),
                 )
             return 0
         return check_index(job_index, self.jobs, self.name)
@@ -293,11 +295,20 @@ class Results:
             return list(pool.map(self._output, names))
 
 
+def _users_level() -> int:
+    """The ``stacklevel`` at which our caller warns about the user's line, not about one of ours."""
+    # On Python 3.12 it would be warn(skip_file_prefixes=...).
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 def check_index(job_index: object, jobs: int, name: str) -> int:
-    """Return ``job_index`` if it is one of ``jobs``; raise TypeError or IndexError with the range."""
+    """Return ``job_index`` if it is one of ``jobs``; raise TypeError or NoSuchJob with the range."""
     if isinstance(job_index, bool) or not hasattr(job_index, "__index__"):
         raise TypeError(f"a job index is a whole number, not {job_index!r}")
     index = int(job_index.__index__())
     if not 0 <= index < jobs:
-        raise IndexError(f"{name} has no job {index}: its jobs are 0 to {jobs - 1}")
+        raise NoSuchJob(f"{name} has no job {index}: its jobs are 0 to {jobs - 1}")
     return index

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import NotSubmitted
+from gencove_explorer.errors import NoSuchJob, NotSubmitted
 from gencove_explorer.log import get_logger
 
 if TYPE_CHECKING:
@@ -348,7 +348,7 @@ class Analysis:
         record = self._submitted().record
         if job_index is None:
             if record.array:
-                raise IndexError(
+                raise NoSuchJob(
                     f"{record.name} is an array: say which job, {call}(0) to {call}({record.jobs - 1})"
                     + (" or terminate_all()" if call == "terminate" else "")
                 )

@@ -3,23 +3,32 @@
 import re
 from datetime import timedelta
 
+from gencove_explorer.errors import InvalidFilter
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LONGEST = timedelta(weeks=52 * 50)
+"""Before that there was nothing to find, and no computer's clock."""
 
 
 def seconds(duration: str | float | timedelta) -> float:
-    """Seconds of ``10m``, a number of seconds, or a timedelta. Raises ValueError."""
+    """Seconds of ``10m``, a number of seconds, or a timedelta. Raises InvalidFilter."""
+    found = _seconds(duration)
+    if found is None:
+        raise InvalidFilter(
+            f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
+        )
+    if not 0 <= found <= _LONGEST.total_seconds():
+        raise InvalidFilter(f"{duration!r} is not a length of time from nothing to {_LONGEST.days // 7}w")
+    return found
+
+
+def _seconds(duration: object) -> float | None:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         return float(duration)
-    match = (
-        re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration) if isinstance(duration, str) else None
-    )
-    if match is None:
-        raise ValueError(
-            f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
-        )
-    return float(match[1]) * _UNITS[match[2]]
+    match = isinstance(duration, str) and re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration)
+    return float(match[1]) * _UNITS[match[2]] if match else None
 
 
 def ago(length: float) -> str:

@@ -7,6 +7,7 @@ ExplorerError
 │   └── DependencyError  dependencies that cannot be: a cycle, two of one name, too many
 ├── NotSubmitted         a call that needs an id on an analysis that was never submitted
 ├── NoSuchAnalysis       no analysis of that id in the store (also a KeyError)
+├── InvalidFilter        a time, date or name to find or show by that is none (also a ValueError)
 ├── JobFailed            a job failed; carries its outcome
 ├── WaitTimeout          waiting took longer than it was allowed to (also a TimeoutError)
 ├── SheetError           a sheet of samples that cannot be read
@@ -28,6 +29,7 @@ from explorer_runner.errors import (
     InvalidKey,
     InvalidName,
     NoSuchDependency,
+    NoSuchJob,
     NoSuchOutput,
     NotFinished,
     NotFound,
@@ -51,12 +53,14 @@ __all__ = [
     "ExplorerError",
     "InUse",
     "InvalidDefinition",
+    "InvalidFilter",
     "InvalidKey",
     "InvalidName",
     "JobFailed",
     "ManifestError",
     "NoSuchAnalysis",
     "NoSuchDependency",
+    "NoSuchJob",
     "NoSuchOutput",
     "NotFinished",
     "NotFound",
@@ -115,6 +119,10 @@ class NoSuchAnalysis(ExplorerError, KeyError):
     """The store holds no analysis of that id."""
 
     __str__ = Exception.__str__
+
+
+class InvalidFilter(ExplorerError, ValueError):
+    """What analyses or lines of a log are to be found by cannot be used."""
 
 
 class JobFailed(ExplorerError):

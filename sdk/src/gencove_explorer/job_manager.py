@@ -1,5 +1,6 @@
 """JobManager: analyses of the past, found by id, time, name and user."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from gencove_explorer.analysis import Analysis
 from gencove_explorer.backend import Backend
 from gencove_explorer.display import analyses_as_html, analyses_as_text
 from gencove_explorer.durations import seconds
+from gencove_explorer.errors import InvalidFilter
 from gencove_explorer.records import IndexRecord
 from gencove_explorer.settings import Settings
 
@@ -58,17 +60,22 @@ class JobManager:
     def list_jobs(
         self,
         since: str | float | timedelta | None = None,
-        date: str | None = None,
+        date: str | date | None = None,
         name: str | None = None,
         user: str | None = None,
     ) -> JobList:
         """Analyses, newest first, that meet every filter that is given.
 
         since: submitted within this length of time (``1h``, ``1d``, ``2w``).
-        date: submitted on a day (``2023-05-09``) or in a month (``2023-04``), UTC.
+        date: submitted on a day (``2023-05-09``, or a ``datetime.date``) or in a month (``2023-04``), UTC.
         name: this text is in the name, in whatever case.
         user: submitted by this user.
+
+        Raises InvalidFilter for one that is none.
         """
+        for what, text in (("name", name), ("user", user)):
+            if text is not None and not isinstance(text, str):
+                raise InvalidFilter(f"{what}={text!r}: use text, such as {what}='example'")
         earliest = datetime.now(UTC) - timedelta(seconds=seconds(since)) if since is not None else None
         first, last = _days(date, earliest)
         found: dict[str, Store] = {}
@@ -105,21 +112,24 @@ class JobManager:
         return JobList(Analysis._found(each) for each in stored)
 
 
-def _days(text: str | None, earliest: datetime | None) -> tuple[str, str]:
-    """First and last day to look at. Raises ValueError for what is no date."""
+def _days(given: object, earliest: datetime | None) -> tuple[str, str]:
+    """First and last day to look at. Raises InvalidFilter for what is no date."""
     first, last = "0000-00-00", "9999-99-99"
     if earliest is not None:
         first = earliest.date().isoformat()
-    if text is None:
+    if given is None:
         return first, last
+    text = f"{given:%Y-%m-%d}" if isinstance(given, date) else given
     try:
+        if not isinstance(text, str) or not re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", text):
+            raise ValueError(text)  # fromisoformat() takes more than days, from Python 3.11 on
         if len(text) == len("2023-04"):
             begin = date.fromisoformat(f"{text}-01")
             end = (begin + 31 * _DAY).replace(day=1) - _DAY
         else:
             begin = end = date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"date={text!r}: use a day, '2023-05-09', or a month, '2023-04'") from None
+    except (ValueError, OverflowError):
+        raise InvalidFilter(f"date={given!r}: use a day, '2023-05-09', or a month, '2023-04'") from None
     return max(first, begin.isoformat()), end.isoformat()
 
 
