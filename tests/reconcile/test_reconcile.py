@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_the_second_time_nothing_happens_and_nothing_is_written(study: Repositor
     before = written(home / "store")
     assert study.reconcile(wait=True) == BOTH  # once they have ended
     assert written(home / "store") == before
+
+
+def test_a_plan_tells_the_states_that_status_tells(study: Repository, tmp_path: Path):
+    flag = tmp_path / "flag"
+    study.write(
+        "waits.py", f"def work(ac):\n    import os\n    while not os.path.exists({str(flag)!r}): pass\n"
+    )
+    study.write("waits.yaml", "version: 1\nname: waits\nfunction: waits.py:work\n")
+    study.reconcile(select=["waits"])
+    waits = JobManager().get_analysis(manifest="waits")
+    while (state := waits.status()["status"]) not in ("RUNNING", "FAILED"):
+        time.sleep(0.1)
+    plan = study.reconciler().plan(Choice(select=["waits"]))
+    flag.touch()
+    assert (state, [row.state for row in plan.rows]) == ("RUNNING", ["RUNNING"])
 
 
 @pytest.mark.parametrize(

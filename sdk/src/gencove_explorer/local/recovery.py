@@ -6,7 +6,6 @@ from collections import Counter
 from explorer_runner.keys import SUCCEEDED, Attempt, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores import Store
-from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.rounds import ActiveRound, Progress
 from gencove_explorer.observe import FINISHED, settle
@@ -15,9 +14,8 @@ from gencove_explorer.records import read_closed, read_rounds
 
 def claims_folder(queue: Queue, store: Store, analysis: str) -> str:
     """Where the claims of an analysis lie: with its logs, or beside the queue if those are on S3."""
-    if isinstance(store, FolderStore):
-        return f"{store.root}/{logs_prefix(analysis)}"
-    return str(queue.folder / "claims" / analysis)
+    logs = store.path(logs_prefix(analysis))  # of a store that is only read, too
+    return str(queue.folder / "claims" / analysis if logs is None else logs)
 
 
 def load_progress(store: Store, analysis: str, jobs: int) -> Progress | None:
