@@ -6,16 +6,19 @@ See ``explorer_runner.stores.credentials``, which asks.
 import json
 import sys
 
+from gencove_explorer.aws_errors import errors
+
 
 def find_credentials() -> dict[str, str] | None:
-    """boto3's credentials as environment variables; None if it finds none."""
+    """boto3's credentials as environment variables; None if it finds none. Raises ExecutorError."""
     from boto3.session import Session
 
-    session = Session()
-    found = session.get_credentials()
-    if found is None:
-        return None
-    frozen = found.get_frozen_credentials()
+    with errors("AWS credentials for containers"):
+        session = Session()
+        found = session.get_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
     named = {
         "AWS_ACCESS_KEY_ID": frozen.access_key,
         "AWS_SECRET_ACCESS_KEY": frozen.secret_key,

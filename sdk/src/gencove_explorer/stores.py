@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from explorer_runner.stores import Store, open_store
+from gencove_explorer.aws_errors import errors
 from gencove_explorer.progress import show_transfers
 
 
@@ -27,5 +28,6 @@ def _provider() -> Any:
     from boto3.session import Session
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    session = Session()
-    return Boto3CredentialProvider(session) if session.get_credentials() else None
+    with errors("AWS credentials for the store"):
+        session = Session()
+        return Boto3CredentialProvider(session) if session.get_credentials() else None

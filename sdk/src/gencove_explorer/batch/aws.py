@@ -1,19 +1,16 @@
-"""boto3's clients, made when first needed, and their errors in words."""
+"""boto3's clients, made when first needed."""
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from gencove_explorer._version import __version__
+from gencove_explorer.aws_errors import errors
 from gencove_explorer.errors import ExecutorError
 
 _ATTEMPTS = 8
 """Of a request, with pauses that double up to 20 s: about half a minute of throttling is ridden out
 (https://docs.aws.amazon.com/boto3/latest/guide/retries.html, mode "standard")."""
-
-_REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 
 
 class Aws:
@@ -66,38 +63,3 @@ class Aws:
                 "AWS profile"
             )
         return str(region)
-
-
-class AwsError(ExecutorError):
-    """What AWS answered instead of doing it."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class UnreachableError(ExecutorError):
-    """No connection to a service of AWS could be made."""
-
-
-@contextmanager
-def errors(what: str) -> Iterator[None]:
-    """Turn botocore's errors into ExecutorError, AwsError where AWS answered: what was wanted, what to do."""
-    from botocore import exceptions, parsers
-
-    try:
-        yield
-    except exceptions.ClientError as error:
-        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        hint = "; docs/aws.md lists what your role needs" if code in _REFUSED else ""
-        raise AwsError(f"{what}: AWS says {code}: {said}{hint}", code) from error
-    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise ExecutorError(
-            f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"
-        ) from error
-    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
-        raise UnreachableError(f"{what}: {error}") from error
-    except exceptions.BotoCoreError as error:
-        raise ExecutorError(f"{what}: {error}") from error
-    except parsers.ResponseParserError as error:
-        raise ExecutorError(f"{what}: what answered is not AWS, but a proxy, say: {error}") from error

@@ -1,6 +1,7 @@
 """Buckets of inputs, looked at before ten thousand jobs do."""
 
-from gencove_explorer.batch.aws import Aws, AwsError, errors
+from gencove_explorer.aws_errors import AwsError, errors
+from gencove_explorer.batch.aws import Aws
 from gencove_explorer.errors import SubmissionError
 
 

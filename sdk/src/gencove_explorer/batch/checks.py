@@ -6,7 +6,8 @@ from typing import Any
 
 from explorer_runner.errors import ExplorerError
 from explorer_runner.payload import python_minor
-from gencove_explorer.batch.aws import Aws, AwsError, UnreachableError, errors
+from gencove_explorer.aws_errors import AwsError, UnreachableError, errors
+from gencove_explorer.batch.aws import Aws
 from gencove_explorer.batch.images import Images
 from gencove_explorer.checks import Check
 from gencove_explorer.settings import Settings

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gencove_explorer._version import __version__
-from gencove_explorer.batch.aws import Aws, errors
+from gencove_explorer.aws_errors import errors
+from gencove_explorer.batch.aws import Aws
 from gencove_explorer.settings import BatchSettings
 
 HOST_DISK = "/mnt/explorer"

@@ -5,7 +5,8 @@ from typing import Any
 
 from explorer_runner.payload import python_minor
 from gencove_explorer._version import __version__
-from gencove_explorer.batch.aws import Aws, AwsError, errors
+from gencove_explorer.aws_errors import AwsError, errors
+from gencove_explorer.batch.aws import Aws
 from gencove_explorer.errors import SubmissionError
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/([^:@]+)")

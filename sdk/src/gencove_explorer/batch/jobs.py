@@ -7,8 +7,9 @@ from typing import Any
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.stores import Store
+from gencove_explorer.aws_errors import AwsError, errors
 from gencove_explorer.batch import seen
-from gencove_explorer.batch.aws import Aws, AwsError, errors
+from gencove_explorer.batch.aws import Aws
 from gencove_explorer.batch.requests import ROUND
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.records import RoundRecord, read_closed

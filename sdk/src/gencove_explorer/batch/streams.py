@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gencove_explorer.batch.aws import Aws, AwsError, errors
+from gencove_explorer.aws_errors import AwsError, errors
+from gencove_explorer.batch.aws import Aws
 
 _EMPTY_PAGES = 100
 """Of so many, one after the other, a read makes do until the next one."""

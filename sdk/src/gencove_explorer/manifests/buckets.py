@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from gencove_explorer.batch.aws import Aws, errors
+from gencove_explorer.aws_errors import errors
+from gencove_explorer.batch.aws import Aws
 
 
 class Buckets:

@@ -1,0 +1,47 @@
+"""What boto3 raises, in words: what was wanted, what AWS says or what is missing, and what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gencove_explorer.errors import ExecutorError
+
+_REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
+
+
+class AwsError(ExecutorError):
+    """What AWS answered instead of doing it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnreachableError(ExecutorError):
+    """No connection to a service of AWS could be made."""
+
+
+@contextmanager
+def errors(what: str) -> Iterator[None]:
+    """Turn botocore's errors into ExecutorError, AwsError where AWS answered: what was wanted, what to do."""
+    from botocore import exceptions, parsers
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        hint = "; docs/aws.md lists what your role needs" if code in _REFUSED else ""
+        raise AwsError(f"{what}: AWS says {code}: {said}{hint}", code) from error
+    except exceptions.NoCredentialsError as error:
+        raise ExecutorError(
+            f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"
+        ) from error
+    except exceptions.ProfileNotFound as error:
+        raise ExecutorError(
+            f"{what}: {error}: AWS_PROFILE names it; aws configure list-profiles shows those that there are"
+        ) from error
+    except (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError) as error:
+        raise UnreachableError(f"{what}: {error}") from error
+    except exceptions.BotoCoreError as error:
+        raise ExecutorError(f"{what}: {error}") from error
+    except parsers.ResponseParserError as error:
+        raise ExecutorError(f"{what}: what answered is not AWS, but a proxy, say: {error}") from error
