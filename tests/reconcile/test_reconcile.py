@@ -52,9 +52,8 @@ def test_the_second_time_nothing_happens_and_nothing_is_written(study: Repositor
 
 def test_a_plan_tells_the_states_that_status_tells(study: Repository, tmp_path: Path):
     flag = tmp_path / "flag"
-    study.write(
-        "waits.py", f"def work(ac):\n    import os\n    while not os.path.exists({str(flag)!r}): pass\n"
-    )
+    waiting = f"while not os.path.exists({str(flag)!r}): time.sleep(0.1)"
+    study.write("waits.py", f"def work(ac):\n    import os, time\n    {waiting}\n")
     study.write("waits.yaml", "version: 1\nname: waits\nfunction: waits.py:work\n")
     study.reconcile(select=["waits"])
     waits = JobManager().get_analysis(manifest="waits")
