@@ -16,7 +16,7 @@ from typing import Any
 
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.magics import names_in_text
-from gencove_explorer.manifests.syntax import DEFINITIONS, IMPORTS, STAR, bound
+from gencove_explorer.manifests.syntax import DEFINITIONS, IMPORTS, STAR, bound, lines_of
 
 
 class SourceError(ExplorerError):
@@ -106,7 +106,7 @@ class SourceFile:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.text = without_magics(text) if path.suffix == ".ipy" else text
-        self.lines = self.text.splitlines()
+        self.lines = lines_of(self.text)
         try:
             tree = ast.parse(self.text, str(path))
             self.statements = list(_statements(tree, self._globals(), path.suffix == ".ipy"))

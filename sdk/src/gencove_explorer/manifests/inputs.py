@@ -95,7 +95,7 @@ def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
         assert wanted.file is not None
         found = [File(each.file(wanted.file).uri) for each in outputs]
     value = found if stored.record.array else found[0]
-    _check_size(value)
+    check_size(value)
     return value
 
 
@@ -189,7 +189,7 @@ def _address(uri: str, place: Place) -> tuple[str, Any]:
 
 def _checked(value: Any, plain: Any, local: str = "") -> Input:
     """An input with its identity: a digest, its shape, and how many jobs it makes."""
-    _check_size(value)
+    check_size(value)
     try:
         text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError) as error:
@@ -213,7 +213,8 @@ def _local_in(plain: Iterable[Any]) -> str:
     return ""
 
 
-def _check_size(value: Any) -> None:
+def check_size(value: Any) -> None:
+    """Raise SubmissionError for a list that is no array."""
     if isinstance(value, list) and not value:
         raise SubmissionError("the input is an empty list: it needs at least one element")
     if isinstance(value, list) and len(value) > MAX_INPUTS:

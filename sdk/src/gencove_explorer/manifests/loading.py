@@ -18,7 +18,7 @@ from gencove_explorer.manifests.models import Manifest, OutputInput, check_docum
 from gencove_explorer.packages.requirements import folder_of
 
 _T = TypeVar("_T")
-_SUFFIXES = (".yaml", ".yml")
+MANIFEST_SUFFIXES = (".yaml", ".yml")
 _NO_SOURCES = frozenset(("__pycache__", "build", "dist", "node_modules"))
 
 
@@ -104,7 +104,7 @@ def manifest_files(folder: Path) -> Iterator[Path]:
     """The YAML files of a folder and those below it, but for hidden ones."""
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in _SUFFIXES and not hidden and path.is_file():
+        if path.suffix in MANIFEST_SUFFIXES and not hidden and path.is_file():
             yield path
 
 

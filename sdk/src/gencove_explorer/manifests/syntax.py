@@ -1,6 +1,9 @@
 """Python's syntax, compared: whether two texts are the same code."""
 
 import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -9,7 +12,9 @@ STAR = "*"
 
 
 def same_code(one: str, other: str) -> bool:
-    """Whether two texts are the same code: comments, white space and the order of definitions aside."""
+    """Whether two texts are the same code: comments, white space, and the order of what may stand anywhere
+    (imports and definitions) aside.
+    """
     return one == other or _normal(one) == _normal(other)
 
 
@@ -30,10 +35,52 @@ def bound(node: ast.AST) -> set[str]:
     return set().union(*(bound(each) for each in ast.iter_child_nodes(node)))
 
 
-def _normal(text: str) -> list[str] | str:
+def lines_of(text: str) -> list[str]:
+    """The lines as Python numbers them: str.splitlines also splits at form feeds and U+2028."""
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def _normal(text: str) -> tuple[list[str], list[str]] | str:
+    """The statements that may change places, sorted, and the others in their order."""
     try:
-        tree = ast.parse(text)
-        named = [(sorted(bound(node)), ast.dump(node)) for node in tree.body]
+        body = ast.parse(text).body
+        free = _free(body)
+        dumps = [ast.dump(node) for node in body]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text  # written for another Python than this one
-    return [dump for _, dump in sorted(named, key=lambda each: each[0])]
+    kept = [dump for dump, moves in zip(dumps, free, strict=True) if not moves]
+    return sorted(dump for dump, moves in zip(dumps, free, strict=True) if moves), kept
+
+
+def _free(body: list[ast.stmt]) -> list[bool]:
+    """Of each statement, whether it gives the same wherever it stands: an import or a definition whose name
+    nothing else binds, and which reads none of the file's own names before it is called.
+    """
+    binds = [bound(node) for node in body]
+    times = Counter(name for names in binds for name in names)
+    own = {
+        name
+        for node, names in zip(body, binds, strict=True)
+        if not isinstance(node, IMPORTS)
+        for name in names
+    }
+    return [
+        isinstance(node, IMPORTS + DEFINITIONS)
+        and STAR not in times  # which may bind any name
+        and all(times[name] == 1 for name in names)
+        and own.isdisjoint(_read_at_once(node))
+        for node, names in zip(body, binds, strict=True)
+    ]
+
+
+def _read_at_once(node: ast.AST) -> Iterator[str]:
+    """Names that are read where a definition stands: by decorators, defaults, bases, a class's statements."""
+    if isinstance(node, ast.Name):
+        yield node.id
+    later = ("annotation", "returns")  # they change no result
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        later += ("body",)
+    for name, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            if name not in later and isinstance(child, ast.AST):
+                yield from _read_at_once(child)
