@@ -182,6 +182,7 @@ def test_mistakes_of_a_person_are_one_line(home: Path, analysis_file: Path):
         (("status", "last"), 1, "there is no analysis yet"),
         (("status", "zzz"), 1, "no analysis has 'zzz' in its id"),
         (("list", "--since", "1x"), 2, "is not a length of time"),
+        (("list", "--since", "99999999w"), 2, "is not a length of time"),
         (("list", "--date", "soon"), 2, "use a day"),
         (("list", "--limit", "0"), 2, "0 is not in the range"),
         (("frobnicate",), 2, "No such command"),
@@ -191,14 +192,41 @@ def test_mistakes_of_a_person_are_one_line(home: Path, analysis_file: Path):
     an.run()
     an.wait_done(timeout=60)
     for arguments, code, message in (
-        (("logs", "last"), 2, "say which job"),
+        (("logs", "last"), 2, "say which job, 0 to 1: explorer logs last 0"),
         (("logs", "last", "7"), 2, "its jobs are 0 to 1"),
         (("logs", "last", "0", "--since", "x"), 2, "is not a length of time"),
-        (("terminate", "last"), 2, "say which job"),
+        (("terminate", "last"), 2, "say which job, 0 to 1 or --all: explorer terminate last 0"),
+        (("terminate", "last", "0", "--all"), 2, "--all takes no INDEX"),
+        (("wait", "last", "--timeout", "-1"), 2, "-1.0 is not in the range"),
+        (("wait", "last", "--timeout", "nan"), 2, "use a number of seconds"),
         (("outputs", "last", "2"), 2, "its jobs are 0 to 1"),
         (("status", "lambda", "9"), 2, "its jobs are 0 to 1"),
     ):
         assert message in explorer(*arguments, code=code), arguments
+
+
+def test_what_has_ended_cannot_be_asked_to_end(home: Path):
+    def work(ac):
+        1 / ac.input
+
+    an = Analysis(function=work, input=[1, 0], job_definition=JobDefinition(cpu=1, memory_mb=300))
+    an.run()
+    an.wait_done(timeout=60)
+    assert explorer("terminate", "last", "--all") == f"{an.id}: had ended already: FAILED\n"
+    assert explorer("terminate", "last", "0") == f"{an.id}: job 0 had ended already: SUCCEEDED\n"
+    an.run_local(job_index=0)
+    assert explorer("terminate", an.id, "1") == f"{an.id}: job 1 was not run: there is nothing to end\n"
+
+
+def test_an_old_log_is_shown_by_the_command_that_is_advised(home: Path):
+    an = Analysis(function=lambda ac: print("\x1b[1mhello"), input=[1, 2])
+    an.run()
+    an.wait_done(timeout=60)
+    log = json.loads(explorer("logs", an.id, "1", "--since", "0s", "--json"))
+    assert log["log"] == ""
+    advised = re.search(rf"ago: explorer (logs {an.id} 1 --since \w+) shows its log", log["notes"][0])
+    assert advised, log
+    assert explorer(*advised[1].split()) == "\x1b[1mhello\n"
 
 
 def test_a_part_of_an_id_that_several_have(home: Path):

@@ -5,8 +5,8 @@ import sys
 import click
 
 from gencove_explorer._version import __version__
-from gencove_explorer.cli import analyses, config, machine, reconcile, run
-from gencove_explorer.errors import ExplorerError
+from gencove_explorer.cli import analyses, config, logs, machine, reconcile, run
+from gencove_explorer.errors import ExplorerError, InvalidFilter, NoSuchJob
 
 __all__ = ["explorer", "main"]
 
@@ -14,6 +14,8 @@ _CHECKING = (
     "gencove_explorer.analysis",
     "gencove_explorer.durations",
     "gencove_explorer.job_manager",
+    "gencove_explorer.waiting",
+    "explorer_runner.models",
     "explorer_runner.results",
 )
 """Modules that check what a person gave, with Python's own exceptions."""
@@ -43,7 +45,7 @@ for _command in (
     run.run,
     analyses.list_,
     analyses.status,
-    analyses.logs,
+    logs.logs,
     analyses.outputs,
     analyses.failures,
     analyses.wait,
@@ -64,16 +66,19 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command; an error of ours is a line on standard error and exit code 1, never a traceback."""
+    """Run the command; an error of ours is a line on standard error, never a traceback.
+
+    The exit code is 1, and 2 where what was typed cannot be meant.
+    """
     try:
         explorer(prog_name="explorer")
     except ExplorerError as error:
         click.echo(f"explorer: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, InvalidFilter | NoSuchJob) else 1)
     except OSError as error:
         click.echo(f"explorer: {error}", err=True)
         sys.exit(1)
-    except (ValueError, IndexError, TypeError) as error:
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
         if not _is_about_arguments(error):
             raise
         click.echo(f"explorer: {error}", err=True)

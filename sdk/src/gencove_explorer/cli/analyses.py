@@ -1,8 +1,6 @@
 """Commands that look at analyses, and act on them."""
 
-import re
 import shutil
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,17 +10,18 @@ import click
 from explorer_runner.errors import NotFinished
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
-from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import (
     find,
     id_argument,
     index_argument,
     json_option,
+    one_job,
     print_json,
     print_table,
 )
 from gencove_explorer.display import analyses_as_text
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
 
 
@@ -85,66 +84,6 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
 @click.command()
 @id_argument
 @index_argument
-@click.option("--live", is_flag=True, help="Follow until the job ends; Ctrl-C stops following, not the job.")
-@click.option("--since", default="10m", show_default=True, help="How far back: 30s, 10m, 1h, 1d ...")
-@click.option("--failed", is_flag=True, help="The whole logs of all failed jobs, each line with its job.")
-@click.option("--grep", metavar="PATTERN", help="With --failed: only lines that match a regular expression.")
-@json_option
-def logs(
-    analysis_id: str,
-    index: int | None,
-    live: bool,
-    since: str,
-    failed: bool,
-    grep: str | None,
-    as_json: bool,
-) -> None:
-    """Print the log of one job, or of all that failed.
-
-    \b
-    explorer logs last --live
-    explorer logs 17eb494f 2 --since 1d
-    explorer logs last --failed --grep "out of memory|No space"
-    """
-    analysis = find(analysis_id)
-    if failed or grep is not None:
-        _failed_logs(analysis, index, failed, grep, as_json)
-        return
-    if not as_json:
-        analysis.logs(index, live=live, since=since)
-        return
-    from gencove_explorer.logview import show_log
-
-    text: list[str] = []
-    notes: list[str] = []
-    job = analysis._one_job(index, "logs")
-    show_log(analysis._submitted(), job, live=live, since=since, write=text.append, note=notes.append)
-    print_json({"id": analysis.id, "index": job, "log": "".join(text), "notes": notes})
-
-
-def _failed_logs(
-    analysis: Analysis, index: int | None, failed: bool, grep: str | None, as_json: bool
-) -> None:
-    from gencove_explorer.logview import show_failed
-
-    if not failed or index is not None:
-        raise click.UsageError("--grep goes with --failed, and --failed takes no INDEX")
-    try:
-        pattern = re.compile(grep) if grep is not None else None
-    except re.error as error:
-        raise click.UsageError(f"--grep {grep!r} is no regular expression: {error}") from error
-    lines: list[str] = []
-    found = show_failed(analysis._submitted(), pattern, lines.append if as_json else sys.stdout.write)
-    if as_json:
-        print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
-    elif not found:
-        failed_jobs = "FAILED" in analysis._submitted().observe().counts
-        click.echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)
-
-
-@click.command()
-@id_argument
-@index_argument
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), help="Copy the files into this folder."
 )
@@ -189,7 +128,9 @@ def failures(analysis_id: str, as_json: bool) -> None:
 
 @click.command()
 @id_argument
-@click.option("--timeout", type=float, help="Seconds after which to give up; the jobs go on.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), help="Seconds after which to give up; the jobs go on."
+)
 @json_option
 @click.pass_context
 def wait(context: click.Context, analysis_id: str, timeout: float | None, as_json: bool) -> None:
@@ -226,12 +167,20 @@ def terminate(analysis_id: str, index: int | None, all_jobs: bool, as_json: bool
     explorer terminate last --all
     explorer terminate 17eb494f 2
     """
+    if all_jobs and index is not None:
+        raise click.UsageError("--all takes no INDEX")
     analysis = find(analysis_id)
-    if all_jobs:
-        analysis.terminate_all()
+    job = None if all_jobs else one_job(analysis, index, f"explorer terminate {analysis_id}", " or --all")
+    observed = analysis._submitted().observe(job)
+    state = observed.state if job is None else observed.states[job]
+    job_named = "" if index is None else f"job {index} "
+    if state in FINISHED:
+        _done(analysis.id, f"{job_named}had ended already: {state}", as_json)
+    elif state == NOT_RUN:
+        _done(analysis.id, f"{job_named}was not run: there is nothing to end", as_json)
     else:
-        analysis.terminate(index)
-    _done(analysis.id, "asked to end; it may take up to a minute", as_json)
+        analysis.terminate_all() if job is None else analysis.terminate(job)
+        _done(analysis.id, "asked to end; it may take up to a minute", as_json)
 
 
 @click.command()

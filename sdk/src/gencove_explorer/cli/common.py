@@ -65,6 +65,16 @@ def find(text: str) -> Analysis:
     raise NoSuchAnalysis(f"{len(found)} analyses have {text!r} in their ids, say which:\n  {shown}{more}")
 
 
+def one_job(analysis: Analysis, index: int | None, typed: str, otherwise: str = "") -> int:
+    """The job that a person means: of an array its INDEX has to be typed."""
+    record = analysis._submitted().record
+    if index is None and record.array:
+        raise click.UsageError(
+            f"{record.name} is an array: say which job, 0 to {record.jobs - 1}{otherwise}: {typed} 0"
+        )
+    return analysis._one_job(index, "")
+
+
 def print_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, default=str))
 
