@@ -12,6 +12,8 @@ from support import WAIT
 
 from explorer_runner.stores import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
+from gencove_explorer.batch.aws import Aws
+from gencove_explorer.batch.images import Images
 from gencove_explorer.errors import (
     DependencyError,
     ExplorerError,
@@ -22,6 +24,7 @@ from gencove_explorer.errors import (
     WaitTimeout,
 )
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
@@ -128,12 +131,18 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
         "age": 20,
         "same": True,
         "definition": [1, 200, 60],
-        "image": None,
+        "image": _runner_image(),
         "id": an.id,
         "name": "given",
         "attempt": 1,
         "folder": [[], True, "blue"],
     }
+
+
+def _runner_image() -> str | None:
+    """What jobs run in: on AWS Batch an image by its digest."""
+    settings = Settings.load()
+    return Images(Aws()).pin(settings.batch.image) if settings.batch.image else None
 
 
 def test_the_global_config_is_read_only(home: Path):

@@ -6,7 +6,8 @@ import pytest
 from support import WAIT
 
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.errors import DependencyError, JobFailed
+from gencove_explorer.errors import CaptureError, DependencyError, JobFailed
+from gencove_explorer.job_manager import JobManager
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
@@ -27,6 +28,27 @@ def test_what_run_local_left_runs_again_on_this_machine(home: Path):
     an.wait_done(timeout=WAIT)
     assert an.values("x") == [1]
     assert [each.executor for each in an._submitted().rounds] == ["foreground", "local"]
+
+
+def test_the_image_is_recorded_and_the_one_asked_for_is_asked_for_again(home: Path):
+    an = Analysis(function=bad, job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=WAIT)
+    with pytest.raises(CaptureError, match="rich"):  # the usual image has nothing that nobody named
+        an.retry_failed(function=imports)
+    assert an.retry_failed(function=good) == 1
+    an.wait_done(timeout=WAIT)
+    found = JobManager().get_analysis(an.id)
+    assert found.job_definition == SMALL
+    first, again = found._submitted().rounds
+    assert first.job_definition == again.job_definition
+    assert (first.job_definition.image is None) == (first.executor == "local")
+
+
+def imports(ac):
+    import rich
+
+    rich.print("x")
 
 
 def test_a_dependency_that_was_deleted_matters_only_to_what_failed(home: Path):

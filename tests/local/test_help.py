@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
+from gencove_explorer.errors import CaptureError
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 TABLE = bytearray(3 << 20)
@@ -91,6 +92,19 @@ def test_what_will_hurt_later_is_said_at_submission(home: Path, warned: Callable
 
     Analysis(function=lambda ac: print(ac.input), input=[1, 2], name="silent").run()
     assert warned() == ["silent keeps no output: nothing will come back of it but what it prints"]
+
+    own = JobDefinition(cpu=1, memory_mb=300, image="my-image:1")
+    Analysis(function=lambda ac: None, job_definition=own).run()
+    assert warned() == ["the image my-image:1 is not used on this machine: run_local(container=True) does"]
+
+    def imports(ac):
+        import rich
+
+        rich.print("x")
+
+    with pytest.raises(CaptureError, match="rich"):  # which the image may have, but no job here
+        Analysis(function=imports, job_definition=own).run()
+    warned()
 
     def keeps(context):
         context.output.value("x", 1)

@@ -1,7 +1,7 @@
 """Where submissions go and where analyses are found: settings, store and executor, opened together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +34,8 @@ class Draft:
     labels: dict[str, str]
     indices: list[int] | None = None
     """Which jobs to run; None: all."""
+    image: str | None = None
+    """The image that was asked for; ``definition`` has the one that jobs run in."""
     project: str = ""
     """Whose manifest it fulfils."""
 
@@ -118,7 +120,8 @@ class Backend:
         try:
             record = write_round(store, spec, draft.parts, executor.name, executor.place, self.settings.home)
             confirm()
-            index = index_record(spec, record, draft.labels, draft.project)
+            asked = replace(draft.definition, image=draft.image)
+            index = replace(index_record(spec, record, draft.labels, draft.project), job_definition=asked)
             executor.submit(store, record, index)
         except AlreadyExists:
             raise  # somebody else submits it under this id

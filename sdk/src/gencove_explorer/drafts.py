@@ -100,15 +100,16 @@ def prepare(
     name = name_of(analysis)
     inputs, array = analysis._inputs_to_submit()
     jobs = len(inputs)
-    asked = (
+    refs_of = (
         recorded(analysis._found_as(), name, backend, executor)
         if analysis._keeps("depends_on")
         else _given(analysis, refs)
     )
-    depends_on = _check_refs(analysis, asked, jobs, array)
+    depends_on = _check_refs(analysis, refs_of, jobs, array)
     indices = None if only is None else [check_index(only, jobs, name)]
     chosen = inputs if indices is None else [inputs[index] for index in indices]
-    definition = executor.fit(check_definition(analysis.job_definition))
+    asked = check_definition(analysis.job_definition)
+    definition, image = executor.fit(asked), own_image(asked, executor)
     labels = _labels(analysis.labels)
     if analysis.function is None and analysis._origin is not None:
         config = None if analysis._keeps("global_config") else _config(analysis.global_config)
@@ -125,9 +126,7 @@ def prepare(
             locked = lock(requirements, home, platform)
         else:
             locked = use_pinned(analysis._lock, home, backend.store, platform)
-        parts = pickle_parts(
-            analysis.function, chosen, array, config, locked, home / "tmp", image=definition.image
-        )
+        parts = pickle_parts(analysis.function, chosen, array, config, locked, home / "tmp", image=image)
     try:
         executor.admit(parts.buckets)
     except BaseException:
@@ -141,6 +140,7 @@ def prepare(
         array=array,
         indices=indices,
         definition=definition,
+        image=asked.image if asked else None,
         depends_on=depends_on,
         pip_packages=requirements,
         labels=labels,
@@ -211,6 +211,15 @@ def check_definition(definition: object) -> JobDefinition | None:
     if definition is not None and not isinstance(definition, JobDefinition):
         raise SubmissionError(f"job_definition={definition!r}: use JobDefinition(cpu=1, memory_mb=4000)")
     return definition
+
+
+def own_image(asked: JobDefinition | None, executor: Executor) -> str | None:
+    """The user's own image that jobs will run in, with packages unknown here; None: the usual one."""
+    image = asked.image if asked else None
+    if image is not None and executor.platform is None:
+        _log.warning("the image %s is not used on this machine: run_local(container=True) does", image)
+        return None
+    return image
 
 
 def _config(config: object) -> GlobalConfig:

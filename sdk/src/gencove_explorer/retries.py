@@ -1,6 +1,7 @@
 """Running failed jobs again, under the same id, as a further round."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
@@ -9,7 +10,7 @@ from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture, source_of
-from gencove_explorer.drafts import check_definition
+from gencove_explorer.drafts import check_definition, own_image
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.functions import check_function
 from gencove_explorer.imports import check_imports
@@ -42,13 +43,14 @@ def retry_failed(
     executor = backend.executor_of(stored.store)
     number = max(each.round for each in stored.rounds) + 1
     for record, indices in _by_round(stored.rounds, failed):
-        wanted = executor.fit(definition or record.job_definition)
+        asked = definition or _asked(stored, record)
+        wanted, image = executor.fit(asked), own_image(asked, executor)
         loaded = stored.payload(record.round)
         parts = _parts(stored, backend, record, loaded, indices)
         if function is not None:
             modules = Modules(loaded.lock)
             parts.source, parts.facts = source_of(function)
-            if wanted.image is None:
+            if image is None:
                 check_imports(parts.source, parts.facts["name"], modules)
             capture = Capture(modules)
             with capture.travelling_with(function):
@@ -95,6 +97,16 @@ def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalys
                 f"Submit both anew: run() of {stored.record.name}, with depends_on=[...]"
             ) from error
     return found
+
+
+def _asked(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
+    """What a round was asked for: on AWS Batch it has the image's digest, and the index what was said.
+
+    So the runner's image of today is taken again, and not for ever the one of the first day.
+    """
+    if record.job_definition.image != stored.rounds[0].job_definition.image:
+        return record.job_definition
+    return replace(record.job_definition, image=stored.record.job_definition.image)
 
 
 def _by_round(rounds: list[RoundRecord], indices: list[int]) -> list[tuple[RoundRecord, list[int]]]:

@@ -6,6 +6,7 @@ Jobs are forgotten about a week after their end; by then the store knows all of 
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
@@ -58,7 +59,10 @@ class BatchExecutor:
     # -- submission ---------------------------------------------------------------------------------
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
-        """The definition to use. What Batch would refuse is refused here, before anything is written."""
+        """The definition to use, its image by digest: Batch forgets in a week what a job ran in.
+
+        What Batch would refuse is refused here, before anything is written.
+        """
         wanted = definition or JobDefinition()
         self._check_settings()
         if wanted.timeout_seconds is not None and wanted.timeout_seconds < _MIN_TIMEOUT:
@@ -66,8 +70,7 @@ class BatchExecutor:
                 f"job_definition asks for timeout_seconds={wanted.timeout_seconds}: AWS Batch takes "
                 f"{_MIN_TIMEOUT} and more"
             )
-        self._image(wanted)
-        return wanted
+        return replace(wanted, image=self._image(wanted))
 
     def admit(self, buckets: Collection[str]) -> None:
         """Look at each bucket of inputs once: is it there, may it be read, is it in the jobs' region."""
