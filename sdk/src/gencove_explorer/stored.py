@@ -211,11 +211,14 @@ class StoredAnalysis:
     def failures(self) -> Failures:
         """The failed jobs, grouped."""
         observed = self.observe()
+        failed = observed.indices(FAILED)
+        ended = self.results.read([observed.outcomes[each] for each in failed if each in observed.outcomes])
+        outcomes = {each.index: each.outcome for each in ended}
         groups: dict[tuple[Any, ...], FailureGroup] = {}
-        for index in observed.indices(FAILED):
-            outcome = self.outcome(observed, index) if index in observed.outcomes else None
+        for index in failed:
+            outcome = outcomes.get(index)
             failure = outcome.failure if outcome else None
-            reason = self.reason_of(observed, index) or "unknown"
+            reason = observed.why_closed(index) or (outcome and outcome.reason) or "unknown"
             key = (failure.type, failure.file, failure.line) if failure else (reason,)
             if key in groups:
                 groups[key].indices.append(index)
