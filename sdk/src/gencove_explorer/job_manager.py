@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+from explorer_runner.errors import NotFound, PayloadError
 from explorer_runner.keys import index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
@@ -14,6 +15,7 @@ from gencove_explorer.backend import Backend
 from gencove_explorer.display import analyses_as_html, analyses_as_text
 from gencove_explorer.durations import seconds
 from gencove_explorer.errors import InvalidFilter
+from gencove_explorer.log import get_logger
 from gencove_explorer.records import IndexRecord
 from gencove_explorer.settings import Settings
 
@@ -21,6 +23,8 @@ __all__ = ["JobList", "JobManager"]
 
 _DAY = timedelta(days=1)
 _STAMP = len("2023-05-08T154506")
+
+_log = get_logger(__name__)
 
 
 class JobList(list[Analysis]):
@@ -106,7 +110,7 @@ class JobManager:
         stored = [
             self._backend.open(store, record)
             for store, record in zip(found.values(), records, strict=True)
-            if user is None or record.user == user
+            if record is not None and (user is None or record.user == user)
         ]
         stored.sort(key=lambda each: (each.record.submitted, each.id), reverse=True)
         return JobList(Analysis._found(each) for each in stored)
@@ -155,12 +159,25 @@ def _matches(analysis_id: str, earliest: datetime | None, name: str | None) -> b
     return datetime(*submitted[:6], tzinfo=UTC) >= earliest.replace(microsecond=0)
 
 
-def _read(keys: list[tuple[Store, str]]) -> list[IndexRecord]:
-    def read(each: tuple[Store, str]) -> IndexRecord:
+def _read(keys: list[tuple[Store, str]]) -> list[IndexRecord | None]:
+    """The records; None for what somebody has just deleted, and for what this version cannot read."""
+    unreadable: list[PayloadError] = []
+
+    def read(each: tuple[Store, str]) -> IndexRecord | None:
         store, key = each
-        return IndexRecord.from_json(store.read(key), key)
+        try:
+            return IndexRecord.from_json(store.read(key), key)
+        except NotFound:
+            return None
+        except PayloadError as error:
+            unreadable.append(error)
+            return None
 
     if len(keys) < 2 or all(store.path("") is not None for store, _ in keys):
-        return [read(each) for each in keys]
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        return list(pool.map(read, keys))
+        found = [read(each) for each in keys]
+    else:
+        with ThreadPoolExecutor(max_workers=32) as pool:
+            found = list(pool.map(read, keys))
+    if unreadable:
+        _log.warning("%d of %d analyses are left out: %s", len(unreadable), len(keys), unreadable[0])
+    return found

@@ -1,0 +1,102 @@
+"""What is read of analyses in the store: each record once, many at once; one that is bad spoils nothing."""
+
+import threading
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer_runner.keys import FAILED, STOPPED, Attempt, index_key, outcome_key, round_key
+from explorer_runner.outcome import Outcome
+from explorer_runner.stores import Store, open_store
+from gencove_explorer.executors import Executor
+from gencove_explorer.job_manager import JobManager
+from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed, write_index
+from gencove_explorer.stored import StoredAnalysis
+
+ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
+JOBS = 40
+AT_ONCE = 8
+
+
+class Remote:
+    """A store on another machine, of a folder; outcomes are read as so many ask for one at the same time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._together = threading.Barrier(AT_ONCE)
+        self.reads: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def path(self, key: str) -> None:
+        return None
+
+    def read(self, key: str) -> bytes:
+        if "/outcomes/" in key:
+            self._together.wait(10)
+            self.reads.append(key)
+        return self._store.read(key)
+
+
+def index_of(analysis: str = ID, jobs: int = JOBS) -> IndexRecord:
+    return IndexRecord(
+        id=analysis,
+        name="age",
+        user="ann",
+        submitted=0.0,
+        jobs=jobs,
+        array=jobs > 1,
+        executor="local",
+        python="3.11",
+    )
+
+
+def no_executor(name: str) -> Executor:
+    raise AssertionError("the store tells")
+
+
+def test_failures_reads_each_outcome_once_and_many_at_a_time(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    record = RoundRecord(
+        id=ID, round=0, executor="local", indices=None, jobs=JOBS + 2, payload="", submitted=0.0
+    )
+    store.create(round_key(ID, 0), record.to_json())
+    for index in range(JOBS):
+        status = STOPPED if index == 0 else FAILED
+        made = Outcome(analysis=ID, index=index, round=0, attempt=1, status=status, reason=f"no {index % 2}")
+        store.create(outcome_key(ID, Attempt(index, 0, 1), status), made.to_json())
+    write_closed(store, ID, 0, Closed.of({"lost": [JOBS, JOBS + 1], "timeout": [0]}))
+    remote = Remote(store)
+    an = StoredAnalysis(remote, index_of(jobs=JOBS + 2), no_executor, str(tmp_path))  # type: ignore[arg-type]
+    found = {group.reason: group.indices for group in an.failures()}
+    assert found == {
+        "no 0": list(range(2, JOBS, 2)),
+        "no 1": list(range(1, JOBS, 2)),
+        "lost": [JOBS, JOBS + 1],
+        "timeout": [0],
+    }
+    assert sorted(remote.reads) == sorted(set(remote.reads))
+    assert len(remote.reads) == JOBS
+
+
+def test_one_record_that_cannot_be_read_is_left_out_of_listings(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    store = open_store(str(home / "store"))
+    ids = [f"2023-05-08T15450{second}_age_{second:032x}" for second in range(4)]
+    for each in ids:
+        write_index(store, index_of(each))
+    deleted, newer, torn = (
+        home / "store" / index_key(date(2023, 5, 8).isoformat(), each) for each in ids[:3]
+    )
+    deleted.unlink()
+    deleted.symlink_to("nowhere")  # in the listing, and gone when it is read
+    newer.write_text(newer.read_text().replace('"format": 1', '"format": 2'))
+    torn.write_text("{")
+    assert [each.id for each in JobManager().list_jobs()] == [ids[3]]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "2 of 4 analyses are left out: index/2023-05-08/" in line
+    assert "upgrade" in line
