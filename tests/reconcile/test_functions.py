@@ -101,7 +101,40 @@ def test_definitions_may_change_places():
     helper = "def helper(x):\n    return min(x, LIMIT)\n"
     moved = FILE.replace(helper, "") + helper
     assert same_code(source(), source(moved))
-    assert not same_code("x = 1\nx = 2\n", "x = 2\nx = 1\n")
+    assert same_code("import a\nfrom b import c\nx = 1\n", "x = 1\nfrom b import c\nimport a\n")
+    assert same_code(
+        "x = 1\n@wraps\ndef f(y=2) -> T: return x\nclass T(A): z: T = 3\n",
+        "class T(A): z: T = 3\n@wraps\ndef f(y=2) -> T: return x\nx = 1\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["x = 1", "x = 2"],
+        ["SCALE = 2", "LIMIT = SCALE * 10"],
+        ["N = len(T)", "T.append(1)"],
+        ["SCALE = 2", "def work(ac, scale=SCALE): return scale"],
+        ["SCALE = 2", "class Work: scale = SCALE"],
+        ["def f(): return 1", "def f(): return 2"],
+        ["def f(): return 1", "f = wrapped(f)"],
+        ["@listed\ndef f(): return 1", "@listed\ndef g(): return 1\ndef listed(f): return f"],
+        ["from a import f", "from b import f"],
+        ["from a import *", "def f(): return 1"],
+    ],
+)
+def test_order_counts_where_it_may_change_what_comes_out(lines: list[str]):
+    assert not same_code("\n".join(lines), "\n".join(reversed(lines)))
+
+
+@pytest.mark.parametrize("separator", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028"])
+def test_lines_are_those_that_python_counts(separator: str):
+    text = (
+        f"import os\n# {separator}\nNOTE = '{separator}'\ndef work(ac):\n    x = NOTE\n    return x + '1'\n"
+    )
+    assert source(text) == f"NOTE = '{separator}'\ndef work(ac):\n    x = NOTE\n    return x + '1'\n"
+    assert not same_code(source(text), source(text.replace("+ '1'", "+ '1000'")))
+    assert source(text.replace("\n", "\r\n")) == source(text)
 
 
 @pytest.mark.parametrize(

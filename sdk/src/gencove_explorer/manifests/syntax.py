@@ -41,36 +41,27 @@ def lines_of(text: str) -> list[str]:
 
 
 def _normal(text: str) -> tuple[list[str], list[str]] | str:
-    """The statements that may change places, sorted, and the others in their order."""
     try:
-        body = ast.parse(text).body
-        free = _free(body)
-        dumps = [ast.dump(node) for node in body]
+        return _ordered(ast.parse(text).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text  # written for another Python than this one
-    kept = [dump for dump, moves in zip(dumps, free, strict=True) if not moves]
-    return sorted(dump for dump, moves in zip(dumps, free, strict=True) if moves), kept
 
 
-def _free(body: list[ast.stmt]) -> list[bool]:
-    """Of each statement, whether it gives the same wherever it stands: an import or a definition whose name
-    nothing else binds, and which reads none of the file's own names before it is called.
+def _ordered(body: list[ast.stmt]) -> tuple[list[str], list[str]]:
+    """The statements that give the same wherever they stand, sorted, and the others as they stand.
+
+    The former are imports and definitions whose name nothing else binds, and that read none of the file's
+    own names before they are called.
     """
-    binds = [bound(node) for node in body]
-    times = Counter(name for names in binds for name in names)
-    own = {
-        name
-        for node, names in zip(body, binds, strict=True)
-        if not isinstance(node, IMPORTS)
-        for name in names
-    }
-    return [
-        isinstance(node, IMPORTS + DEFINITIONS)
-        and STAR not in times  # which may bind any name
-        and all(times[name] == 1 for name in names)
-        and own.isdisjoint(_read_at_once(node))
-        for node, names in zip(body, binds, strict=True)
-    ]
+    found = [(node, bound(node)) for node in body]
+    times = Counter(name for _, names in found for name in names)
+    own = {name for node, names in found if not isinstance(node, IMPORTS) for name in names}
+    free, fixed = [], []
+    for node, names in found:
+        alone = STAR not in times and all(times[name] == 1 for name in names)  # a star may bind any name
+        moves = isinstance(node, IMPORTS + DEFINITIONS) and alone and own.isdisjoint(_read_at_once(node))
+        (free if moves else fixed).append(ast.dump(node))
+    return sorted(free), fixed
 
 
 def _read_at_once(node: ast.AST) -> Iterator[str]:
