@@ -134,6 +134,9 @@ class Analysis:
         With ``container`` they are containers, by Docker, of the image and with the limits that the
         jobs have on AWS Batch: the last mile before the cluster, and the same on any machine.
 
+        Of the job definition's limits ``timeout_seconds`` holds, ``memory_mb`` in containers alone;
+        ``retries`` are not made.
+
         An array's jobs run one after the other, or ``parallel`` at once, or only ``job_index``.
         Dependencies that have not succeeded are run first, here. Stops at the first failure and
         raises JobFailed with the job's own traceback.
