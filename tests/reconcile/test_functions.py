@@ -163,6 +163,12 @@ def test_a_star_import_is_taken_along(star: str):
     assert SourceFile(Path("f.py"), text).function("work").load()(None) == 2
 
 
+def test_white_space_counts_inside_of_a_text_alone():
+    text = 'NOTE = """a  \nb"""\ndef work(ac):\n    return NOTE\n'
+    assert same_code(source(text), source(text.replace("NOTE\n", "NOTE  \n")))
+    assert not same_code(source(text), source(text.replace("a  ", "a")))
+
+
 def test_names_in_shell_commands_belong_to_it():
     text = source("FOLDER = 'x'\nOTHER = 1\ndef work(ac):\n    !ls {FOLDER}\n", path="f.ipy")
     assert "FOLDER = 'x'" in text

@@ -66,7 +66,7 @@ class FunctionSource:
                 text.append(ast.unparse(statement.node))
             else:  # two statements may share a line, which is taken once
                 fresh = [number for number in statement.lines if number > taken]
-                text += [self.file.lines[number - 1].rstrip() for number in fresh]
+                text += [self.file.lines[number - 1] for number in fresh]
                 taken = max(taken, statement.lines.stop - 1)
         return "\n".join(text) + "\n"
 
