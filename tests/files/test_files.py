@@ -48,6 +48,32 @@ def test_a_path_is_itself(tmp_path: Path):
         File("a.fa", ".fai")
 
 
+def test_paths_of_pathlib_are_addresses_too(tmp_path: Path):
+    path = tmp_path / "a.fa"
+    assert File(path) == File(str(path))
+    assert Sample(id="a", files={"fa": path}) == Sample(id="a", files={"fa": str(path)})
+    for plain in ("a:b", "C:\\a.fa", "s3:/x", "a//b"):  # names of files, all of them
+        assert File(plain).uri == plain
+
+
+@pytest.mark.parametrize("given", [3, None, float("nan"), b"a.fa", ["a.fa"]])
+def test_what_is_no_address_is_refused_where_it_is_given(given: object):
+    with pytest.raises(TypeError, match=r"^File: uri=.*: use text: s3://bucket/key, an http"):
+        File(given)
+    with pytest.raises(TypeError, match=r"^Sample NO: files\['bam'\]=.*: use text"):
+        Sample(id="NO", files={"bam": given})
+    with pytest.raises(TypeError, match="use a dictionary"):
+        Sample(id="NO", files=given)
+
+
+@pytest.mark.parametrize("address", ["ftp://x/y", "gs://bucket/key", "S3://bucket/key", "://x"])
+def test_what_jobs_cannot_read_is_refused_before_there_are_any(address: str):
+    with pytest.raises(StoreError, match=r"^File: uri=.*:// cannot be read, use"):
+        File(address)
+    with pytest.raises(StoreError, match=r"^Sample NO: files\['bam'\]="):
+        Sample(id="NO", files={"bam": address})
+
+
 def test_a_large_file_comes_in_parts_and_is_read_only(home: Path, bucket: str, cache: Path):
     data = os.urandom(1 << 20) * (LARGE >> 20) + b"the end"
     file = File(put(bucket, "deep/large file.bin", data))

@@ -17,6 +17,9 @@ from explorer_runner.processes import OWN_PYTHON
 CACHE, CACHE_MB = "EXPLORER_CACHE", "EXPLORER_CACHE_MB"
 """Environment variables: the folder of the host's file cache, and how many MiB it may hold."""
 
+_SCHEMES = frozenset(("s3", "http", "https", "file"))
+_ADDRESS = "text: s3://bucket/key, an http(s) address, or a path"
+
 _held: dict["File", tuple[Path, int]] = {}
 """Files that this process uses: where they are, and the lock that keeps them there while it lives."""
 
@@ -26,11 +29,12 @@ class File:
     """A file by its address."""
 
     uri: str
-    """Where it is: ``s3://bucket/key``, an http(s) address, or a path."""
+    """Where it is: ``s3://bucket/key``, an http(s) address, or a path, as text or a ``pathlib.Path``."""
     secondary_files: Sequence[str] = ()
     """Suffixes of the files that belong to it and lie beside it, such as ``.fai``."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "uri", _address(self.uri, "File: uri"))
         if isinstance(self.secondary_files, str):
             raise TypeError(
                 f'secondary_files={self.secondary_files!r}: use a list, ["{self.secondary_files}"]'
@@ -88,7 +92,15 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else is known of it."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Name of a file -> its address."""
+    """Name of a file -> its address, as of a ``File``."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.files, Mapping):
+            raise TypeError(f'Sample {self.id}: files={self.files!r}: use a dictionary, {{"bam": address}}')
+        files = {
+            name: _address(uri, f"Sample {self.id}: files[{name!r}]") for name, uri in self.files.items()
+        }
+        object.__setattr__(self, "files", files)
 
     def __reduce__(self) -> tuple[Any, ...]:
         files = {name: _absolute(uri) for name, uri in self.files.items()}
@@ -101,6 +113,18 @@ class Sample:
                 f"sample {self.id} has no file {name!r}; it has: {', '.join(self.files) or 'none'}"
             )
         return File(self.files[name], secondary_files)
+
+
+def _address(given: object, where: str) -> str:
+    """An address as text. Raises TypeError, or StoreError for one that no job can read."""
+    if isinstance(given, os.PathLike):
+        given = os.fspath(given)
+    if not isinstance(given, str):
+        raise TypeError(f"{where}={given!r}: use {_ADDRESS}")
+    scheme, mark, _ = given.partition("://")
+    if mark and scheme not in _SCHEMES:
+        raise StoreError(f"{where}={given!r}: {scheme}:// cannot be read, use {_ADDRESS}")
+    return given
 
 
 def _absolute(uri: str) -> str:
