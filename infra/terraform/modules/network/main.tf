@@ -32,6 +32,13 @@ data "aws_availability_zones" "available" {
   exclude_zone_ids = ["use1-az3"]
 }
 
+# In which zones somebody's subnets are.
+data "aws_subnet" "existing" {
+  count = local.own ? 0 : length(var.existing.subnet_ids)
+
+  id = var.existing.subnet_ids[count.index]
+}
+
 resource "aws_vpc" "this" {
   # checkov:skip=CKV2_AWS_11:flow logs cost more than they tell of machines that nothing reaches
   count = local.own ? 1 : 0
