@@ -97,12 +97,39 @@ module "ci" {
   push_policy   = module.policies.push
 }
 
+# A zone need not have every type.
+data "aws_ec2_instance_type_offerings" "host" {
+  count = var.host == null ? 0 : 1
+
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = [var.host.instance_type]
+  }
+
+  lifecycle {
+    postcondition {
+      condition     = length(setintersection(self.locations, module.network.zones)) > 0
+      error_message = "No zone of the network (${join(", ", module.network.zones)}) has ${var.host.instance_type}: name another host.instance_type, or more zones or subnets. It is in ${length(self.locations) > 0 ? join(", ", self.locations) : "none of this region"}."
+    }
+  }
+}
+
+locals {
+  # The first of them is where the host is, and its home volume.
+  host_subnets = var.host == null ? [] : [
+    for index, zone in module.network.zones : module.network.subnet_ids[index]
+    if contains(data.aws_ec2_instance_type_offerings.host[0].locations, zone)
+  ]
+}
+
 module "host" {
   source = "./modules/host"
   count  = var.host == null ? 0 : 1
 
   name                  = var.name
-  subnet_id             = module.network.subnet_ids[0]
+  subnet_id             = local.host_subnets[0]
   security_group_id     = module.network.security_group_id
   instance_type         = var.host.instance_type
   home_gib              = var.host.home_gib

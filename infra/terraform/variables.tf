@@ -66,7 +66,7 @@ variable "private" {
 }
 
 variable "instance_types" {
-  description = "EC2 instance types or families that Batch chooses from; x86-64, since the runner image is."
+  description = "EC2 instance types or families that Batch chooses from; x86-64, since the runner image is. Those that the region does not have are left out."
   type        = list(string)
   default     = ["m6i", "m6id", "m7i", "c6i", "c6id", "r6i", "r6id"]
 

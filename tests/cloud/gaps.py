@@ -2,10 +2,12 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
+from moto.ec2.models.instance_types import InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
@@ -21,6 +23,7 @@ def mend() -> None:
     _keep_updates()
     _keep_tags_out_of_templates()
     _let_instances_keep_their_groups()
+    _find_types_by_pattern()
     _connect_hosts()
 
 
@@ -123,6 +126,21 @@ def _let_instances_keep_their_groups() -> None:
         return True
 
     setattr(InstanceResponse, "_security_grp_instance_attribute_handler", changed)  # noqa: B010
+
+
+def _find_types_by_pattern() -> None:
+    """Filters take wildcards
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html)."""
+    matches = InstanceTypeOfferingBackend.matches_filters
+
+    def matched(backend: Any, offering: dict[str, Any], filters: dict[str, Any], location_type: str) -> bool:
+        others = {name: values for name, values in filters.items() if name != "instance-type"}
+        patterns = filters.get("instance-type", ["*"])
+        return matches(backend, offering, others, location_type) and any(
+            fnmatchcase(offering["InstanceType"], each) for each in patterns
+        )
+
+    setattr(InstanceTypeOfferingBackend, "matches_filters", matched)  # noqa: B010
 
 
 def _connect_hosts() -> None:

@@ -83,3 +83,39 @@ run "on_demand_alone" {
     error_message = "No Spot machine where none is wanted."
   }
 }
+
+run "types_that_the_region_does_not_have" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    instance_types = ["m7i", "m6i", "r6id.large", "m6i.metal", "optimal"]
+  }
+
+  assert {
+    condition = alltrue([
+      for each in ["spot", "on-demand"] :
+      one(aws_batch_compute_environment.this[each].compute_resources).instance_type == toset(["m6i", "r6id.large", "optimal"])
+    ])
+    error_message = "Batch refuses all for one that the region does not have."
+  }
+}
+
+run "no_type_that_the_region_has" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    instance_types = ["m7i"]
+    spot           = false
+    gpu            = { instance_types = ["p5"], max_vcpus = 192 }
+  }
+
+  expect_failures = [aws_batch_compute_environment.this]
+}

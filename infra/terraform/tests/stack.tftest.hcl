@@ -61,3 +61,42 @@ run "everything" {
     error_message = "The budget is what was asked for."
   }
 }
+
+run "host_where_its_type_is" {
+  command = plan
+
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2", "subnet-3"] }
+  }
+
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.host
+    values = { locations = ["eu-central-1c", "eu-central-1b"] }
+  }
+
+  override_data {
+    target = module.network.data.aws_subnet.existing[1]
+    values = { availability_zone = "eu-central-1b" }
+  }
+
+  override_data {
+    target = module.network.data.aws_subnet.existing[2]
+    values = { availability_zone = "eu-central-1c" }
+  }
+
+  assert {
+    condition     = join(" ", local.host_subnets) == "subnet-2 subnet-3"
+    error_message = "The host is in the first subnet whose zone has its type."
+  }
+}
+
+run "host_whose_type_is_nowhere" {
+  command = plan
+
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.host
+    values = { locations = ["eu-central-1d"] }
+  }
+
+  expect_failures = [data.aws_ec2_instance_type_offerings.host]
+}

@@ -4,12 +4,30 @@ locals {
   # In their order: Batch fills the first, and goes on to the next when that is full or AWS has no machines for it.
   # No two share a bound. So a long queue has On-Demand machines beside Spot's, and those with GPUs after both.
   environments = merge(
-    var.spot ? { spot = { type = "SPOT", order = 1, types = var.instance_types, cpus = var.max_vcpus } } : {},
-    { on-demand = { type = "EC2", order = 2, types = var.instance_types, cpus = var.max_vcpus } },
-    var.gpu == null ? {} : {
-      gpu = { type = "EC2", order = 3, types = var.gpu.instance_types, cpus = var.gpu.max_vcpus }
-    },
+    var.spot ? { spot = { type = "SPOT", order = 1, kind = "jobs", cpus = var.max_vcpus } } : {},
+    { on-demand = { type = "EC2", order = 2, kind = "jobs", cpus = var.max_vcpus } },
+    var.gpu == null ? {} : { gpu = { type = "EC2", order = 3, kind = "gpu", cpus = var.gpu.max_vcpus } },
   )
+
+  # By the kind of machine.
+  wanted = { jobs = var.instance_types, gpu = try(var.gpu.instance_types, []) }
+
+  # Batch refuses an environment for one type or family that the region does not have. What it chooses itself by these two
+  # names is in every region.
+  types = {
+    for kind, names in local.wanted : kind => [
+      for name in names : name if contains(["optimal", "default_x86_64"], name) || anytrue([
+        for each in data.aws_ec2_instance_type_offerings.here.instance_types : each == name || startswith(each, "${name}.")
+      ])
+    ]
+  }
+}
+
+data "aws_ec2_instance_type_offerings" "here" {
+  filter {
+    name   = "instance-type"
+    values = [for each in flatten(values(local.wanted)) : strcontains(each, ".") ? each : "${each}.*"]
+  }
 }
 
 locals {
@@ -101,7 +119,7 @@ resource "aws_batch_compute_environment" "this" {
     allocation_strategy = each.value.type == "SPOT" ? "SPOT_CAPACITY_OPTIMIZED" : "BEST_FIT_PROGRESSIVE"
     min_vcpus           = 0
     max_vcpus           = each.value.cpus
-    instance_type       = each.value.types
+    instance_type       = local.types[each.value.kind]
     instance_role       = aws_iam_instance_profile.instance.arn
     subnets             = var.subnet_ids
     security_group_ids  = [var.security_group_id]
@@ -124,6 +142,11 @@ resource "aws_batch_compute_environment" "this" {
 
   lifecycle {
     create_before_destroy = true
+
+    precondition {
+      condition     = length(local.types[each.value.kind]) > 0
+      error_message = "This region has none of ${join(", ", local.wanted[each.value.kind])}: name others as ${each.value.kind == "gpu" ? "gpu.instance_types" : "instance_types"}, of those that aws ec2 describe-instance-type-offerings lists."
+    }
   }
 
   # Machines that end need their role to say so: without this, destroy takes it first.

@@ -1,7 +1,7 @@
 # What the provider would have read from AWS.
 
 mock_data "aws_partition" {
-  defaults = { partition = "aws" }
+  defaults = { partition = "aws", reverse_dns_prefix = "com.amazonaws" }
 }
 
 mock_data "aws_caller_identity" {
@@ -14,4 +14,15 @@ mock_data "aws_iam_policy_document" {
 
 mock_data "aws_availability_zones" {
   defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
+}
+
+mock_data "aws_subnet" {
+  defaults = { availability_zone = "eu-central-1a" }
+}
+
+mock_data "aws_ec2_instance_type_offerings" {
+  defaults = {
+    instance_types = ["m6i.large", "m6i.xlarge", "r6id.large", "g5.xlarge"]
+    locations      = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+  }
 }
