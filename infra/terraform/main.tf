@@ -168,12 +168,22 @@ resource "aws_budgets_budget" "month" {
     values = [format("user:explorer:stack$%s", var.name)]
   }
 
-  notification {
-    comparison_operator        = "GREATER_THAN"
-    threshold                  = 100
-    threshold_type             = "PERCENTAGE"
-    notification_type          = "FORECASTED"
-    subscriber_email_addresses = [var.budget_mail]
+  # AWS forecasts nothing before it has seen about five weeks: what was spent speaks earlier.
+  # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-best-practices.html
+  dynamic "notification" {
+    for_each = [
+      { type = "ACTUAL", percent = 80 },
+      { type = "ACTUAL", percent = 100 },
+      { type = "FORECASTED", percent = 100 },
+    ]
+
+    content {
+      comparison_operator        = "GREATER_THAN"
+      threshold                  = notification.value.percent
+      threshold_type             = "PERCENTAGE"
+      notification_type          = notification.value.type
+      subscriber_email_addresses = [var.budget_mail]
+    }
   }
 }
 

@@ -269,7 +269,7 @@ variable "github" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Send a mail when the stack's forecast for a month is above this; null: no budget. Needs budget_mail."
+  description = "Send a mail when the stack has cost 80 and 100 percent of this in a month, and when the forecast for the month is above it (AWS makes one after about five weeks); null: no budget. Needs budget_mail."
   type        = number
   default     = null
 

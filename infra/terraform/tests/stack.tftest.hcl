@@ -60,6 +60,13 @@ run "everything" {
     condition     = aws_budgets_budget.month[0].limit_amount == "500"
     error_message = "The budget is what was asked for."
   }
+
+  assert {
+    condition = toset([
+      for each in aws_budgets_budget.month[0].notification : "${each.notification_type} ${each.threshold}"
+    ]) == toset(["ACTUAL 80", "ACTUAL 100", "FORECASTED 100"])
+    error_message = "A mail comes before the first forecast."
+  }
 }
 
 run "host_where_its_type_is" {
