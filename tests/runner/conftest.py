@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from explorer_runner import payload
+from explorer_runner import leftovers, payload
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.environment import job_variables
@@ -122,7 +122,9 @@ class Submission:
 
     def scratch(self, index: int = 0, attempt: int = 1) -> Path:
         """Where a running job works."""
-        return self.home / "scratch" / f"{self.spec.id}.{self.of(index, attempt).stem}"
+        return Path(
+            leftovers.attempt_folder(str(self.home / "scratch"), self.spec.id, self.of(index, attempt).stem)
+        )
 
     def left(self) -> list[str]:
         """What lies in the scratch folder but the claims, which last."""

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -264,13 +265,54 @@ def test_a_scratch_folder_that_others_may_write_to_is_refused(submit_here):
     assert "others may write to it" in done.stderr
 
 
+def test_sockets_fit_below_the_folders_of_a_batch_job(submit_here):
+    def work(ac):
+        import multiprocessing
+        import tempfile
+
+        with multiprocessing.Manager() as manager:  # listens at a Unix socket below the temporary files
+            ac.output.value("n", manager.list([1, 2])[1])
+        ac.output.value("folder", tempfile.gettempdir())
+
+    job = submit_here(work, 1)
+    facts = ("--store", job.store.uri, "--analysis", job.spec.id, "--digest", job.digest)
+    with tempfile.TemporaryDirectory(prefix="disk", dir="/tmp") as disk:
+        done = job.run(options=facts, facts=False, env={**os.environ, "EXPLORER_DISK": disk})
+        assert done.returncode == 0, done.stderr
+        assert job.output().value("n") == 2
+        assert job.output().value("folder").startswith(f"{disk}/explorer-{os.getuid()}/scratch/")
+        assert os.listdir(f"{disk}/explorer-{os.getuid()}/scratch") == []
+
+
+@pytest.mark.parametrize("shared", [0o777, 0o720])
+def test_a_disk_whose_folder_of_ours_others_may_write_to_is_refused(submit_here, tmp_path: Path, shared: int):
+    ours = tmp_path / f"explorer-{os.getuid()}"
+    (ours / "environments").mkdir(parents=True)
+    ours.chmod(shared)
+    job = submit_double(submit_here, 1)
+    facts = ("--store", job.store.uri, "--analysis", job.spec.id, "--digest", job.digest)
+    done = job.run(options=facts, facts=False, env={**os.environ, "EXPLORER_DISK": str(tmp_path)})
+    assert done.returncode == 2
+    assert f"{ours} belongs to another user, or others may write to it" in done.stderr
+
+
+@pytest.mark.parametrize(("code", "seen"), [(256, 1), (75, 1), (74, 1), (73, 1), (100, 1), (3, 3), (259, 3)])
+def test_exit_codes_that_mean_something_else_are_a_plain_failure(submit_here, code: int, seen: int):
+    def work(ac):
+        raise SystemExit(ac.input)
+
+    job = submit_here(work, code)
+    assert job.run().returncode == seen
+    assert job.outcome().exit_code == code
+
+
 def test_a_host_without_its_disk_is_told_in_words(submit_here):
     job = submit_double(submit_here, 1)
     facts = ("--store", job.store.uri, "--analysis", job.spec.id, "--digest", job.digest)
     done = job.run(options=facts, facts=False, env={**os.environ, "EXPLORER_DISK": "/proc/none"})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert f"the folder /proc/none/explorer-{os.getuid()}/scratch cannot be made (No such file" in line
+    assert f"the folder /proc/none/explorer-{os.getuid()} cannot be made (No such file" in line
     assert line.endswith("EXPLORER_DISK says that this host's disk is mounted at /proc/none")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import SECONDS
 
 from explorer_runner.keys import outcomes_prefix
 
@@ -17,18 +18,38 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_threads_left_behind_hold_nothing_up(submit_here):
+def test_daemon_threads_hold_nothing_up(submit_here):
     def work(ac):
         import threading
         import time
 
-        threading.Thread(target=time.sleep, args=[300]).start()
         threading.Thread(target=time.sleep, args=[300], daemon=True).start()
         ac.output.value("x", 1)
 
     job = submit_here(work)
     assert job.run().returncode == 0
     assert job.output().value("x") == 1
+
+
+def test_a_job_that_waits_for_a_thread_says_so(submit_here, tmp_path: Path):
+    def work(ac):
+        import os
+        import threading
+        import time
+
+        def wait() -> None:
+            while not os.path.exists(ac.input):
+                time.sleep(0.05)
+
+        threading.Thread(target=wait, name="uploader").start()
+
+    job = submit_here(work, str(tmp_path / "go"))
+    with job.start() as running:
+        line = running.stderr.readline()
+        (tmp_path / "go").touch()
+        assert running.wait(SECONDS) == 0
+    assert "the work function has returned; the job waits for its threads (uploader)" in line
+    assert job.outcome().succeeded
 
 
 @pytest.mark.parametrize("fails", [False, True])

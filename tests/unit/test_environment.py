@@ -40,6 +40,15 @@ def test_what_makes_a_machine_work_is_passed_on_and_nothing_else():
     assert variables == {name: f"of {name}" for name in PASSED_ON.split()}
 
 
+def test_virtual_environments_of_whoever_submits_are_on_no_path(tmp_path: Path):
+    for name in ("project", "tools"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+    (tmp_path / "project" / "pyvenv.cfg").touch()
+    given = f"{tmp_path}/project/bin:/usr/bin:{tmp_path}/tools/bin:{tmp_path}/none"
+    path = job_variables(JobDefinition(), {"PATH": given})["PATH"]
+    assert path == f"/usr/bin:{tmp_path}/tools/bin:{tmp_path}/none"
+
+
 def test_libraries_start_as_many_threads_as_the_job_has_cpus():
     caller = {"OMP_NUM_THREADS": "64"}
     assert job_variables(JobDefinition(cpu=3), caller)["OMP_NUM_THREADS"] == "3"

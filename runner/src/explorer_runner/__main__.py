@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             uv=given.uv or None,
             batch_job=given.batch_job or None,
         )
-        os.environ.setdefault(CACHE, f"{_base()}/cache")
+        if CACHE not in os.environ:
+            os.environ[CACHE] = f"{_claim(_base())}/cache"
         return run_job(order, foreground=given.foreground)
     except ExplorerError as error:
         print(f"explorer-runner: {error}", file=sys.stderr)
@@ -45,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _claim(path: str) -> str:
+    """A folder that is this user's alone; so must ours be, if it lies there: its owner could swap it."""
+    base = _base()
     try:
+        if path.startswith(f"{base}/"):
+            claim_private(base)
         return claim_private(path)
     except ExplorerError as error:
         disk = os.environ.get(DISK)

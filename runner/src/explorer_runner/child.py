@@ -29,6 +29,7 @@ from explorer_runner.stores import Store
 OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
 _HASHED_BYTES = 64 << 10
+_PATIENCE_SECONDS = 3.0
 _NEVER_RAN = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 
@@ -102,6 +103,7 @@ def execute(
         set_up()
         context = _prepare(job, read_input())
         function = _unpickle(job.payload.function, "the work function")
+        _introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
         _call(function, context)
@@ -145,6 +147,7 @@ def _fail(job: Job, error: BaseException) -> None:
     outcome = job.outcome
     outcome.status = FAILED
     outcome.exit_code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+    _flush()
     outcome.reason, outcome.failure = failure.describe(error, job.payload.spec, job.payload.source)
     if isinstance(error, SystemExit):
         outcome.reason = f"the work function called sys.exit({error.code!r})"
@@ -171,6 +174,20 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
     )
 
 
+def _introduce(function: Any) -> None:
+    """Let pickles find by name what came along with the function, as in a script: process pools need that."""
+    name = getattr(function, "__module__", None) or "__main__"
+    if name in sys.modules and name != "__main__":
+        return  # a module that the job really has
+    parts = name.split(".")
+    for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
+        sys.modules.setdefault(each, types.ModuleType(each))
+    module = vars(sys.modules[name])
+    for each, value in getattr(function, "__globals__", {}).items():
+        if not each.startswith("__"):
+            module[each] = value
+
+
 def _unpickle(raw: bytes, what: str) -> Any:
     try:
         return pickle.loads(raw)
@@ -195,11 +212,37 @@ def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
     except SystemExit as ended:
         if ended.code not in (None, 0):
             raise
-    # What a script would run at its end. The forker took logging's own function out of that, as
-    # there is nothing for it to do in most jobs.
+    # What a script would wait for and run at its end. The forker took logging's own function out of
+    # that, as there is nothing for it to do in most jobs.
+    _wait_for_threads()
     atexit._run_exitfuncs()
     if logging.root.handlers or logging.Logger.manager.loggerDict:
         logging.shutdown()
+    _flush()
+
+
+def _wait_for_threads() -> None:
+    """Wait for threads that are no daemons, as Python does at a script's end: they may write outputs."""
+    threading = sys.modules.get("threading")
+    if threading is None or threading.active_count() == 1:
+        return
+
+    def say() -> None:
+        main = threading.main_thread()
+        names = ", ".join(each.name for each in threading.enumerate() if not each.daemon and each is not main)
+        _log_anyway(
+            f"explorer: the work function has returned; the job waits for its threads ({names}). One that "
+            "need not end is made with daemon=True.\n"
+        )
+
+    told = threading.Timer(_PATIENCE_SECONDS, say)
+    told.daemon = True
+    told.start()
+    threading._shutdown()
+    told.cancel()
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -64,6 +64,8 @@ def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[
         if name in _PASSED_ON
         or (name.startswith(_PASSED_ON_PREFIXES) and not name.startswith(_NOT_PASSED_ON))
     }
+    if "PATH" in variables:
+        variables["PATH"] = _without_environments(variables["PATH"])
     # pip in a !command would be the user's own, and change what is installed on this machine.
     variables["PIP_REQUIRE_VIRTUALENV"] = "1"
     # Libraries that count the machine's processors would start more threads than the job asked for.
@@ -71,6 +73,14 @@ def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[
     variables.update(definition.environment)
     variables.update({name: caller[name] for name in definition.secrets})
     return variables
+
+
+def _without_environments(path: str) -> str:
+    """A PATH without virtual environments: their commands see the packages of whoever submits."""
+    folders = path.split(os.pathsep)
+    return os.pathsep.join(
+        each for each in folders if not os.path.exists(os.path.join(each, os.pardir, "pyvenv.cfg"))
+    )
 
 
 def environment_name(lock: bytes) -> str:
@@ -82,6 +92,10 @@ def environment_name(lock: bytes) -> str:
 def use_folders(scratch: str, private: str) -> None:
     """Point temporary files into the job's scratch folder, and IPython's own beside it."""
     os.environ["TMPDIR"] = scratch
+    if "tempfile" in sys.modules:  # it looks once, and may have looked before
+        import tempfile
+
+        tempfile.tempdir = None
     os.environ["IPYTHONDIR"] = f"{private}/ipython"
 
 

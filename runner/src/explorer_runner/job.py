@@ -181,7 +181,7 @@ class _Parent:
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
         attempt = Attempt(index, order.round, order.attempt)
-        scratch = f"{order.scratch}/{order.analysis}.{attempt.stem}"
+        scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
         outcome, collected = self._run_child(log)
@@ -289,7 +289,8 @@ class _Parent:
             failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
             if failed < retries:
                 return processes.RETRY
-        return outcome.exit_code if outcome.exit_code not in (None, 0, processes.RETRY) else 1
+        code = (outcome.exit_code or 1) & 0xFF  # the system keeps no more of it: 256 would be success
+        return code if code not in processes.MEANINGFUL else 1
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

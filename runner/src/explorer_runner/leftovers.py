@@ -2,7 +2,7 @@
 
 Below the folder for scratch, whose jobs' logs go to the store at their end:
 
-<analysis>.<index>.<round>-<attempt>[.files]     folders of an attempt
+<nonce>.<index>.<round>-<attempt>[.files]        folders of an attempt; the nonce is the analysis's, cut
 <analysis>.logs/<index>.<round>-<attempt>.txt    its claim, locked while it lives, and log
 """
 
@@ -10,8 +10,19 @@ import os
 
 from explorer_runner import claim
 from explorer_runner.folders import remove_tree
+from explorer_runner.names import parse_id
 
 _LOGS = ".logs"
+_NONCE_LENGTH = 12
+
+
+def attempt_folder(scratch: str, analysis: str, stem: str) -> str:
+    """The folder of an attempt.
+
+    Its path is short: multiprocessing puts Unix sockets below it, whose paths have 107 bytes at most
+    (unix(7)).
+    """
+    return f"{scratch}/{parse_id(analysis).nonce[:_NONCE_LENGTH]}.{stem}"
 
 
 def logs_folder(scratch: str, analysis: str) -> str:
@@ -26,7 +37,7 @@ def sweep(scratch: str) -> None:
             for log in _names(f"{scratch}/{folder}"):
                 path = f"{scratch}/{folder}/{log}"
                 if log.endswith(".txt") and claim.inspect(path) is claim.Life.GONE:
-                    attempt = f"{scratch}/{folder.removesuffix(_LOGS)}.{log.removesuffix('.txt')}"
+                    attempt = attempt_folder(scratch, folder.removesuffix(_LOGS), log.removesuffix(".txt"))
                     remove_tree(attempt)
                     remove_tree(f"{attempt}.files")
                     forget(f"{scratch}/{folder}", path)

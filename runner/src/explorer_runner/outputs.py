@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,10 @@ class Produced(NamedTuple):
     path: Path
     movable: bool
     """Whether the file may be taken away rather than copied."""
+
+
+_Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever it is called."""
 
 
 class Collected(NamedTuple):
@@ -92,13 +97,12 @@ class Output:
 
         Raises OutputError for a file that was asked for and never written.
         """
-        produced: list[Produced] = []
+        produced: list[tuple[Produced, _Identity]] = []
         folders: list[str] = []
-        reals = [os.path.realpath(path) for path in self._paths.values()]
         # What lies in folders that end with the job may be taken away; anything else is copied.
-        own = tuple(f"{os.path.realpath(each)}/" for each in (self._folder, self._scratch) if reals)
-        for (key, path), real in zip(self._paths.items(), reals, strict=True):
-            movable = real.startswith(own) and reals.count(real) == 1
+        own = tuple(f"{os.path.realpath(each)}/" for each in (self._folder, self._scratch) if self._paths)
+        for key, path in self._paths.items():
+            movable = os.path.realpath(path).startswith(own)
             if path.is_dir():
                 folders.append(key)
                 produced += _tree(key, path, movable)
@@ -109,7 +113,7 @@ class Output:
                     f"the output file {key!r} was asked for and never written: write to "
                     f"output.file({key!r}).as_local(), or do not ask for it"
                 )
-        return Collected(produced, folders, self._values)
+        return Collected(_move_once(produced), folders, self._values)
 
     def _check_conflict(self, key: str) -> None:
         for other in self._paths:
@@ -119,7 +123,13 @@ class Output:
                 )
 
 
-def _tree(key: str, folder: Path, movable: bool) -> list[Produced]:
+def _move_once(produced: list[tuple[Produced, _Identity]]) -> list[Produced]:
+    """A file that a link or a second key leads to as well must not be taken away from these."""
+    names = Counter(identity for _, identity in produced)
+    return [file if names[identity] == 1 else file._replace(movable=False) for file, identity in produced]
+
+
+def _tree(key: str, folder: Path, movable: bool) -> list[tuple[Produced, _Identity]]:
     produced = []
     for parent, folders, names in os.walk(folder):
         for name in sorted(names):
@@ -135,7 +145,7 @@ def _tree(key: str, folder: Path, movable: bool) -> list[Produced]:
     return produced
 
 
-def _regular(key: str, path: Path, movable: bool) -> Produced:
+def _regular(key: str, path: Path, movable: bool) -> tuple[Produced, _Identity]:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -143,4 +153,5 @@ def _regular(key: str, path: Path, movable: bool) -> Produced:
     if not stat.S_ISREG(status.st_mode):
         raise OutputError(f"the output {key!r} is neither a file nor a folder")
     # A file with other names, or one reached by a link, may be somebody's data: it is copied.
-    return Produced(key, path, movable and status.st_nlink == 1 and not path.is_symlink())
+    taken = movable and status.st_nlink == 1 and not path.is_symlink()
+    return Produced(key, path, taken), (status.st_dev, status.st_ino)

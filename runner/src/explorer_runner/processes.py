@@ -13,6 +13,8 @@ RETRY = 100
 """Exit code of a container whose job failed and may be tried again: AWS Batch goes by it."""
 FULL = 73
 """The same, because the disk was full (EX_CANTCREAT)."""
+MEANINGFUL = (0, CLAIMED, UNWRITTEN, RETRY, FULL)
+"""Exit codes that say something of their own, and so never come from a work function that failed."""
 
 GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent

@@ -154,10 +154,11 @@ def run_foreground(
 
 
 def _sweep(store: Store, scratch: Path) -> None:
-    """Remove the folders of runners that were killed: named <id>.<index>.<round>-<attempt>[.files]."""
+    """Remove the folders of runners that were killed (explorer_runner.leftovers says how they are named)."""
     for folder in scratch.glob("*.*.*") if scratch.is_dir() else ():
-        analysis, _, stem = folder.name.removesuffix(".files").partition(".")
-        if claim.inspect(f"{_logs(store, analysis)}/{stem}.txt") in (claim.Life.GONE, claim.Life.UNCLAIMED):
+        nonce, _, stem = folder.name.removesuffix(".files").partition(".")
+        logs = Path(str(store.path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
+        if all(claim.inspect(str(log)) in (claim.Life.GONE, claim.Life.UNCLAIMED) for log in logs):
             remove_tree(str(folder))
 
 

@@ -1,0 +1,138 @@
+"""What a script may do, a work function may: threads, pools, exit codes, links among its files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import WAIT
+
+from gencove_explorer.analysis import Analysis
+
+
+@dataclass
+class Row:
+    number: int
+
+
+def double(row: Row) -> Row:
+    return Row(row.number * 2)
+
+
+def run(function, **given) -> Analysis:
+    an = Analysis(function=function, **given)
+    an.run()
+    an.wait_done(timeout=WAIT)
+    return an
+
+
+def write_by_thread(ac):
+    import threading
+    import time
+
+    def write() -> None:
+        with open(ac.output.file("rows.txt").as_local(), "w") as file:
+            for number in range(5):
+                file.write(f"{number}\n")
+                file.flush()
+                time.sleep(0.1)
+
+    threading.Thread(target=write).start()
+
+
+def write_by_pool(ac):
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = ac.output.file("rows.txt").as_local()
+
+    def write(number: int) -> None:
+        time.sleep(0.1)
+        with open(path, "a") as file:
+            file.write(f"{number}\n")
+
+    pool = ThreadPoolExecutor(1)
+    for number in range(5):
+        pool.submit(write, number)
+
+
+@pytest.mark.parametrize("write", [write_by_thread, write_by_pool])
+def test_threads_that_still_run_are_waited_for(home: Path, write):
+    an = run(write)
+    assert an.get_output().file("rows.txt").as_local().read_text().split() == list("01234")
+
+
+@pytest.mark.in_containers
+def test_processes_find_what_came_along_with_the_function(home: Path):
+    def work(ac):
+        import multiprocessing
+        import pickle
+        from concurrent.futures import ProcessPoolExecutor
+
+        context = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
+            rows = list(pool.map(double, [Row(1), Row(2)]))
+        ac.output.value("numbers", [row.number for row in pickle.loads(pickle.dumps(rows))])
+
+    assert run(work).get_output().value("numbers") == [2, 4]
+
+
+def test_temporary_files_lie_in_the_jobs_own_folder(home: Path):
+    def work(ac):
+        import tempfile
+
+        ac.output.value("folder", tempfile.gettempdir())
+        ac.output.value("here", os.getcwd())
+
+    an = run(work)
+    assert an.get_output().value("folder") == an.get_output().value("here")
+    an.run_local()
+    assert an.get_output().value("folder") == an.get_output().value("here")
+
+
+@pytest.mark.in_containers
+def test_an_exit_code_that_the_system_would_cut_to_success_is_a_failure(home: Path):
+    def work(ac):
+        raise SystemExit(os.system("false"))
+
+    def after(ac):
+        pass
+
+    an = Analysis(function=work)
+    an.run()
+    later = run(after, depends_on=[an])
+    assert "sys.exit(256)" in an.status()["reason"]
+    assert later.status()["status"] == "FAILED"
+
+
+def test_one_file_under_two_names_is_kept_under_both(home: Path):
+    def work(ac):
+        folder = ac.output.file("models").as_local()
+        folder.mkdir()
+        (folder / "best.pt").write_text("weights")
+        (folder / "last.pt").symlink_to("best.pt")
+        os.mkdir("results")
+        with open("results/table.csv", "w") as file:
+            file.write("a,b\n")
+        ac.output.file("all", path_local="results")
+        ac.output.file("table.csv", path_local="results/table.csv")
+
+    output = run(work).get_output()
+    for key in ("models/best.pt", "models/last.pt"):
+        assert output.file(key).as_local().read_text() == "weights"
+    for key in ("all/table.csv", "table.csv"):
+        assert output.file(key).as_local().read_text() == "a,b\n"
+
+
+def test_what_was_printed_without_a_newline_is_in_the_log_of_a_failure(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    def work(ac):
+        print("half a line", end="")
+        raise ValueError("x")
+
+    an = run(work)
+    capsys.readouterr()
+    an.logs()
+    said = capsys.readouterr().out
+    assert said.index("half a line") < said.index("Traceback")
