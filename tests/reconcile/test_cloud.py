@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from cloud.provision import open_client
@@ -65,10 +66,16 @@ def test_files_of_the_repository_are_refused_before_anything_is_written(cloud_st
     assert cloud_study.reconciler().revisions.newest() is None
 
 
-def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository, cloud: RunningCloud):
+def data_bucket(cloud: RunningCloud) -> str:
+    """The bucket that the policies let jobs read."""
     s3 = open_client("s3", cloud.endpoint)
-    bucket = "data"
-    s3.create_bucket(Bucket=bucket)
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket="data")
+    return "data"
+
+
+def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository, cloud: RunningCloud):
+    s3, bucket = open_client("s3", cloud.endpoint), data_bucket(cloud)
     for key in ("runs/a.txt", "runs/b.txt", "runs/deep/c.txt", "runs/a.md"):
         s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
     cloud_study.write(
@@ -89,3 +96,25 @@ def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository
     cloud_study.replace("objects.yaml", "**/*.txt", "*.bam")
     with pytest.raises(ManifestError, match="nothing matches"):
         cloud_study.plan()
+
+
+def test_objects_that_all_jobs_share_are_compared_by_their_etags(
+    cloud_study: Repository, cloud: RunningCloud
+):
+    s3, bucket = open_client("s3", cloud.endpoint), data_bucket(cloud)
+    s3.put_object(Bucket=bucket, Key="panel/a.txt", Body=b"A")
+    cloud_study.write(
+        "panel.py",
+        "def work(ac):\n    texts = [each.as_local().read_text() for each in ac.global_config.panel]\n"
+        "    ac.output.value('texts', texts)\n",
+    )
+    config = f"{{panel: {{objects: 's3://{bucket}/panel/*.txt'}}}}"
+    text = f"version: 1\nname: panel\nfunction: panel.py:work\nglobal_config: {config}\n"
+    cloud_study.write("panel.yaml", text)
+    cloud_study.commit()
+    cloud_study.reconcile(wait=True, select=["panel"])
+    assert JobManager().get_analysis(manifest="panel").get_output().value("texts") == ["A"]
+    assert cloud_study.plan(select=["panel"]) == {"panel": "unchanged"}
+    s3.put_object(Bucket=bucket, Key="panel/a.txt", Body=b"B")
+    row = cloud_study.reconciler().plan(Choice(select=["panel"])).rows[0]
+    assert (row.action, row.reason) == ("supersede", "global_config: panel")

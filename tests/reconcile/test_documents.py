@@ -130,6 +130,7 @@ def test_the_schema_agrees_with_the_models():
     good = f"{HEAD}input: {{file: x.csv}}\njob_definition: {{cpu: 1}}\ndepends_on: [b, {{each: c}}]\n"
     for text, fine in (
         (good, True),
+        (f"{HEAD}input: {{files: s3://b/k}}\nglobal_config: {{r: {{files: s3://b/k}}, n: 1}}\n", True),
         (f"{HEAD}inputs: 1\n", False),
         (f"{HEAD}job_definition: {{memory: 1}}\n", False),
         (f"{HEAD}depends_on: [{{eech: b}}]\n", False),

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reconcile_support import Repository
 
-from gencove_explorer.analysis import Analysis
+from gencove_explorer.analysis import Analysis, GlobalConfig
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.models import File, Sample
 
@@ -20,7 +20,7 @@ PLAIN = st.recursive(
     max_leaves=40,
 )
 ADDRESSES = st.sampled_from(["s3://b/k", "https://example.org/x", "data/a.txt", "data/deep/b.txt"])
-FILES = st.builds(File, ADDRESSES)
+FILES = st.builds(File, ADDRESSES, st.just((".idx",)))
 SAMPLES = st.builds(
     Sample,
     id=st.text(min_size=1),
@@ -30,8 +30,10 @@ SAMPLES = st.builds(
     ),
     files=st.dictionaries(st.text(), ADDRESSES, max_size=3),
 )
-INPUTS = (
-    PLAIN.filter(lambda value: value != [])
+VALUES = (
+    PLAIN
+    | FILES
+    | SAMPLES
     | st.lists(FILES, min_size=1, max_size=4)
     | st.lists(SAMPLES, min_size=1, max_size=4, unique_by=lambda sample: sample.id)
 )
@@ -77,13 +79,23 @@ def analysis(study: Repository, **arguments: Any) -> Analysis:
 
 
 @settings(max_examples=100, deadline=None)
-@given(INPUTS)
+@given(VALUES.filter(lambda value: value != []))
 @example({"\x85": None, "\U00010000": None, "ä": "\ufeff\x7f\\u1234"})
 @example({"1E5": "0E0", "\U00010000": [1, 1.0, True]})
 def test_an_input_comes_back_as_it_was(study: Repository, value: Any):
     folder = tempfile.mkdtemp(dir=study.root)
     back = Analysis.from_manifest(analysis(study, input=value).to_manifest(folder)).input
     assert repr(back) == repr(whole(value))  # 1, 1.0 and True are not the same
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(st.sampled_from(["a", "file", "value", "ä", "_x1"]), VALUES, max_size=3))
+@example({"a": {"value": 1}, "file": {"sample": "NA12878"}, "ä": []})
+def test_a_global_config_comes_back_as_it_was(study: Repository, values: dict[str, Any]):
+    folder = tempfile.mkdtemp(dir=study.root)
+    made = analysis(study, global_config=GlobalConfig(**values))
+    back = vars(Analysis.from_manifest(made.to_manifest(folder)).global_config)
+    assert repr(back) == repr({name: whole(value) for name, value in values.items()})
 
 
 def test_files_are_written_as_every_clone_has_them(study: Repository):

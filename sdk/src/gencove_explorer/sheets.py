@@ -46,9 +46,9 @@ def read_table(path: str | Path) -> list[Any]:
 
 
 def _rows(path: Path) -> list[tuple[int, Any]]:
-    read = _READERS.get(path.suffix.lower())
+    read = READERS.get(path.suffix.lower())
     if read is None:
-        raise SheetError(f"{path}: a sheet's name ends in {', '.join(_READERS)}")
+        raise SheetError(f"{path}: a sheet's name ends in {', '.join(READERS)}")
     try:
         return list(read(path))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -179,4 +179,4 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 _LINES = ".jsonl"
-_READERS = {".csv": _csv(","), ".tsv": _csv("\t"), _LINES: _json_lines}
+READERS = {".csv": _csv(","), ".tsv": _csv("\t"), _LINES: _json_lines}

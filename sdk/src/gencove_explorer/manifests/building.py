@@ -59,7 +59,7 @@ def build(loaded: Loaded, dependencies: Mapping[str, Analysis], value: Any = Non
         input=loaded.input.value if loaded.input else value,
         name=manifest.name,
         job_definition=manifest.job_definition,
-        global_config=GlobalConfig(**manifest.global_config),
+        global_config=GlobalConfig(**{name: each.value for name, each in loaded.shared.items()}),
         pip_packages=loaded.requirements(),
         depends_on=[
             each(dependencies[name]) if paired else dependencies[name]

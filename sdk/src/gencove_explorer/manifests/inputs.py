@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +11,17 @@ from typing import Any, Protocol
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import ExplorerError, SubmissionError
 from gencove_explorer.inputs import MAX_INPUTS
-from gencove_explorer.manifests.models import FileInput, FilesInput, ObjectsInput, OutputInput, ValueInput
-from gencove_explorer.sheets import read_table
+from gencove_explorer.manifests.models import (
+    FileInput,
+    FilesInput,
+    ObjectsInput,
+    OutputInput,
+    SampleInput,
+    Source,
+    ValueInput,
+    source_of,
+)
+from gencove_explorer.sheets import READERS, read_table
 from gencove_explorer.stored import StoredAnalysis
 
 MAX_FILE_BYTES = 256 << 20
@@ -30,12 +39,12 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class Input:
-    """What a manifest's jobs get."""
+    """What a manifest's jobs get: their input, or a value of global_config."""
 
     value: Any
-    """As ``Analysis(input=...)`` takes it."""
-    identity: Mapping[str, Any]
-    """Plain data that is the same exactly if the inputs are."""
+    """As ``Analysis(input=...)`` and ``GlobalConfig(name=...)`` take it."""
+    identity: Any
+    """Plain data that is the same exactly if the values are."""
     local: str = ""
     """A file of the repository that jobs read, if there is one: none but those of this machine can."""
 
@@ -72,17 +81,42 @@ class Place:
 
 def load_input(source: Any, place: Place, objects: Objects) -> Input:
     """The input that a manifest names. Raises ExplorerError; an OutputInput is not known here."""
-    if source is None or isinstance(source, ValueInput):
-        value = source.value if source else None
-        return _checked(value, value)
+    value, plain, local = _read(source or ValueInput(value=None), place, objects)
+    check_size(value)
+    found = Input(value, None, local)
+    return replace(found, identity={**_digest(plain), "jobs": found.jobs, "array": found.array})
+
+
+def load_shared(value: Any, place: Place, objects: Objects) -> Input:
+    """A value of ``global_config``, as it is written. Raises ExplorerError.
+
+    What stands in the manifest is its own identity; of all else there is a digest.
+    """
+    source = source_of(value)
+    found, plain, local = _read(source, place, objects)
+    return Input(found, plain if isinstance(source, ValueInput) else _digest(plain), local)
+
+
+_Read = tuple[Any, Any, str]
+"""A value, plain data that is the same exactly if the values are, and a file of the repository in it."""
+
+
+def _read(source: Source, place: Place, objects: Objects) -> _Read:
+    if isinstance(source, ValueInput):
+        return source.value, source.value, ""
     if isinstance(source, FileInput):
-        return _from_file(place.resolve(source.file), place)
-    if isinstance(source, FilesInput):
-        found = [_located(File(uri, source.secondary_files), place) for uri in source.files]
-        plain = [each for _, each in found]
-        return _checked([file for file, _ in found], plain, _local_in(plain))
-    assert isinstance(source, ObjectsInput)
-    return _from_pattern(source, place, objects)
+        return _from_file(source.file, place)
+    if isinstance(source, ObjectsInput):
+        return _from_pattern(source, place, objects)
+    if isinstance(source, SampleInput):
+        sample, plain = _located(Sample(**source.sample.model_dump()), place)
+        return sample, plain, _local_in([plain])
+    assert isinstance(source, FilesInput)
+    one = isinstance(source.files, str)
+    uris = [source.files] if one else source.files
+    located = [_located(File(uri, source.secondary_files), place) for uri in uris]
+    files, plains = [file for file, _ in located], [plain for _, plain in located]
+    return (files[0] if one else files), (plains[0] if one else plains), _local_in(plains)
 
 
 def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
@@ -99,7 +133,8 @@ def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
     return value
 
 
-def _from_file(path: Path, place: Place) -> Input:
+def _from_file(file: str, place: Place) -> _Read:
+    path = place.resolve(file)
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -111,20 +146,23 @@ def _from_file(path: Path, place: Place) -> Input:
             value = json.loads(path.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise SubmissionError(f"{place.name(path)} is not JSON: {error}") from error
-        return _checked(value, value)
+        return value, value, ""
     try:
         rows = read_table(path)
     except ExplorerError as error:
-        raise SubmissionError(str(error).replace(str(path), place.name(path))) from error
+        said = str(error).replace(str(path), place.name(path))
+        if path.suffix.lower() not in READERS:
+            said += f", a value's in .json; a file that jobs read is written {{files: {file}}}"
+        raise SubmissionError(said) from error
     samples = bool(rows) and isinstance(rows[0], Sample)
     located = [_located(row, place) if samples else (row, row) for row in rows]
     if not rows:
-        raise SubmissionError(f"{place.name(path)} has no rows: an analysis needs at least one input")
+        raise SubmissionError(f"{place.name(path)} has no rows: at least one is needed")
     plain = [each for _, each in located]
-    return _checked([row for row, _ in located], plain, _local_in(plain) if samples else "")
+    return [row for row, _ in located], plain, _local_in(plain) if samples else ""
 
 
-def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input:
+def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> _Read:
     pattern = source.objects
     if pattern.startswith(_S3):
         bucket, _, key = pattern[len(_S3) :].partition("/")
@@ -149,7 +187,7 @@ def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> Input
         raise SubmissionError(f"{pattern}: nothing matches")
     plain = [each for _, each in found]
     identity = {"files": plain, "secondary_files": source.secondary_files}
-    return _checked([file for file, _ in found], identity, _local_in(plain))
+    return [file for file, _ in found], identity, _local_in(plain)
 
 
 def _matcher(pattern: str) -> Any:
@@ -187,19 +225,14 @@ def _address(uri: str, place: Place) -> tuple[str, Any]:
     return str(path), {"path": place.name(path), "sha256": digest}
 
 
-def _checked(value: Any, plain: Any, local: str = "") -> Input:
-    """An input with its identity: a digest, its shape, and how many jobs it makes."""
-    check_size(value)
+def _digest(plain: Any) -> dict[str, str]:
     try:
         text = json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (ValueError, RecursionError) as error:
         raise SubmissionError(
-            f"the input has what JSON does not: {error}; use null for what is missing"
+            f"there is something in it that JSON does not have: {error}; use null for what is missing"
         ) from error
-    found = Input(value, {})
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    identity = {"sha256": digest, "jobs": found.jobs, "array": found.array}
-    return replace(found, identity=identity, local=local)
+    return {"sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
 
 
 def _local_in(plain: Iterable[Any]) -> str:

@@ -4,15 +4,16 @@ import hashlib
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
 from gencove_explorer.errors import ExplorerError, PackageError
-from gencove_explorer.manifests.documents import MAX_BYTES, Document, read_document
+from gencove_explorer.manifests.documents import MAX_BYTES, Document, dotted, read_document
 from gencove_explorer.manifests.faults import Fault, ManifestError, nearest
 from gencove_explorer.manifests.functions import FunctionSource, SourceError, read_source
-from gencove_explorer.manifests.inputs import Input, Objects, Place, load_input
+from gencove_explorer.manifests.inputs import Input, Objects, Place, load_input, load_shared
 from gencove_explorer.manifests.locks import check_lock
 from gencove_explorer.manifests.models import Manifest, OutputInput, check_document
 from gencove_explorer.packages.requirements import folder_of
@@ -27,12 +28,15 @@ class Loaded:
     """A manifest, and what it refers to."""
 
     manifest: Manifest
+    """As it is compared: in ``global_config``, of files what tells them apart in their place."""
     document: Document
     place: Place
     function: FunctionSource
     input: Input | None
     """None where it is an output of another analysis, which nobody knows yet."""
     lock: bytes | None
+    shared: Mapping[str, Input] = field(default_factory=dict)
+    """The values of ``global_config``."""
     folders: Mapping[str, str] = field(default_factory=dict)
     """Requirement that names a folder of the repository -> digest of what is in it."""
 
@@ -43,6 +47,12 @@ class Loaded:
     @property
     def file(self) -> str:
         return self.document.file
+
+    @property
+    def local(self) -> str:
+        """Where a file of the repository is given to jobs, and which; empty if none is."""
+        given = {"input": self.input, **{f"global_config.{name}": each for name, each in self.shared.items()}}
+        return next((f"{where}: {each.local}" for where, each in given.items() if each and each.local), "")
 
     def requirements(self) -> list[str]:
         """``pip_packages`` as they hold from any working directory."""
@@ -118,27 +128,35 @@ def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
     place = Place(path.resolve().parent, root)
     faults: list[Fault] = []
 
-    def look(where: str, find: Callable[[], _T]) -> _T | None:
+    def look(where: str, find: Callable[[], _T], *more: str) -> _T | None:
+        at = (where, *more)
         try:
             return find()
         except SourceError as error:
-            at = f"{manifest.function.rpartition(':')[0]}, line {error.line}: " if error.line else ""
-            faults.append(Fault(file, document.line((where,)), where, f"{at}{error}"))
+            line = f"{manifest.function.rpartition(':')[0]}, line {error.line}: " if error.line else ""
+            faults.append(Fault(file, document.line(at), dotted(at), f"{line}{error}"))
         except ExplorerError as error:
-            faults.append(Fault(file, document.line((where,)), where, str(error)))
+            faults.append(Fault(file, document.line(at), dotted(at), str(error)))
         return None
 
     function = look("function", lambda: _function(manifest.function, place))
     given = None
     if not isinstance(manifest.input, OutputInput):
         given = look("input", lambda: load_input(manifest.input, place, objects))
+    shared = {
+        name: look("global_config", partial(load_shared, value, place, objects), name)
+        for name, value in manifest.global_config.items()
+    }
     folders = look("pip_packages", lambda: _folders(manifest.pip_packages, place))
     lock = look("pip_packages", lambda: _lock(path.with_name(f"{manifest.name}.lock"), manifest))
     if faults:
         raise ManifestError(faults)
     assert function is not None
     assert folders is not None
-    return Loaded(manifest, document, place, function, given, lock, folders)
+    known = {name: each for name, each in shared.items() if each is not None}
+    compared = {name: each.identity for name, each in known.items()}
+    manifest = manifest.model_copy(update={"global_config": compared})
+    return Loaded(manifest, document, place, function, given, lock, known, folders)
 
 
 def repository_of(folder: Path) -> Path | None:

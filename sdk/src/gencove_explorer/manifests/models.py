@@ -1,6 +1,8 @@
 """The form of a manifest: its keys, their types, and the JSON Schema that editors complete from."""
 
 from dataclasses import fields
+from functools import reduce
+from operator import getitem
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -73,11 +75,36 @@ class FileInput(_Model):
     file: RelativePath
 
 
-class FilesInput(_Model):
-    """One file a job, by their addresses."""
+def _addresses(value: Any) -> Any:
+    given = value if isinstance(value, list) else [value]
+    if not given or not all(isinstance(each, str) and each for each in given):
+        raise ValueError("an address, or a list of addresses")
+    return value
 
-    files: Annotated[list[str], Field(min_length=1)]
+
+class FilesInput(_Model):
+    """Files by their addresses: of a list one a job. One address alone is a single file."""
+
+    files: Annotated[
+        Any,
+        BeforeValidator(_addresses, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
+    ]
     secondary_files: Suffixes = []
+
+
+class SampleFields(_Model):
+    """What a sample is made of, as Python's ``Sample`` has it."""
+
+    id: Annotated[str, Field(min_length=1)]
+    client_id: str = ""
+    metadata: dict[str, JsonValue] = {}
+    files: dict[str, str] = {}
+
+
+class SampleInput(_Model):
+    """A single sample. Those of a study stand in a sheet."""
+
+    sample: SampleFields
 
 
 class ObjectsInput(_Model):
@@ -113,25 +140,43 @@ class ValueInput(_Model):
     value: JsonValue
 
 
-Source = FileInput | FilesInput | ObjectsInput | OutputInput | ValueInput
+Source = FileInput | FilesInput | SampleInput | ObjectsInput | OutputInput | ValueInput
 _SOURCES: dict[str, type[Source]] = {
     "file": FileInput,
     "files": FilesInput,
+    "sample": SampleInput,
     "objects": ObjectsInput,
     "output": OutputInput,
     "value": ValueInput,
 }
 
 
+def _form_of(value: Any) -> type[Source] | None:
+    if not isinstance(value, dict):
+        return None
+    # "sample" alone is a likely key of anyone's own: its name, say.
+    heads = (
+        head for head in _SOURCES if head in value and (head != "sample" or isinstance(value[head], dict))
+    )
+    return next((_SOURCES[head] for head in heads), None)
+
+
 def is_form(value: Any) -> bool:
-    """Whether an input is read as one of the forms, and not as the value that it is."""
-    return isinstance(value, dict) and any(head in value for head in _SOURCES)
+    """Whether a value is read as one of the forms, and not as the value that it is."""
+    return _form_of(value) is not None
 
 
-def _source(value: Any) -> Any:
-    """A mapping that has the key of a form is of that form; all else is the input itself."""
-    heads = [head for head in _SOURCES if is_form(value) and head in value]
-    return _SOURCES[heads[0]].model_validate(value) if heads else ValueInput(value=value)
+def source_of(value: Any) -> Source:
+    """A mapping that has the key of a form is of that form; all else is the value itself."""
+    form = _form_of(value)
+    return form.model_validate(value) if form else ValueInput(value=value)
+
+
+def _shared(value: Any) -> Any:
+    """A value of global_config: its form is checked, and it stays as it is written."""
+    if isinstance(source_of(value), OutputInput):
+        raise ValueError("an output is an input, or read in the function: ac.dependency(...).get_output()")
+    return value
 
 
 class Each(_Model):
@@ -172,6 +217,15 @@ def _definition(value: Any) -> JobDefinition:
         raise ValueError(str(error)) from error
 
 
+Shared = Annotated[
+    Any,
+    BeforeValidator(
+        _shared,
+        json_schema_input_type=FileInput | FilesInput | SampleInput | ObjectsInput | ValueInput | JsonValue,
+    ),
+]
+
+
 def _identifiers(config: dict[str, Any]) -> dict[str, Any]:
     wrong = [name for name in config if not name.isidentifier()]
     if wrong:
@@ -197,8 +251,8 @@ class Manifest(_Model):
         AfterValidator(_function),
         Field(description="FILE:FUNCTION, relative to the manifest, inside the repository."),
     ]
-    input: Annotated[Any, BeforeValidator(_source, json_schema_input_type=Source | JsonValue)] = None
-    global_config: Annotated[dict[str, JsonValue], AfterValidator(_identifiers)] = {}
+    input: Annotated[Any, BeforeValidator(source_of, json_schema_input_type=Source | JsonValue)] = None
+    global_config: Annotated[dict[str, Shared], AfterValidator(_identifiers)] = {}
     pip_packages: list[Annotated[str, _checked(check_text)]] = []
     job_definition: Annotated[Any, BeforeValidator(_definition, json_schema_input_type=Resources)] = None
     depends_on: list[Dependency] = []
@@ -249,9 +303,10 @@ def _keys_at(where: tuple[str | int, ...], document: Document) -> list[str]:
         ("input", "output"): Output,
     }
     model = models.get(where)
-    if where == ("input",):
-        data = document.data["input"]
-        model = next(form for head, form in _SOURCES.items() if head in data)
+    if where[-1:] == ("sample",):
+        model = SampleFields
+    elif where == ("input",) or (where[:1] == ("global_config",) and len(where) == 2):
+        model = _form_of(reduce(getitem, where, document.data))
     if where[:1] == ("depends_on",):
         model = Each
     return list(model.model_fields) if model else []

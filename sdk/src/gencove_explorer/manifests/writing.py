@@ -51,11 +51,11 @@ def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
     data["function"] = _function(analysis.function, name, place, files)
     if analysis.input is not None:
         check_size(analysis.input)
-        data["input"] = _input(analysis.input, name, place, files)
+        data["input"] = _value(analysis.input, f"the input of {name}", name, place, files)
     in_order(analysis)  # refuses a circle
     needed = list(dependencies(analysis))
     more = {
-        "global_config": _config(analysis.global_config, name),
+        "global_config": _config(analysis.global_config, name, place, files),
         "pip_packages": [_requirement(each, place) for each in analysis.pip_packages or ()],
         "job_definition": _definition(check_definition(analysis.job_definition)),
         "depends_on": [{"each": each.name} if paired else each.name for each, paired in needed],
@@ -91,21 +91,21 @@ def _function(function: Any, name: str, place: Place, files: dict[Path, str]) ->
     return f"{name}{suffix}:{called}"
 
 
-def _input(value: Any, name: str, place: Place, files: dict[Path, str]) -> Any:
-    what = f"the input of {name}"
+def _value(value: Any, what: str, stem: str, place: Place, files: dict[Path, str]) -> Any:
+    """An input, or a value of global_config. What is long goes into a file, named after ``stem``."""
     if isinstance(value, Sample):
-        value = [value]
-    if isinstance(value, list) and value and all(isinstance(each, Sample) for each in value):
-        files[place.folder / f"{name}.jsonl"] = _sheet(value, what, place)
-        return {"file": f"{name}.jsonl"}
+        return {"sample": _row(value, what, place)}
     if isinstance(value, File):
-        value = [value]
+        return _files([value], what, place) | {"files": _address(value.uri, what, place)}
+    if isinstance(value, list) and value and all(isinstance(each, Sample) for each in value):
+        files[place.folder / f"{stem}.jsonl"] = _sheet(value, what, place)
+        return {"file": f"{stem}.jsonl"}
     if isinstance(value, list) and value and all(isinstance(each, File) for each in value):
         return _files(value, what, place)
     _plain(value, what)
     if _is_long(value):
-        files[place.folder / f"{name}.json"] = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-        return {"file": f"{name}.json"}
+        files[place.folder / f"{stem}.json"] = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        return {"file": f"{stem}.json"}
     return {"value": value} if is_form(value) else value
 
 
@@ -152,10 +152,11 @@ def _address(uri: str, what: str, place: Place) -> str:
     return os.path.relpath(path, place.folder)
 
 
-def _config(config: GlobalConfig | None, name: str) -> dict[str, Any]:
-    values = dict(vars(config)) if config is not None else {}
-    _plain(values, f"global_config of {name}")
-    return values
+def _config(config: GlobalConfig | None, name: str, place: Place, files: dict[Path, str]) -> dict[str, Any]:
+    return {
+        key: _value(value, f"global_config.{key} of {name}", f"{name}.{key}", place, files)
+        for key, value in (vars(config) if config is not None else {}).items()
+    }
 
 
 def _definition(definition: JobDefinition | None) -> dict[str, Any]:
@@ -189,7 +190,8 @@ def _plain(value: Any, what: str) -> None:
     if not same:
         raise SubmissionError(
             f"{what} holds more than text, numbers, truth values, lists and mappings, which is all that a "
-            "manifest can say: pass what it is made from, and make it in the function"
+            "manifest can say (beside a File, a Sample, or a list of either): pass what it is made from, and "
+            "make it in the function"
         )
 
 
