@@ -56,7 +56,8 @@ def _ordered(body: list[ast.stmt]) -> tuple[list[str], list[str]]:
     found = [(node, bound(node)) for node in body]
     times = Counter(name for _, names in found for name in names)
     own = {name for node, names in found if not isinstance(node, IMPORTS) for name in names}
-    free, fixed = [], []
+    free: list[str] = []
+    fixed: list[str] = []
     for node, names in found:
         alone = STAR not in times and all(times[name] == 1 for name in names)  # a star may bind any name
         moves = isinstance(node, IMPORTS + DEFINITIONS) and alone and own.isdisjoint(_read_at_once(node))
@@ -68,9 +69,9 @@ def _read_at_once(node: ast.AST) -> Iterator[str]:
     """Names that are read where a definition stands: by decorators, defaults, bases, a class's statements."""
     if isinstance(node, ast.Name):
         yield node.id
-    later = ("annotation", "returns")  # they change no result
+    later = {"annotation", "returns"}  # they change no result
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        later += ("body",)
+        later.add("body")
     for name, value in ast.iter_fields(node):
         for child in value if isinstance(value, list) else [value]:
             if name not in later and isinstance(child, ast.AST):
