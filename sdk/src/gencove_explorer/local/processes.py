@@ -10,6 +10,7 @@ import psutil
 
 def owner_of(log: str) -> psutil.Process | None:
     """The process that makes the attempt whose log this is: the session leader that has it open."""
+    log = os.path.realpath(log)  # the kernel names open files so, though the home folder be a link
     for process in psutil.process_iter():
         try:
             if os.getsid(process.pid) == process.pid and any(
