@@ -3,7 +3,9 @@
     client.py     what a notebook does: submit, describe, terminate, start the scheduler
     queue.py      the folder between them: entries, requests, the bell, the lock
     scheduler.py  the background process: dependencies, slots, retries; starts forkers
+    troubles.py   steps that failed for one round, to be taken again
     ledger.py     the scheduler's view of the stores; recovery.py: what it reads back from them
+    lost.py       rounds that no queue has
     rounds.py     a round in the scheduler's memory
     slots.py      who may run how many jobs at once
     forkers.py    the scheduler's side of explorer_runner.forker

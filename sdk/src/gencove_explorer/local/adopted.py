@@ -14,7 +14,7 @@ import psutil
 
 from explorer_runner import claim
 from explorer_runner import processes as runner_processes
-from explorer_runner.errors import AlreadyExists, StoreError
+from explorer_runner.errors import AlreadyExists
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.outcome import Outcome, write
@@ -37,7 +37,6 @@ class AdoptedJob:
 
     analysis: str
     attempt: Attempt
-    store: Store
     log: str
     payload: str
     since: float = field(default_factory=time.monotonic)
@@ -68,23 +67,26 @@ class AdoptedJob:
             processes.end_tree(self.process, signal.SIGTERM if gently else signal.SIGKILL)
             self.kill_at = time.monotonic() + runner_processes.GRACE_SECONDS if gently else None
 
-    def look(self) -> bool | None:
+    def press(self) -> None:
+        """End by SIGKILL what was told to end and has not."""
+        if self.kill_at is not None and time.monotonic() >= self.kill_at and self.process is not None:
+            processes.end_tree(self.process, signal.SIGKILL)
+
+    def look(self, store: Store) -> bool | None:
         """True or False when it has ended, by success; None while it lives."""
         for status in (SUCCEEDED, FAILED):
-            if self.store.exists(outcome_key(self.analysis, self.attempt, status)):
+            if store.exists(outcome_key(self.analysis, self.attempt, status)):
                 return status == SUCCEEDED
         if claim.inspect(self.log) in (claim.Life.STARTING, claim.Life.RUNNING):
-            if self.kill_at is not None and time.monotonic() >= self.kill_at and self.process is not None:
-                processes.end_tree(self.process, signal.SIGKILL)
             self.gone_since = None
             return None
         now = time.monotonic()
         self.gone_since = self.gone_since or now
         if now - self.gone_since < GRACE_SECONDS:
             return None
-        return self._write_lost()
+        return self._write_lost(store)
 
-    def _write_lost(self) -> bool | None:
+    def _write_lost(self, store: Store) -> bool:
         index, round, attempt = self.attempt
         outcome = Outcome(
             analysis=self.analysis,
@@ -97,11 +99,9 @@ class AdoptedJob:
             payload=self.payload,
         )
         try:
-            write(self.store, outcome)
+            write(store, outcome)
         except AlreadyExists:
             pass
-        except StoreError:
-            return None  # a full disk: the next look tries again
         return False
 
 

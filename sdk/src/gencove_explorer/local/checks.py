@@ -8,6 +8,7 @@ from explorer_runner.environment import find_uv
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private
 from gencove_explorer.checks import Check
+from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.runtime import find_runtime
 from gencove_explorer.settings import Settings
 from gencove_explorer.stores import open_configured_store
@@ -26,6 +27,18 @@ def check_local(settings: Settings) -> Iterator[Check]:
 
     def runtime() -> Check:
         return Check("runtime", True, find_runtime(settings.home))
+
+    def queue() -> Check:
+        found = Queue(settings.home)
+        broken = sorted(each.name for each in found.broken.glob("*")) if found.broken.is_dir() else []
+        if broken:
+            mend = "retry_failed() runs their jobs again; then remove the folder"
+            return Check("queue", False, f"cannot be read: {', '.join(broken)} in {found.broken}", mend)
+        troubles = found.read_state().get("troubles", {}) if found.ring(silently=True) else {}
+        for place, why in troubles.items():
+            mend = "it is tried again by itself; submit anew if it were credentials that had expired"
+            return Check("queue", False, f"{place} cannot go on: {why}", mend)
+        return Check("queue", True, str(found.folder))
 
     def store() -> Check:
         open_configured_store(settings.store).exists("doctor")
@@ -47,6 +60,7 @@ def check_local(settings: Settings) -> Iterator[Check]:
     looks: dict[str, Callable[[], Check]] = {
         "home": home,
         "runtime": runtime,
+        "queue": queue,
         "store": store,
         "uv": uv,
         "IPython": shell,

@@ -11,22 +11,20 @@ from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
 from explorer_runner.environment import find_uv
 from explorer_runner.folders import claim_private
-from explorer_runner.keys import FAILED, Attempt, OutcomeName, parse_log_name
+from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, SubmissionError
+from gencove_explorer.local.lost import close_lost
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.readers import FileReader, Reader
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed, write_index
+from gencove_explorer.records import IndexRecord, RoundRecord, write_index
 from gencove_explorer.settings import Settings
 
 _START_SECONDS = 20.0
-_INTERRUPTED_SECONDS = 60.0
-"""After so long without an entry in the queue, nobody is about to write one."""
-INTERRUPTED = "never submitted: the process that was running it again was ended just then; retry_failed()"
 
 
 class LocalExecutor:
@@ -123,7 +121,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(store, last, unclaimed, states)
-            states.update(self._close_interrupted(store, last, unclaimed))
+        states.update(close_lost(self.queue, self.place, store, last, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -131,6 +129,7 @@ class LocalExecutor:
             self.wake(silently=True)
             if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
                 reason = self._why_runnable(last[unclaimed[0]].job_definition)
+            reason = self._trouble(store, last) or reason
         return states, reason
 
     def terminate(
@@ -232,30 +231,20 @@ class LocalExecutor:
             new = unseen[f"{record.id}.{record.round}"]
             states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
 
-    def _close_interrupted(
-        self, store: Store, last: Mapping[int, RoundRecord], unclaimed: Sequence[int]
-    ) -> dict[int, str]:
-        """Close retries whose process was killed between the round's record and the queue's entry."""
-        found: dict[int, str] = {}
-        for record in {last[index].round: last[index] for index in unclaimed}.values():
-            old = time.time() - record.submitted > _INTERRUPTED_SECONDS
-            if not (record.round and old and record.place == self.place):
-                continue
-            if self.queue.knows(f"{record.id}.{record.round}"):
-                continue
-            # Without an entry nothing more happens: what the store says from here on is the last word.
-            progress = load_progress(store, record.id, 1 + max(last))
-            ended = progress.succeeded | progress.failed if progress else set()
-            lost = [index for index in unclaimed if last[index] is record and index not in ended]
-            if lost:
-                write_closed(store, record.id, record.round, Closed.of({INTERRUPTED: lost}))
-            found.update(dict.fromkeys(lost, FAILED))
-        return found
+    def _trouble(self, store: Store, last: Mapping[int, RoundRecord]) -> str | None:
+        """What keeps the scheduler from going on with one of these rounds, if anything does."""
+        troubles = self.queue.read_state().get("troubles", {})
+        places = [store.uri, *(f"{each.id}.{each.round}" for each in last.values())]
+        found = next((troubles[each] for each in places if each in troubles), None) if troubles else None
+        return found and f"the local executor cannot go on with it, and tries again: {found}"
 
     def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()
-        if not state.get("running"):
+        if "cpus" not in state:
             return None
+        free = (state["cpus"] - state["cpus_in_use"], state["memory_mb"] - state["memory_mb_in_use"])
+        if not state["running"] and definition.cpu <= free[0] and definition.memory_mb <= free[1]:
+            return None  # it is about to start
         return (
             f"waits for {definition.cpu} CPUs and {definition.memory_mb} MiB: {state['cpus_in_use']} of "
             f"{state['cpus']} CPUs and {state['memory_mb_in_use']} of {state['memory_mb']} MiB are in use"

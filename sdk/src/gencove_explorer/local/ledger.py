@@ -1,10 +1,10 @@
 """The scheduler's view of the stores: how far analyses are, where logs lie, what was closed."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from explorer_runner.errors import StoreError
-from explorer_runner.keys import Attempt, parse_log_name
+from explorer_runner.keys import Attempt, log_key, logs_prefix, parse_log_name
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
@@ -21,11 +21,31 @@ class Ledger:
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._stores: dict[str, Store] = {}
+        self._newest: dict[str, Entry] = {}
         self._progress: dict[str, Progress] = {}
 
+    def learn(self, entry: Entry) -> bool:
+        """Take a store's credentials from its newest entry: they have just written to it, while those
+        of older ones may have expired. True if they changed.
+        """
+        known = self._newest.get(entry.store)
+        if known is not None and known.record.submitted >= entry.record.submitted:
+            return False
+        self._newest[entry.store] = entry
+        changed = known is not None and _aws(known) != _aws(entry)
+        if changed:
+            self._stores.pop(entry.store, None)
+        return changed
+
     def store_of(self, entry: Entry) -> Store:
+        """The store of a round, with the environment as it needs it: S3 is opened at the first request."""
+        variables = _aws(self._newest.get(entry.store, entry))
+        if entry.store.startswith("s3://") and variables != _aws_of(os.environ):
+            for name in _aws_of(os.environ):
+                del os.environ[name]
+            os.environ.update(variables)
         if entry.store not in self._stores:
-            self._stores[entry.store] = open_configured_store(entry.store, entry.variables)
+            self._stores[entry.store] = open_configured_store(entry.store, variables)
         return self._stores[entry.store]
 
     def claims_of(self, round: ActiveRound) -> str:
@@ -33,13 +53,23 @@ class Ledger:
         return claims_folder(self._queue, self.store_of(round.entry), round.record.id)
 
     def forget_claims(self, round: ActiveRound) -> None:
-        """Remove the claims of a round that has ended, unless they lie in the store as its logs."""
-        if isinstance(self.store_of(round.entry), FolderStore):
+        """Remove the claims of a round that has ended, unless they lie in the store as its logs.
+
+        A job's parent puts the log there; one that was killed with its job, for its memory or by a
+        person, could not.
+        """
+        store = self.store_of(round.entry)
+        if isinstance(store, FolderStore):
             return
-        folder = self.claims_of(round)
+        folder, analysis = self.claims_of(round), round.record.id
+        if not os.path.isdir(folder):
+            return  # this was done before, and the entry could not be removed
+        kept = set(store.names(logs_prefix(analysis)))
         for name in os.listdir(folder):
             attempt = parse_log_name(f"{name.rpartition('.')[0]}.txt")
             if attempt is not None and attempt.round == round.record.round:
+                if name.endswith(".txt") and name not in kept:
+                    store.keep(log_key(analysis, attempt), Path(f"{folder}/{name}"))
                 os.unlink(f"{folder}/{name}")
         if not os.listdir(folder):
             os.rmdir(folder)
@@ -59,10 +89,11 @@ class Ledger:
         else:
             self._progress.pop(round.record.id, None)
 
-    def progress(self, round: ActiveRound) -> Progress:
-        """How far the round's own analysis is."""
-        found = self._load(round, round.record.id, round.entry.index.jobs)
-        return found or Progress(round.entry.index.jobs)
+    def note_ended(self, round: ActiveRound, indices: Iterable[int], *, ok: bool) -> None:
+        """The last word on these jobs is in the store."""
+        known = self._progress.get(round.record.id)
+        if known is not None:  # else it is read with them, when somebody asks
+            (known.succeeded if ok else known.failed).update(indices)
 
     def dependency(self, round: ActiveRound, ref: DependencyRef) -> Progress | None:
         """How far a dependency of a round is; None if the store does not hold it."""
@@ -87,13 +118,17 @@ class Ledger:
         """Write down the jobs of a round that were closed since the last time; True if there were any."""
         if not round.closing:
             return False
-        try:
-            store = self.store_of(round.entry)
-            write_closed(store, round.record.id, round.record.round, Closed.of(round.closing))
-        except StoreError:  # a full disk: the next try comes with the next look around
-            return False
-        progress = self.progress(round)
+        store = self.store_of(round.entry)
+        write_closed(store, round.record.id, round.record.round, Closed.of(round.closing))
         for indices in round.closing.values():
-            progress.failed.update(indices)
+            self.note_ended(round, indices, ok=False)
         round.closing = {}
         return True
+
+
+def _aws(entry: Entry) -> dict[str, str]:
+    return _aws_of(entry.variables)
+
+
+def _aws_of(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith("AWS_")}

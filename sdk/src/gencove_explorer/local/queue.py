@@ -5,6 +5,7 @@
         bell           a named pipe that the scheduler reads; a byte wakes it
         new/           entries that it has not seen
         accepted/      entries of rounds that have not ended
+        broken/        entries and requests that cannot be read
         requests/      what was asked of it: terminate, stop
         stopped        there while a person wants it stopped
         state.json     what it is doing, for people
@@ -18,15 +19,22 @@ import errno
 import fcntl
 import json
 import os
+import sys
 import time
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import make_private
 from gencove_explorer.records import IndexRecord, RoundRecord
+
+_T = TypeVar("_T")
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ExplorerError)
+"""What reading an entry raises: one that is empty or cut short (nothing is synced to the disk), or that
+another version wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +66,7 @@ class Entry:
         data = json.loads(raw)
         data["record"] = RoundRecord.from_data(data["record"])
         data["index"] = IndexRecord.from_data(data["index"])
-        return cls(**data)
+        return cls(**{each.name: data[each.name] for each in fields(cls)})
 
 
 class Queue:
@@ -69,6 +77,7 @@ class Queue:
         self.folder = home / "executor"
         self.new = self.folder / "new"
         self.accepted = self.folder / "accepted"
+        self.broken = self.folder / "broken"
         self.requests = self.folder / "requests"
         self.stopped = self.folder / "stopped"
         self.log = self.folder / "log.txt"
@@ -102,12 +111,14 @@ class Queue:
         return accepted
 
     def accepted_entries(self, besides: Collection[str]) -> list[tuple[Path, Entry]]:
-        """The entries of rounds that have not ended, ``besides`` those of these keys; the oldest first."""
-        return [
-            (path, Entry.from_json(path.read_bytes()))
-            for path in sorted(self.accepted.glob("[0-9]*.json"))
-            if path.stem.partition("-")[2] not in besides
-        ]
+        """The entries of rounds that have not ended, ``besides`` those of these keys; the oldest first.
+
+        One that cannot be read is put aside: it must not keep the others from running.
+        """
+        paths = sorted(self.accepted.glob("[0-9]*.json"))
+        wanted = [path for path in paths if path.stem.partition("-")[2] not in besides]
+        read = [(path, self._read(path, Entry.from_json)) for path in wanted]
+        return [(path, entry) for path, entry in read if entry is not None]
 
     def holds(self, key: str) -> bool:
         """Whether the round ``key`` waits to be seen by the scheduler."""
@@ -117,16 +128,22 @@ class Queue:
         """Whether the round ``key`` has not ended, or was not looked at since."""
         return self.holds(key) or any(self.accepted.glob(f"*-{key}.json"))
 
+    def broken_entry(self, key: str) -> Path | None:
+        """What was put aside of the round ``key``, since it could not be read."""
+        return next(self.broken.glob(f"*-{key}.json"), None)
+
     def open_rounds(self) -> list[Entry]:
         """The entries of all rounds that have not ended."""
         entries = []
         for path in sorted([*self.new.glob("[0-9]*.json"), *self.accepted.glob("[0-9]*.json")]):
-            try:
-                entries.append(Entry.from_json(path.read_bytes()))
-            except FileNotFoundError:  # ended, or accepted, since it was listed
-                accepted = self.accepted / path.name
-                if path.parent == self.new and accepted.exists():
-                    entries.append(Entry.from_json(accepted.read_bytes()))
+            for place in (path, self.accepted / path.name):  # it may be accepted after it was listed
+                try:
+                    entries.append(Entry.from_json(place.read_bytes()))
+                    break
+                except FileNotFoundError:
+                    continue
+                except _UNREADABLE:
+                    break  # the scheduler puts it aside
         return entries
 
     def has_news(self) -> bool:
@@ -148,10 +165,9 @@ class Queue:
     def asked(self) -> dict[Path, dict[str, Any]]:
         found = {}
         for path in sorted(self.requests.glob("[0-9]*.json")):
-            try:
-                found[path] = json.loads(path.read_bytes())
-            except FileNotFoundError:
-                pass  # fulfilled, or taken back, since it was listed
+            request = self._read(path, _request)
+            if request is not None:
+                found[path] = request
         return found
 
     # -- the bell, the lock and the state -----------------------------------------------------------
@@ -216,6 +232,21 @@ class Queue:
         except (FileNotFoundError, ValueError):
             return {}
 
+    def _read(self, path: Path, parse: Callable[[bytes], _T]) -> _T | None:
+        """What a file holds; None if it is gone, or cannot be read, and was put aside for that."""
+        try:
+            return parse(path.read_bytes())
+        except FileNotFoundError:
+            return None  # ended, fulfilled, or taken back, since it was listed
+        except _UNREADABLE as error:
+            make_private(str(self.broken))
+            try:
+                path.rename(self.broken / path.name)
+            except FileNotFoundError:
+                return None  # another process has put it there
+            say(f"{path.name} cannot be read and was put into {self.broken}: {error!r}")
+            return None
+
     def _appear(self, folder: Path, name: str, data: bytes) -> Path:
         path = folder / f"{time.time_ns():020d}-{name}.json"
         temporary = folder / f".{uuid.uuid4().hex}"
@@ -228,6 +259,18 @@ class Queue:
             temporary.unlink(missing_ok=True)
             raise
         return path
+
+
+def say(text: str) -> None:
+    """A line in the scheduler's log."""
+    sys.stderr.write(f"{time.strftime('%F %T')} {text}\n")
+
+
+def _request(raw: bytes) -> dict[str, Any]:
+    found = json.loads(raw)
+    if not isinstance(found, dict):
+        raise TypeError(f"a request is a mapping, and not {found!r}")
+    return found
 
 
 def iterate_lines(buffer: bytearray) -> Iterator[bytes]:

@@ -7,12 +7,12 @@ has yet to start.
 
 import os
 import select
-import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import StoreError
+from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import make_private
 from explorer_runner.processes import OUT_OF_MEMORY, TIMED_OUT
 from gencove_explorer._version import __version__
@@ -21,10 +21,11 @@ from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
 from gencove_explorer.local.forkers import ForkerHandle
 from gencove_explorer.local.ledger import Ledger
 from gencove_explorer.local.limits import POLL_SECONDS, Limits
-from gencove_explorer.local.queue import Entry, Queue
+from gencove_explorer.local.queue import Entry, Queue, say
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
-from gencove_explorer.local.slots import Size, allot
+from gencove_explorer.local.slots import Size, allot, largest
+from gencove_explorer.local.troubles import Troubles
 from gencove_explorer.records import write_index
 
 _LOOK_AROUND_SECONDS = 1.0
@@ -39,6 +40,7 @@ class Scheduler:
     def __init__(self, queue: Queue, *, idle_seconds: float) -> None:
         self.queue = queue
         self.ledger = Ledger(queue)
+        self.troubles = Troubles()
         self.idle_seconds = idle_seconds
         self.capacity = Size(1, 64)
         self.rounds: dict[str, ActiveRound] = {}
@@ -60,9 +62,9 @@ class Scheduler:
         while not self.stopping and not self.idle():
             try:
                 self.tick()
-            except (OSError, StoreError) as error:
+            except (OSError, ExplorerError) as error:
                 # A full disk, most likely. All is in files, and each step is taken again until it is done.
-                sys.stderr.write(f"{time.strftime('%F %T')} {error}\n")
+                say(str(error))
                 time.sleep(_TROUBLE_SECONDS)
                 self.changed, self.look_around_at = True, 0.0
             for descriptor, _ in self.poll.poll(self.patience() * 1000):
@@ -87,8 +89,8 @@ class Scheduler:
         if self.changed:
             self.changed = False
             for round in list(self.rounds.values()):
-                round.release(lambda ref, own=round: self.ledger.dependency(own, ref))  # type: ignore[misc]
-                self.changed |= self.ledger.write_closed(round)
+                self.troubles.attempt("dependencies", round.entry, partial(self.release, round))
+                self.troubles.attempt("closed jobs", round.entry, partial(self.write_closed, round))
             self.hand_out()
             self.forget_ended()
         if now >= self.write_state_at:
@@ -110,7 +112,7 @@ class Scheduler:
     def idle(self) -> bool:
         """Whether there has been nothing to do for so long that the scheduler may end."""
         now = time.monotonic()
-        if self.rounds or self.requests:
+        if self.rounds or self.requests or self.troubles.reasons():
             self.busy_at = now
         if now - self.busy_at < self.idle_seconds:
             return False
@@ -135,14 +137,23 @@ class Scheduler:
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
-        for path, entry in self.queue.accepted_entries(besides=set(self.rounds)):
-            self.admit(path, entry, fresh=path in new)
+        entries = self.queue.accepted_entries(besides=set(self.rounds))
+        for path, entry in entries:
+            if self.ledger.learn(entry) or path in new:
+                self.troubles.forget(entry.store)  # whoever has just submitted to it could reach it
+        # Those of S3 last: a store that does not answer keeps us waiting.
+        for path, entry in sorted(entries, key=lambda each: each[1].store.startswith("s3://")):
+            admit = partial(self.admit, path, entry, fresh=path in new)
+            self.troubles.attempt("admission", entry, admit)
+        queued = [*(each for _, each in entries), *(each.entry for each in self.rounds.values())]
+        self.troubles.forget_all_but({place for each in queued for place in (each.key, each.store)})
         for path, request in asked.items():
             if path not in self.requests:
                 self.requests[path] = request
                 self.carry_out(request)
+        late = {entry.record.id for _, entry in entries if entry.key not in self.rounds}
         for path, request in list(self.requests.items()):
-            if not self.concerned(request):
+            if not self.concerned(request) and request.get("terminate") not in late:
                 del self.requests[path]
                 path.unlink(missing_ok=True)
         if not self.forkers and not self.adopted:
@@ -161,15 +172,26 @@ class Scheduler:
         self.ledger.begin(round)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
-        self.capacity = Size(entry.cpus, entry.memory_mb)
+        self.measure()
         for position, attempt in claimed.items():
             self.adopt(round, position, attempt.attempt)
+        for asked, request in self.requests.items():
+            if asked.name > path.name:  # by time: it was asked while the round could not be taken in
+                self.end_asked(round, request)
+
+    def measure(self) -> None:
+        """Take the most that any open round was submitted with as what there is: each fits its own."""
+        sizes = [Size(each.entry.cpus, each.entry.memory_mb) for each in self.rounds.values()]
+        self.capacity = largest(sizes) if sizes else self.capacity
 
     def carry_out(self, request: dict[str, Any]) -> None:
         self.stopping = self.stopping or "stop" in request
         for round in self.rounds.values():
-            if round.record.id == request.get("terminate"):
-                self.end_jobs(round, round.positions_of(request["indices"]), request["reason"])
+            self.end_asked(round, request)
+
+    def end_asked(self, round: ActiveRound, request: dict[str, Any]) -> None:
+        if round.record.id == request.get("terminate"):
+            self.end_jobs(round, round.positions_of(request["indices"]), request["reason"])
 
     def concerned(self, request: dict[str, Any]) -> bool:
         """Whether a request is not fulfilled yet."""
@@ -181,6 +203,12 @@ class Scheduler:
     def end_jobs(self, round: ActiveRound, positions: list[int], reason: str) -> None:
         for position, attempt in round.end(positions, reason):
             self.kill(round, position, attempt, reason, gently=True)
+
+    def release(self, round: ActiveRound) -> None:
+        round.release(lambda ref: self.ledger.dependency(round, ref))
+
+    def write_closed(self, round: ActiveRound) -> None:
+        self.changed |= self.ledger.write_closed(round)
 
     # -- forkers ----------------------------------------------------------------------------------
 
@@ -237,24 +265,33 @@ class Scheduler:
     def hand_out(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
         rounds = [each for each in self.rounds.values() if each.open]
+        rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
         used = Size(0, 0)
         for round in rounds:
             used += round.need * len(round.adopted)
         heard = {runtime: forker.heard for runtime, forker in self.forkers.items()}
         demands = [each.demand(heard.get(each.entry.runtime, 0)) for each in rounds]
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
-            jobs = round.grant(width)
-            if jobs or width != round.width:
-                round.widen(width, self.forker_of(round).send("start", [round.key, width, jobs]))
+            if width != round.width or (width and round.ready):
+                self.troubles.attempt("start", round.entry, partial(self.hand_to, round, width))
         for forker in self.forkers.values():
             forker.flush()
 
+    def hand_to(self, round: ActiveRound, width: int) -> None:
+        forker = self.forker_of(round)
+        jobs = round.grant(width)
+        if jobs or width != round.width:
+            round.widen(width, forker.send("start", [round.key, width, jobs]))
+
     def forget_ended(self) -> None:
         for key, round in list(self.rounds.items()):
-            if not round.open and not round.closing:
-                del self.rounds[key]
-                self.ledger.forget_claims(round)
+            ended = not round.open and not round.closing
+            if ended and self.troubles.attempt(
+                "logs", round.entry, partial(self.ledger.forget_claims, round)
+            ):
                 round.path.unlink(missing_ok=True)
+                del self.rounds[key]
+                self.measure()
                 if round.announced and round.entry.runtime in self.forkers:
                     self.forkers[round.entry.runtime].send("forget", key)
 
@@ -264,8 +301,7 @@ class Scheduler:
         self.limits.forget_log(self.ledger.log_of(round, position, attempt))
         self.adopted.pop((round.key, position), None)
         if round.ended(position, attempt, ok):
-            progress = self.ledger.progress(round)
-            (progress.succeeded if ok else progress.failed).add(round.record.index_of(position))
+            self.ledger.note_ended(round, [round.record.index_of(position)], ok=ok)
         self.changed = True
 
     def adopt(self, round: ActiveRound, position: int, attempt: int) -> None:
@@ -274,16 +310,20 @@ class Scheduler:
             self.adopted[round.key, position] = AdoptedJob(
                 round.record.id,
                 self.ledger.attempt_of(round, position, attempt),
-                self.ledger.store_of(round.entry),
                 self.ledger.log_of(round, position, attempt),
                 round.record.payload,
             )
 
     def look_at_adopted(self) -> None:
         for (key, position), job in list(self.adopted.items()):
-            ok = job.look()
-            if ok is not None:
-                self.ended(self.rounds[key], position, job.attempt.attempt, ok)
+            job.press()
+            round = self.rounds[key]
+            self.troubles.attempt("running jobs", round.entry, partial(self.look_at, round, position, job))
+
+    def look_at(self, round: ActiveRound, position: int, job: AdoptedJob) -> None:
+        ok = job.look(self.ledger.store_of(round.entry))
+        if ok is not None:
+            self.ended(round, position, job.attempt.attempt, ok)
 
     def kill(self, round: ActiveRound, position: int, attempt: int, reason: str, *, gently: bool) -> None:
         job = self.adopted.get((round.key, position))
@@ -321,6 +361,7 @@ class Scheduler:
             **self.state,
             **describe(self.rounds.values(), self.capacity),
             "forkers": [each.pid for each in self.forkers.values()],
+            "troubles": self.troubles.reasons(),
         }
         if state != self.state:
             self.queue.write_state(state)

@@ -1,0 +1,71 @@
+"""Steps that failed for one round and are taken again later, so that they stop none of the others."""
+
+import time
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+from explorer_runner.errors import ExplorerError, NotFound, StoreError
+from gencove_explorer.local.queue import Entry, say
+
+_FIRST_SECONDS = 1.0
+_LONGEST_SECONDS = 60.0
+_SHARE = 4
+"""A failed step is left alone for so many times as long as it took, as nothing else went on meanwhile."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a step failed the last time, and when it may be taken again."""
+
+    reason: str
+    pause: float
+    again_at: float
+
+
+class Troubles:
+    """What failed lately; ``attempt`` takes a step if it is due."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Trouble] = {}
+
+    def attempt(self, what: str, entry: Entry, step: Callable[[], object]) -> bool:
+        """Take a step that reads or writes the store of a round; False if it failed, now or just before."""
+        begin = time.monotonic()
+        places = (entry.key, entry.store)
+        if any(begin < self._found[what, each].again_at for each in places if (what, each) in self._found):
+            return False
+        try:
+            step()
+        except (OSError, ExplorerError) as error:
+            self._note(what, _place(entry, error), str(error), begin)
+            return False
+        for each in places:
+            self._found.pop((what, each), None)
+        return True
+
+    def _note(self, what: str, place: str, reason: str, begin: float) -> None:
+        before = self._found.get((what, place))
+        if before is None or before.reason != reason:
+            say(f"{what} of {place}, to be tried again: {reason}")
+        now = time.monotonic()
+        pause = min(2 * before.pause, _LONGEST_SECONDS) if before else _FIRST_SECONDS
+        pause = max(pause, _SHARE * (now - begin))
+        self._found[what, place] = Trouble(reason, pause, now + pause)
+
+    def forget(self, *places: str) -> None:
+        """Let all steps of these rounds and stores be taken again at once."""
+        self._found = {each: found for each, found in self._found.items() if each[1] not in places}
+
+    def forget_all_but(self, places: Container[str]) -> None:
+        """Let go of what was said of rounds that have ended, and of stores that none is in."""
+        self._found = {each: found for each, found in self._found.items() if each[1] in places}
+
+    def reasons(self) -> dict[str, str]:
+        """Key of a round, or address of a store -> why it waits."""
+        return {place: trouble.reason for (_, place), trouble in self._found.items()}
+
+
+def _place(entry: Entry, error: Exception) -> str:
+    """What has to wait: the round; all of a store on S3, as each request may take half a minute to fail."""
+    silent = isinstance(error, StoreError) and not isinstance(error, NotFound)
+    return entry.store if silent and entry.store.startswith("s3://") else entry.key
