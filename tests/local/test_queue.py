@@ -3,7 +3,12 @@
 import time
 from pathlib import Path
 
+import pytest
+from support import eventually
+
 from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.settings import Settings
 
 
 def slow(ac):
@@ -25,3 +30,32 @@ def test_a_job_that_waits_for_its_turn_says_why(home: Path):
     a1.terminate()
     a2.wait_done(timeout=60)
     assert a2.status()["status"] == "SUCCEEDED"
+
+
+def test_the_last_submitter_does_not_decide_for_all(home: Path, monkeypatch: pytest.MonkeyPatch):
+    a1 = Analysis(function=slow, input=100, name="first", job_definition=JobDefinition(cpu=2, memory_mb=300))
+    a2 = Analysis(function=slow, input=0.1, name="two", job_definition=JobDefinition(cpu=2, memory_mb=300))
+    a3 = Analysis(function=slow, input=0.1, name="one", job_definition=JobDefinition(cpu=1, memory_mb=200))
+    a1.run()
+    a1.wait_running_or_done(timeout=60)
+    a2.run()
+    monkeypatch.setenv("EXPLORER_CPUS", "1")
+    monkeypatch.setenv("EXPLORER_MEMORY_MB", "200")
+    a3.run()
+    queue = LocalExecutor(Settings.load()).queue
+    eventually(lambda: queue.read_state().get("waiting") == 2)
+    assert (queue.read_state()["cpus"], queue.read_state()["memory_mb"]) == (2, 4000)
+    a1.terminate()
+    for each in (a2, a3):
+        each.wait_done(timeout=60)
+        assert each.status() == {"status": "SUCCEEDED"}
+
+
+def test_what_does_not_fit_says_so_though_nothing_runs(home: Path):
+    executor = LocalExecutor(Settings.load())
+    executor.queue.make()
+    used = {"cpus_in_use": 0, "memory_mb_in_use": 0, "running": 0}
+    executor.queue.write_state({"cpus": 1, "memory_mb": 4000, **used})
+    reason = executor._why_runnable(JobDefinition(cpu=2, memory_mb=300))
+    assert reason == ("waits for 2 CPUs and 300 MiB: 0 of 1 CPUs and 0 of 4000 MiB are in use")
+    assert executor._why_runnable(JobDefinition(cpu=1, memory_mb=300)) is None

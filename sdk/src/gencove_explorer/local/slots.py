@@ -29,6 +29,11 @@ class Size:
         return max(0, min(self.cpus // need.cpus, self.memory_mb // need.memory_mb))
 
 
+def largest(sizes: Sequence[Size]) -> Size:
+    """The most of each."""
+    return Size(max(each.cpus for each in sizes), max(each.memory_mb for each in sizes))
+
+
 @dataclass(frozen=True)
 class Demand:
     """What one round needs and has."""
