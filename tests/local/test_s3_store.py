@@ -1,11 +1,17 @@
 """The local executor with its store on S3: the same analyses, the same results."""
 
+import dataclasses
+import os
 from pathlib import Path
 
 import pytest
+from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.ledger import Ledger
+from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
@@ -93,3 +99,60 @@ def test_run_local_stays_in_the_local_store(s3: str, home: Path):
     assert (home / "store" / "analyses" / an.id).is_dir()
     assert JobManager().get_analysis(an.id).get_output().value("x") == 8
     assert [each.id for each in JobManager().list_jobs()] == [an.id]
+
+
+def test_a_job_that_is_killed_with_its_parent_leaves_its_log(
+    s3: str, home: Path, capsys: pytest.CaptureFixture[str]
+):
+    def hungry(ac):
+        import time
+
+        print("begun", flush=True)
+        held = []
+        for _ in range(60):
+            held.append(bytearray(20 << 20))
+            time.sleep(0.05)
+        time.sleep(60)
+
+    an = Analysis(function=hungry, job_definition=JobDefinition(cpu=1, memory_mb=200))
+    an.run()
+    an.wait_done(timeout=90)
+    assert "OutOfMemoryError" in an.status()["reason"]
+    queue = LocalExecutor(Settings.load()).queue
+    eventually(lambda: not queue.open_rounds())
+    assert not (queue.folder / "claims" / an.id).exists()
+    an.logs(since="1h")
+    assert capsys.readouterr().out == "begun\n"
+    assert an._submitted().store.names(f"analyses/{an.id}/logs") == ["0.0-1.txt"]
+
+
+def test_the_scheduler_takes_the_credentials_of_whoever_submitted_last(
+    s3: str, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def slow(ac):
+        import time
+
+        time.sleep(100)
+
+    first = Analysis(function=slow, input=[1, 2, 3], job_definition=SMALL)
+    first.run()
+    first.wait_running_or_done(timeout=90)
+    queue = LocalExecutor(Settings.load()).queue
+    ledger = Ledger(queue)
+    old = queue.open_rounds()[0]
+    expired = dataclasses.replace(old, variables={**old.variables, "AWS_ACCESS_KEY_ID": "expired"})
+    monkeypatch.setenv("AWS_PROFILE", "of-the-process")  # as the notebook had it that started the scheduler
+    ledger.learn(expired)
+    ledger.store_of(expired)
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "expired"
+    assert "AWS_PROFILE" not in os.environ
+    renewed = dataclasses.replace(
+        old, record=dataclasses.replace(old.record, submitted=old.record.submitted + 1)
+    )
+    assert ledger.learn(renewed)
+    assert not ledger.learn(expired)
+    store = ledger.store_of(expired)
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
+    assert store.exists(f"analyses/{first.id}/rounds/0.json")
+    first.terminate_all()
+    first.wait_done(timeout=90)
