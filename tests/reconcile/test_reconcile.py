@@ -380,8 +380,8 @@ def test_half_of_it_is_never_applied(study: Repository, home: Path):
 
 
 def test_what_cannot_be_submitted_is_refused_before_anything_is_written(study: Repository, home: Path):
-    study.write("numpy.py", "import numpy as np\ndef work(ac):\n    np.zeros(3)\n")
-    study.write("numpy.yaml", "version: 1\nname: needs\nfunction: numpy.py:work\n")
+    study.write("needs.py", "import numpy as np\ndef work(ac):\n    np.zeros(3)\n")
+    study.write("needs.yaml", "version: 1\nname: needs\nfunction: needs.py:work\n")
     with pytest.raises(Exception, match="needs"):
         study.reconcile()
     assert not (home / "store" / "projects").exists()
