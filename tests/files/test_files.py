@@ -1,9 +1,10 @@
 """Files of inputs: downloaded once a host, cached, bounded; over a real S3 server and a web server."""
 
-import functools
 import hashlib
 import http.server
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -122,37 +123,143 @@ def test_mistakes_say_what_is_wrong(home: Path, bucket: str, cache: Path):
         File(f"s3://{bucket}/nothing").as_local()
     with pytest.raises(StoreError, match="names no file"):
         File(f"s3://{bucket}").as_local()
+    with pytest.raises(StoreError, match=r"cannot be read: .*NoSuchBucket|there is no such file") as error:
+        File("s3://nobodys-bucket-at-all/x").as_local()
+    assert "\n" not in str(error.value)
     with pytest.raises(KeyError, match="sample a has no file 'bam'; it has: cram"):
         Sample(id="a", files={"cram": "x"}).file("bam")
     assert entries(cache) == []
 
 
+class Website:
+    """A web server of this machine."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.pages: dict[str, bytes] = {}
+        """By the path that is asked, query and all."""
+        self.headers: dict[str, str] = {"ETag": '"1"'}
+        self.cut = 0
+        """How many of the next answers end in their middle."""
+        self.busy = 0
+        """How many of the next requests are answered with 503."""
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.requests.append(f"{self.command} {self.path}")
+                if site.busy:
+                    site.busy -= 1
+                    self.send_error(503)
+                elif self.path in site.pages:
+                    self._send(site.pages[self.path])
+                else:
+                    self.send_error(403 if "signature=wrong" in self.path else 404)
+
+            def _send(self, page: bytes) -> None:
+                self.send_response(200)
+                if "Transfer-Encoding" not in site.headers:
+                    self.send_header("Content-Length", str(len(page)))
+                for name, value in site.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if site.cut:
+                    site.cut -= 1
+                    page = page[: len(page) // 2]
+                self.wfile.write(page)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
 @pytest.fixture
-def website(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Address of a web server, and the requests that it got."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "table.csv").write_text("a,b\n")
-    requests: list[str] = []
+def website(home: Path, cache: Path) -> Iterator[Website]:
+    site = Website()
+    yield site
+    site.close()
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_request(self, code: object = "-", size: object = "-") -> None:
-            requests.append(self.command)
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+def test_a_file_of_a_web_server_is_fetched_by_one_request(website: Website):
+    website.pages["/table.csv"] = b"a,b\n"
+    assert File(f"{website.address}/table.csv").as_local().read_text() == "a,b\n"
+    assert website.requests == ["GET /table.csv"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/get?sample=A", "get"),
+        ("/a%20b.txt", "a b.txt"),
+        ("/x/%2e%2e", "file"),
+        ("/", "file"),
+        ("/table.csv?signature=right&x=%2F", "table.csv"),
+    ],
+)
+def test_an_address_is_asked_for_as_it_is(website: Website, path: str, name: str):
+    website.pages[path] = path.encode()
+    local = File(f"{website.address}{path}").as_local()
+    assert local.read_text() == path
+    assert local.name == name
+
+
+def test_a_copy_is_used_again_until_the_server_has_another_version(website: Website):
+    website.pages["/a"] = b"one"
+    first = File(f"{website.address}/a").as_local()
+    website.pages["/a"] = b"two"
+    assert first.read_text() == "one"
+    read = (
+        "import sys; from gencove_explorer.models import File; "
+        "print(File(sys.argv[1]).as_local().read_text())"
     )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", requests
-    server.shutdown()
-    thread.join()
-    server.server_close()
+
+    def elsewhere() -> str:
+        command = [sys.executable, "-c", read, f"{website.address}/a"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert elsewhere() == "one"
+    website.headers["ETag"] = '"2"'
+    assert elsewhere() == "two"
+    del website.headers["ETag"]  # nothing tells whether it has changed: it may have
+    website.pages["/a"] = b"six"
+    assert elsewhere() == "six"
+    website.pages["/a"] = b"ten"
+    assert elsewhere() == "ten"
 
 
-def test_a_file_of_a_web_server(home: Path, website: tuple[str, list[str]], cache: Path):
-    address, _ = website
-    assert File(f"{address}/table.csv").as_local().read_text() == "a,b\n"
+def test_a_bad_moment_of_a_server_is_ridden_out(website: Website):
+    website.pages["/a"] = os.urandom(3 << 20)
+    website.busy, website.cut = 1, 1
+    assert File(f"{website.address}/a").as_local().read_bytes() == website.pages["/a"]
+    assert len(website.requests) == 3
+
+
+def test_a_file_whose_server_tells_no_size_is_fetched_whole(website: Website):
+    website.headers["Connection"] = "close"
+    website.headers["Transfer-Encoding"] = "identity"
+    website.pages["/a"] = os.urandom(3 << 20)
+    assert File(f"{website.address}/a").as_local().read_bytes() == website.pages["/a"]
+
+
+def test_what_a_web_server_refuses_is_said_in_a_line_without_the_query(website: Website, cache: Path):
+    address = f"{website.address}/a?signature=wrong"
+    with pytest.raises(StoreError) as refused:
+        File(address).as_local()
+    assert str(refused.value) == f"{website.address}/a cannot be read: HTTP Error 403: Forbidden"
+    with pytest.raises(StoreError, match=r"^http://127.0.0.1:\d+/none: there is no such file$"):
+        File(f"{website.address}/none").as_local()
+    with pytest.raises(StoreError, match=r"'http:///a' names no file"):
+        File("http:///a").as_local()
+    assert entries(cache) == []
 
 
 def test_twenty_jobs_share_one_download(home: Path, bucket: str, cache: Path):

@@ -15,18 +15,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import IO, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from explorer_runner import progress
 from explorer_runner.cache import Cache
 from explorer_runner.errors import NotFound, StoreError
-from explorer_runner.stores.s3 import fetch_parts
+from explorer_runner.stores.s3 import fetch_parts, message_of, open_bucket
+from explorer_runner.web import WebFile
 
+_S3 = "s3://"
 _TELL_SECONDS = 0.2
 
 
-class Remote(NamedTuple):
-    """An object somewhere else, as it was when it was looked at."""
+class S3Object(NamedTuple):
+    """An object as it was when it was looked at."""
 
     uri: str
     backend: Any
@@ -39,6 +40,11 @@ class Remote(NamedTuple):
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
+
+    def download(self, file: IO[bytes]) -> None:
+        """Fetch it by ranges, several at once."""
+        file.truncate(self.size)
+        fetch_parts(self.backend, self.path, self.size, self.etag, file.fileno())
 
 
 def main() -> int:
@@ -71,8 +77,10 @@ def fetch(uris: list[str], cache: Cache) -> None:
         sys.stdin.read()
 
 
-def look(uri: str) -> Remote:
-    """Size and version of the object at ``s3://bucket/key`` or an http(s) address."""
+def look(uri: str) -> S3Object | WebFile:
+    """What is at ``s3://bucket/key`` or an http(s) address. Raises NotFound, StoreError."""
+    if not uri.startswith(_S3):
+        return WebFile(uri)
     import obstore
 
     backend, path = _open(uri)
@@ -81,61 +89,40 @@ def look(uri: str) -> Remote:
     except FileNotFoundError:
         raise NotFound(f"{uri}: there is no such file") from None
     except Exception as error:
-        raise StoreError(f"{uri} cannot be read: {error}") from error
+        raise StoreError(f"{uri} cannot be read: {message_of(error)}") from error
     etag = meta["e_tag"]
-    return Remote(uri, backend, path, meta["size"], etag or str(meta["last_modified"]), etag)
+    return S3Object(uri, backend, path, meta["size"], etag or str(meta["last_modified"]), etag)
 
 
-def download(remote: Remote, target: str) -> None:
-    """Fetch an object into a read-only file: of S3 by ranges, several at once."""
+def download(remote: S3Object | WebFile, target: str) -> None:
+    """Fetch it into a read-only file. Raises NotFound, StoreError."""
     try:
         with open(target, "wb") as file:
-            if remote.uri.startswith("s3://"):
-                fetch_parts(remote.backend, remote.path, remote.size, remote.etag, file.fileno())
-            else:  # not every web server answers a request for a range
-                _in_one(remote, file)
+            remote.download(file)
     except OSError as error:
         raise StoreError(f"{remote.uri} cannot be kept as {target}: {error}") from error
     except StoreError:
         raise
     except Exception as error:
-        raise StoreError(f"{remote.uri} cannot be read: {error}") from error
+        raise StoreError(f"{remote.uri} cannot be read: {message_of(error)}") from error
     os.chmod(target, 0o400)
-
-
-def _in_one(remote: Remote, file: IO[bytes]) -> None:
-    import obstore
-
-    options: Any = {"if_match": remote.etag} if remote.etag else {}
-    with progress.report(f"fetching {remote.name}", remote.size) as advance:
-        for chunk in obstore.get(remote.backend, remote.path, options=options).stream():
-            file.write(chunk)
-            advance(len(chunk))
 
 
 def sign(uri: str, seconds: float) -> str:
     """An address that reads the object at ``s3://bucket/key`` without credentials, for some seconds."""
     import obstore
 
-    if not uri.startswith("s3://"):
+    if not uri.startswith(_S3):
         return uri
     backend, path = _open(uri)
     return str(obstore.sign(backend, "GET", path, timedelta(seconds=seconds)))
 
 
 def _open(uri: str) -> tuple[Any, str]:
-    parts = urlsplit(uri)
-    path = parts.path.lstrip("/")
-    if not parts.netloc or not path:
+    bucket, _, path = uri.removeprefix(_S3).partition("/")
+    if not bucket or not path:
         raise StoreError(f"{uri!r} names no file: use s3://bucket/key, an http(s) address, or a path")
-    if parts.scheme == "s3":
-        from explorer_runner.stores.s3 import open_bucket
-
-        return open_bucket(parts.netloc), uri.partition(f"{parts.netloc}/")[2]
-    from obstore.store import HTTPStore
-
-    options: Any = {"allow_http": parts.scheme == "http"}
-    return HTTPStore.from_url(f"{parts.scheme}://{parts.netloc}", client_options=options), path
+    return open_bucket(bucket), path
 
 
 @contextmanager

@@ -133,8 +133,12 @@ class S3Store:
         except self._obstore.exceptions.AlreadyExistsError as error:
             raise AlreadyExists(f"{key} is in the store {self.uri} already") from error
         except (self._obstore.exceptions.BaseError, OSError) as error:
-            message = str(error).partition("\n\nDebug source")[0]  # obstore adds its own innards
-            raise StoreError(f"{key} in the store {self.uri}: {message}") from error
+            raise StoreError(f"{key} in the store {self.uri}: {message_of(error)}") from error
+
+
+def message_of(error: Exception) -> str:
+    """What an error of obstore says, without the innards that it adds."""
+    return str(error).partition("\n\nDebug source")[0]
 
 
 def _read_parts(file: IO[bytes], advance: progress.Advance) -> Iterator[bytes]:

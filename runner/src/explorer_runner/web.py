@@ -1,0 +1,100 @@
+"""Files of web servers, at exactly the address that was given: with its query, and signed for GET alone."""
+
+import errno
+import http.client
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+from explorer_runner import progress
+from explorer_runner.errors import NotFound, StoreError
+
+_TRIES = 4
+_TIMEOUT_SECONDS = 60.0
+_CHUNK_BYTES = 1 << 20
+_GONE = (404, 410)
+_BUSY = 429
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+_Result = TypeVar("_Result")
+
+
+class WebFile:
+    """A file as it was when its server was asked; asked by GET, as addresses may be signed for that alone."""
+
+    def __init__(self, uri: str) -> None:
+        """Ask for it. Raises NotFound, StoreError."""
+        if not urlsplit(uri).netloc:
+            raise StoreError(f"{uri!r} names no file: it has no host")
+        self._shown = uri.partition("?")[0]  # a query may hold a signature or a password
+        address = quote(uri, safe="%/:=&?~#+!$,;'@()*[]")
+        self._request = urllib.request.Request(address, headers={"User-Agent": "explorer"})  # noqa: S310  http(s)
+        self.uri = uri
+        self._answer = self._retry(self._open)
+        self.size = int(self._answer.headers.get("Content-Length") or 0)
+        """In bytes; 0 if the server does not tell."""
+        self.version = _version(self._answer) or f"unknown at {time.time_ns()}"
+        """What changes with the content. Where a server tells nothing, a copy is not used again."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, where that can name a file."""
+        name = unquote(urlsplit(self.uri).path).rpartition("/")[2].replace("\0", "")
+        return name if name not in ("", ".", "..") else "file"
+
+    def download(self, file: IO[bytes]) -> None:
+        """Fetch it, with the answer that is there already.
+
+        Raises NotFound, StoreError, and OSError for a full disk.
+        """
+
+        def copy() -> None:
+            answer, self._answer = self._answer or self._open(), None
+            with answer:
+                self._copy(answer, file)
+
+        self._retry(copy)
+
+    def _open(self) -> Any:
+        return urllib.request.urlopen(self._request, timeout=_TIMEOUT_SECONDS)  # noqa: S310  http(s)
+
+    def _copy(self, answer: Any, file: IO[bytes]) -> None:
+        if _version(answer) not in (self.version, None):
+            raise StoreError(f"{self._shown} has changed while it was fetched")
+        file.seek(0)
+        file.truncate()
+        done = 0
+        with progress.report(f"fetching {self.name}", self.size) as advance:
+            while chunk := answer.read(_CHUNK_BYTES):
+                file.write(chunk)
+                done += len(chunk)
+                advance(len(chunk))
+        if self.size and done != self.size:
+            raise ConnectionError(f"the connection ended after {done:,} of {self.size:,} bytes")
+
+    def _retry(self, action: Callable[[], _Result]) -> _Result:
+        """Do it again, after a pause, where the network or the server may have had a bad moment."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return action()
+            except urllib.error.HTTPError as error:
+                if error.code in _GONE:
+                    raise NotFound(f"{self._shown}: there is no such file") from None
+                if tries == _TRIES or (error.code < 500 and error.code != _BUSY):
+                    raise StoreError(f"{self._shown} cannot be read: {error}") from error
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise
+                if tries == _TRIES:
+                    raise StoreError(f"{self._shown} cannot be read: {error}") from error
+            time.sleep(2.0 ** (tries - 2))
+
+
+def _version(answer: Any) -> str | None:
+    found: str | None = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+    return found
