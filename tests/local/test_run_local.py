@@ -12,6 +12,7 @@ import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed
+from gencove_explorer.foreground import GONE, NEVER_STARTED
 from gencove_explorer.job_manager import JobManager
 
 
@@ -260,3 +261,43 @@ def test_a_timeout_holds_here_too(home: Path):
     an = Analysis(function=work, job_definition=JobDefinition(timeout_seconds=1))
     with pytest.raises(JobFailed, match="Job attempt duration exceeded timeout"):
         an.run_local()
+
+
+DOCKER = """#!/bin/sh
+echo "$1" >> {calls}
+case "$1" in
+    image) sleep 1.5; exit {found} ;;
+    pull) echo "no such host" >&2; exit 1 ;;
+    run) sleep 0.5; exit 3 ;;
+esac
+"""
+IN_A_CONTAINER = """
+from gencove_explorer.analysis import Analysis
+Analysis(function=lambda ac: None, name="contained").run_local(container=True)
+"""
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_while_it_makes_ready_nobody_takes_it_for_ended(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: bool
+):
+    calls, docker = tmp_path / "calls", tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(DOCKER.format(calls=calls, found=0 if found else 1))
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
+    process = subprocess.Popen([sys.executable, "-c", IN_A_CONTAINER], stderr=subprocess.PIPE, text=True)
+    seen = []
+    while process.poll() is None:
+        seen += [each.status() for each in JobManager().list_jobs()]
+        time.sleep(0.005)
+    _, err = process.communicate(timeout=60)
+    assert GONE not in [each.get("reason") for each in seen]
+    if found:
+        assert calls.read_text().split() == ["image", "run"]
+        assert "RUNNABLE" in [each["status"] for each in seen]
+        assert [each.status()["reason"] for each in JobManager().list_jobs()] == [NEVER_STARTED]
+    else:
+        assert "cannot be pulled: no such host" in err
+        assert JobManager().list_jobs() == []
+        assert list((home / "store" / "analyses").iterdir()) == []

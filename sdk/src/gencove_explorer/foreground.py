@@ -4,9 +4,9 @@ import fcntl
 import os
 import selectors
 import signal
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
@@ -28,7 +28,7 @@ from gencove_explorer.records import (
     write_closed,
     write_index,
 )
-from gencove_explorer.runner import Runner, in_container, on_host, scratch_folder
+from gencove_explorer.runner import Runner, Start, in_container, on_host, scratch_folder
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis
 
@@ -44,10 +44,17 @@ class ForegroundExecutor:
     poll_seconds = LocalExecutor.poll_seconds
     tail_seconds = LocalExecutor.tail_seconds
 
-    def __init__(self, settings: Settings, *, container: bool = False) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.platform: str | None = IMAGE_PLATFORM if container else None
+        self.platform: str | None = None
         self.place = place_of(settings.home)
+        self._begin = on_host
+        self._ready: dict[str, tuple[Start, IO[bytes]]] = {}
+        """By id: what starts the runners of an analysis that was submitted, and the hold of its record."""
+
+    def use_containers(self) -> None:
+        """Let runners be containers."""
+        self.platform, self._begin = IMAGE_PLATFORM, in_container
 
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         return LocalExecutor(self.settings).fit(definition)
@@ -56,8 +63,26 @@ class ForegroundExecutor:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
-        """List it: ``run_foreground`` runs it, here and now."""
-        write_index(store, index)
+        """Make ready to run it, hold it, and only then list it: ``run`` runs it, here and now.
+
+        To make ready may take minutes (an image is pulled), and whoever sees an analysis that nobody
+        holds takes it for one whose process has ended. Raises ExecutorError.
+        """
+        start = self._begin(store, record, self.settings)
+        held = hold(store, record)
+        try:
+            write_index(store, index)
+        except BaseException:
+            held.close()
+            raise
+        self._ready[record.id] = start, held
+
+    def run(self, stored: StoredAnalysis, parallel: int) -> None:
+        """Run the jobs of an analysis that was submitted; see ``run_foreground``."""
+        start, held = self._ready.pop(stored.id)
+        with held:
+            _sweep(stored.store, scratch_folder(self.settings))
+            run_foreground(stored, start, parallel)
 
     def knows(self, store: Store, record: RoundRecord) -> bool:
         """What is run in the foreground needs no submission."""
@@ -111,21 +136,16 @@ class ForegroundExecutor:
         return []
 
 
-def run_foreground(
-    stored: StoredAnalysis, settings: Settings, parallel: int, *, container: bool = False
-) -> None:
+def run_foreground(stored: StoredAnalysis, start: Start, parallel: int) -> None:
     """Run the jobs of an analysis, ``parallel`` at once, and copy what they print.
 
     Stops at the first failure and raises it as JobFailed; an interrupt ends the jobs too.
     """
     record = stored.rounds[-1]
-    _sweep(stored.store, scratch_folder(settings))
-    begin = in_container if container else on_host
-    start = begin(stored.store, record, settings)
     positions = iter(range(record.jobs))
     runners: list[Runner] = []
     failed = False
-    with hold(stored.store, record), selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector:
         try:
             while True:
                 while not failed and len(runners) < parallel:
@@ -165,15 +185,14 @@ def _sweep(store: Store, scratch: Path) -> None:
 # -- who runs it ------------------------------------------------------------------------------------
 
 
-@contextmanager
-def hold(store: Store, record: RoundRecord) -> Iterator[None]:
-    """Hold the round's record, so that others see that somebody runs it."""
+def hold(store: Store, record: RoundRecord) -> IO[bytes]:
+    """Hold the round's record until it is closed, so that others see that somebody runs it."""
     path = store.path(round_key(record.id, record.round))
     if path is None:
         raise ExplorerError("run_local keeps its analyses in a folder")
-    with open(path, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    file = open(path, "rb")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def is_held(store: Store, record: RoundRecord) -> bool:

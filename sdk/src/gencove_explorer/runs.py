@@ -35,15 +35,18 @@ def submit(target: "Analysis") -> list["Analysis"]:
 
 def run_here(target: "Analysis", job_index: int | None, parallel: int, container: bool = False) -> None:
     """Run ``target`` in the foreground, and before it those dependencies that have not succeeded."""
-    from gencove_explorer.foreground import ForegroundExecutor, run_foreground
+    from gencove_explorer.foreground import ForegroundExecutor
 
     if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
         raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
     backend = Backend()
-    here = ForegroundExecutor(backend.settings, container=container)
+    here = backend.executor_named(ForegroundExecutor.name)
+    assert isinstance(here, ForegroundExecutor)
+    if container:
+        here.use_containers()
     for analysis, draft in _prepare(target, backend, here, only=job_index):
         analysis._stored = backend.submit_foreground(draft)
-        run_foreground(analysis._stored, backend.settings, parallel, container=container)
+        here.run(analysis._stored, parallel)
 
 
 def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
