@@ -123,3 +123,13 @@ def _once(folder: str, number: int) -> int:
 def test_of_many_that_ask_at_once_one_fills(tmp_path: Path):
     with multiprocessing.get_context("spawn").Pool(6) as pool:
         assert sum(pool.starmap(_once, [(str(tmp_path / "cache"), number) for number in range(6)])) == 1
+
+
+def test_what_a_killed_process_left_half_done_counts_and_goes_in_its_turn(tmp_path: Path):
+    cache = Cache(str(tmp_path / "cache"), 3 * MB)
+    (tmp_path / "cache" / "killed.part").mkdir(parents=True)
+    (tmp_path / "cache" / "killed.part" / "half").write_bytes(b"x" * 2 * MB)
+    (tmp_path / "cache" / "killed.lock").touch()
+    age(cache, "killed", 100)
+    use(cache, "a", 2 * MB)
+    assert have(cache) == {"a"}

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -235,3 +237,16 @@ def test_a_package_that_the_job_lacks_is_answered_with_the_line_to_add(submit_he
     outcome = job.failed(job.run(), 1)
     assert outcome.reason.startswith("the input of job 0 needs the package 'absent_package'")
     assert "pip_packages=['absent_package']" in outcome.reason
+
+
+def test_the_lines_of_helpers_in_the_same_file_are_shown_too(submit_here, tmp_path: Path):
+    file = tmp_path / "mine.py"
+    file.write_text("def helper():\n    raise ValueError('in helper')\n\n\ndef work(ac):\n    helper()\n")
+    code = compile(file.read_text(), str(file), "exec")
+    module: dict[str, Any] = {"__name__": "__main__"}
+    exec(code, module)
+    job = submit_here(module["work"])
+    assert job.run().returncode == 1
+    traceback = job.outcome().failure.traceback
+    assert "    helper()\n" in traceback
+    assert "    raise ValueError('in helper')\n" in traceback

@@ -1,6 +1,7 @@
 """The file cache of a host: shared by all jobs on it, locked, bounded, the least recently used goes first.
 
 <folder>/<key>/<files>      an entry: whole, or not there
+<folder>/<key>.part/        the same while it is filled
 <folder>/<key>.lock         held shared by whoever uses the entry, exclusively by whoever fills it;
 its time of change is when the entry was used last
 """
@@ -24,6 +25,10 @@ class Cache:
 
     def path(self, key: str) -> str:
         return f"{self.folder}/{key}"
+
+    def _folders(self, key: str) -> tuple[str, str]:
+        """The entry's, and that in which it is filled: whoever fills it may be killed."""
+        return self.path(key), f"{self.path(key)}.part"
 
     @contextmanager
     def hold(self, key: str, size: int, fill: Callable[[str], None]) -> Iterator[str]:
@@ -56,7 +61,7 @@ class Cache:
 
     def _fill(self, key: str, size: int, fill: Callable[[str], None]) -> None:
         self._make_room(size)
-        part = f"{self.path(key)}.part"
+        _, part = self._folders(key)
         remove_tree(part)
         os.mkdir(part, 0o700)
         try:
@@ -68,7 +73,7 @@ class Cache:
 
     def _make_room(self, size: int) -> None:
         """Remove entries that nobody holds until ``size`` more bytes fit."""
-        used = {key: _bytes_in(self.path(key)) for key in self._keys()}
+        used = {key: sum(map(_bytes_in, self._folders(key))) for key in self._keys()}
         total = sum(used.values())
         for key in sorted(used, key=self._last_used):
             if total + size <= self.limit and shutil.disk_usage(self.folder).free > size:
@@ -92,7 +97,8 @@ class Cache:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self._counts(lock, key):
                 return False  # evicted by another just now: what is there has a lock of its own
-            remove_tree(self.path(key))
+            for folder in self._folders(key):
+                remove_tree(folder)
             os.unlink(f"{self.path(key)}.lock")
             return True
         except BlockingIOError:

@@ -1,5 +1,6 @@
 """Turning an exception of the work function into text that points at the user's own line."""
 
+import io
 import linecache
 import os
 import traceback
@@ -97,5 +98,7 @@ def _teach_lines(spec: Spec, source: str) -> None:
     """Let tracebacks show the work function's lines as they were submitted."""
     file, first = spec.function.get("file"), spec.function.get("line")
     if file and first and source:
-        lines = ["\n"] * (first - 1) + source.splitlines(keepends=True)
-        linecache.cache[file] = (len(source), None, lines, file)
+        # As Python numbers lines: str.splitlines also splits at form feeds and U+2028.
+        own = io.StringIO(source, newline="").readlines()
+        if linecache.getlines(file)[first - 1 : first - 1 + len(own)] != own:
+            linecache.cache[file] = (len(source), None, ["\n"] * (first - 1) + own, file)
