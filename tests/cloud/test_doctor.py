@@ -120,6 +120,7 @@ def test_this_machine_is_looked_at_where_it_runs_the_jobs(home: Path):
     assert [each["piece"] for each in json.loads(found.output)] == [
         "home",
         "runtime",
+        "queue",
         "store",
         "uv",
         "IPython",
