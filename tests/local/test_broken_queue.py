@@ -14,6 +14,7 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
 from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.processes import end_tree, owner_of
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.settings import Settings
 
@@ -162,6 +163,7 @@ def test_a_store_that_does_not_answer_stops_its_own_rounds_alone(
         away.run()
         away.wait_running_or_done(timeout=60)
         eventually(lambda: queue.read_state().get("forkers"))
+        scratch = next((home / "scratch" / "forkers").glob("*/*.0-1"))
         state = queue.read_state()
         for pid in (state["pid"], *state["forkers"]):
             os.kill(pid, signal.SIGKILL)
@@ -172,3 +174,7 @@ def test_a_store_that_does_not_answer_stops_its_own_rounds_alone(
     assert an.values("x") == [1]
     eventually(lambda: "s3://explorer/x" in queue.read_state().get("troubles", {}))
     assert list(queue.accepted.glob(f"*-{away.id}.0.json"))
+    assert scratch.is_dir()  # its job goes on
+    owner = owner_of(str(queue.folder / "claims" / away.id / "0.0-1.txt"))
+    assert owner is not None
+    end_tree(owner, signal.SIGKILL)

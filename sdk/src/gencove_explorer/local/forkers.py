@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from gencove_explorer.local.queue import Queue, iterate_lines
 from gencove_explorer.local.rounds import ActiveRound
 
 _CHUNK = 1 << 20
+_TRIES = 3
+"""How often a forker may die in a row before it has carried out a command."""
 
 
 class ForkerHandle:
@@ -109,3 +112,48 @@ class ForkerHandle:
         """After its end."""
         self.close()
         self._process.wait()
+
+
+class Forkers:
+    """The forkers of a scheduler: one for each runtime, started when a round needs it."""
+
+    def __init__(self, queue: Queue, poll: select.poll) -> None:
+        self._queue = queue
+        self._poll = poll
+        """Where their reports are waited for."""
+        self._running: dict[str, ForkerHandle] = {}
+        self._failures: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[ForkerHandle]:
+        return iter(self._running.values())
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def find(self, round: ActiveRound) -> ForkerHandle | None:
+        """The forker of a round, if it runs."""
+        return self._running.get(round.entry.runtime)
+
+    def find_reporting(self, descriptor: int) -> ForkerHandle:
+        return next(each for each in self if each.reports == descriptor)
+
+    def make_ready(self, round: ActiveRound, claims: str) -> ForkerHandle:
+        """The forker of a round, started and told of the round where that was not done before."""
+        runtime = round.entry.runtime
+        if runtime not in self._running:
+            self._running[runtime] = ForkerHandle(runtime, self._queue.log)
+            self._poll.register(self._running[runtime].reports, select.POLLIN)
+        forker = self._running[runtime]
+        if not round.announced:
+            forker.announce(round, claims, self._queue)
+            round.announced = True
+        return forker
+
+    def lose(self, forker: ForkerHandle) -> bool:
+        """Let go of one that is gone; False if its runtime has died too often to be started again."""
+        self._poll.unregister(forker.reports)
+        del self._running[forker.runtime]
+        forker.reap()
+        failures = 0 if forker.heard else self._failures.get(forker.runtime, 0) + 1
+        self._failures[forker.runtime] = failures
+        return failures < _TRIES

@@ -18,7 +18,7 @@ from explorer_runner.processes import OUT_OF_MEMORY, TIMED_OUT
 from gencove_explorer._version import __version__
 from gencove_explorer.local import processes
 from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
-from gencove_explorer.local.forkers import ForkerHandle
+from gencove_explorer.local.forkers import ForkerHandle, Forkers
 from gencove_explorer.local.ledger import Ledger
 from gencove_explorer.local.limits import POLL_SECONDS, Limits
 from gencove_explorer.local.queue import Entry, Queue, say
@@ -31,7 +31,6 @@ from gencove_explorer.records import write_index
 _LOOK_AROUND_SECONDS = 1.0
 _STATE_SECONDS = 0.5
 _TROUBLE_SECONDS = 0.5
-_FORKER_TRIES = 3
 
 
 class Scheduler:
@@ -45,13 +44,12 @@ class Scheduler:
         self.capacity = Size(1, 64)
         self.rounds: dict[str, ActiveRound] = {}
         self.adopted: dict[tuple[str, int], AdoptedJob] = {}
-        self.forkers: dict[str, ForkerHandle] = {}
-        self.forker_failures: dict[str, int] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
         self.limits = Limits(processes.resident_bytes, processes.exact_bytes)
         self.bell = queue.open_bell()
         self.poll = select.poll()
         self.poll.register(self.bell, select.POLLIN)
+        self.forkers = Forkers(queue, self.poll)
         self.changed = True
         self.stopping = False
         self.look_around_at = self.look_at_adopted_at = self.write_state_at = 0.0
@@ -72,8 +70,8 @@ class Scheduler:
                     os.read(self.bell, 4096)
                     self.look_around_at = 0.0
                 else:
-                    self.hear(next(each for each in self.forkers.values() if each.reports == descriptor))
-        for forker in self.forkers.values():
+                    self.hear(self.forkers.find_reporting(descriptor))
+        for forker in self.forkers:
             forker.close()
 
     def tick(self) -> None:
@@ -156,7 +154,7 @@ class Scheduler:
             if not self.concerned(request) and request.get("terminate") not in late:
                 del self.requests[path]
                 path.unlink(missing_ok=True)
-        if not self.forkers and not self.adopted:
+        if not self.forkers and not self.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
         self.changed = True
 
@@ -236,31 +234,15 @@ class Scheduler:
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        self.poll.unregister(forker.reports)
-        del self.forkers[forker.runtime]
-        forker.reap()
-        failures = 0 if forker.heard else self.forker_failures.get(forker.runtime, 0) + 1
-        self.forker_failures[forker.runtime] = failures
+        works = self.forkers.lose(forker)
         for round in self.rounds.values():
             if round.entry.runtime == forker.runtime:
                 for position, attempt in round.orphan().items():
                     self.adopt(round, position, attempt)
-                if failures >= _FORKER_TRIES:
+                if not works:
                     reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
                     round.end(range(round.record.jobs), reason)
         self.changed = True
-
-    def forker_of(self, round: ActiveRound) -> ForkerHandle:
-        """The forker of a round, started and told of the round where that was not done before."""
-        runtime = round.entry.runtime
-        if runtime not in self.forkers:
-            self.forkers[runtime] = ForkerHandle(runtime, self.queue.log)
-            self.poll.register(self.forkers[runtime].reports, select.POLLIN)
-        forker = self.forkers[runtime]
-        if not round.announced:
-            forker.announce(round, self.ledger.claims_of(round), self.queue)
-            round.announced = True
-        return forker
 
     def hand_out(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
@@ -269,16 +251,16 @@ class Scheduler:
         used = Size(0, 0)
         for round in rounds:
             used += round.need * len(round.adopted)
-        heard = {runtime: forker.heard for runtime, forker in self.forkers.items()}
+        heard = {forker.runtime: forker.heard for forker in self.forkers}
         demands = [each.demand(heard.get(each.entry.runtime, 0)) for each in rounds]
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
             if width != round.width or (width and round.ready):
                 self.troubles.attempt("start", round.entry, partial(self.hand_to, round, width))
-        for forker in self.forkers.values():
+        for forker in self.forkers:
             forker.flush()
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
-        forker = self.forker_of(round)
+        forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
             round.widen(width, forker.send("start", [round.key, width, jobs]))
@@ -292,8 +274,9 @@ class Scheduler:
                 round.path.unlink(missing_ok=True)
                 del self.rounds[key]
                 self.measure()
-                if round.announced and round.entry.runtime in self.forkers:
-                    self.forkers[round.entry.runtime].send("forget", key)
+                forker = self.forkers.find(round)
+                if round.announced and forker is not None:
+                    forker.send("forget", key)
 
     # -- jobs -------------------------------------------------------------------------------------
 
@@ -329,8 +312,8 @@ class Scheduler:
         job = self.adopted.get((round.key, position))
         if job is not None:
             job.kill(reason, gently=gently)
-        elif round.entry.runtime in self.forkers:
-            self.forkers[round.entry.runtime].send("kill", [round.key, position, attempt, reason, gently])
+        elif (forker := self.forkers.find(round)) is not None:
+            forker.send("kill", [round.key, position, attempt, reason, gently])
 
     def enforce_limits(self) -> None:
         """Look at every job that has been running for longer than a look takes."""
@@ -360,7 +343,7 @@ class Scheduler:
         state = {
             **self.state,
             **describe(self.rounds.values(), self.capacity),
-            "forkers": [each.pid for each in self.forkers.values()],
+            "forkers": [each.pid for each in self.forkers],
             "troubles": self.troubles.reasons(),
         }
         if state != self.state:
