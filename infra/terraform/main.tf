@@ -71,6 +71,7 @@ module "policies" {
 
   host = var.host == null ? null : {
     config_parameter_arn = aws_ssm_parameter.config.arn
+    image_parameter_arn  = "${dirname(aws_ssm_parameter.config.arn)}/notebook-image" # make up writes it
     token_parameter_arn  = module.host[0].token_parameter_arn
     repository_arn       = module.notebooks[0].repository_arn
   }

@@ -17,6 +17,7 @@ PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/lab/token"
 IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-runner"
 NOTEBOOKS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-notebook"
 CONFIG = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/config"
+IMAGE = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/notebook-image"
 TOKEN = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab/notebook-token"
 HOST = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-0123456789abcdef0"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/explorer/lab"
@@ -33,6 +34,7 @@ NAMES = {
     "execution_role_arn": f"{ROLES}/lab-execution",
     "host": {
         "config_parameter_arn": CONFIG,
+        "image_parameter_arn": IMAGE,
         "token_parameter_arn": TOKEN,
         "repository_arn": NOTEBOOKS,
     },

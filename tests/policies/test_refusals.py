@@ -11,6 +11,7 @@ from policies.conftest import (
     BATCH,
     CONFIG,
     HOST,
+    IMAGE,
     IMAGES,
     LOGS,
     NOTEBOOKS,
@@ -86,9 +87,8 @@ SESSIONS = [
     ),
 ]
 COMMANDS = {
-    "aws ssm get-parameter": [Question("ssm:GetParameter", CONFIG)],
+    "aws ssm get-parameter": [Question("ssm:GetParameter", each) for each in (CONFIG, IMAGE)],
     "aws ssm put-parameter": [Question("ssm:PutParameter", TOKEN)],
-    "aws ecr describe-images": [Question("ecr:DescribeImages", NOTEBOOKS)],
     "aws ecr get-login-password": [LOGIN],
     # https://docs.aws.amazon.com/AmazonECR/latest/userguide/security-iam-awsmanpol.html, of whoever pulls
     "docker pull": [
@@ -102,6 +102,7 @@ NO_HOST = [
     Question("ssm:GetParameter", PARAMETER),
     Question("ssm:GetParametersByPath", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/explorer/lab"),
     Question("ssm:PutParameter", CONFIG),
+    Question("ssm:PutParameter", IMAGE),
     Question("ssm:DeleteParameter", TOKEN),
     Question("ssm:SendCommand", HOST),
     Question("ssm:StartSession", HOST),

@@ -1,5 +1,4 @@
 # The notebook host: what the machine itself asks of AWS (modules/host/files), beside what whoever submits there may.
-# Looking up its image is in that.
 
 data "aws_iam_policy_document" "host" {
   # checkov:skip=CKV_AWS_111:the agent's channels know no resources; the rest is as AWS's page about sessions has it
@@ -23,7 +22,7 @@ data "aws_iam_policy_document" "host" {
   statement {
     sid       = "Settings"
     actions   = ["ssm:GetParameter"]
-    resources = [var.host.config_parameter_arn]
+    resources = [var.host.config_parameter_arn, var.host.image_parameter_arn]
   }
 
   # Written, never read: the host has the token in a file.

@@ -44,8 +44,13 @@ variable "execution_role_arn" {
 }
 
 variable "host" {
-  description = "ARNs of the notebook host's parameters (settings, token) and of its image's repository; null: no host."
-  type        = object({ config_parameter_arn = string, token_parameter_arn = string, repository_arn = string })
+  description = "ARNs of the notebook host's parameters (settings, image, token) and of its image's repository; null: no host."
+  type = object({
+    config_parameter_arn = string
+    image_parameter_arn  = string
+    token_parameter_arn  = string
+    repository_arn       = string
+  })
 }
 
 # Apart from host, so that the role of the machine does not wait for the machine.
