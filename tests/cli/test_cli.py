@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -260,22 +261,23 @@ def test_completion_offers_commands_and_ids(home: Path):
 
 
 def test_an_interrupted_wait_leaves_the_jobs_alone(home: Path):
-    import signal
-    import time
-
     def slow(ac):
+        import os
         import time
 
-        time.sleep(2)
+        while not os.path.exists(ac.input):
+            time.sleep(0.05)
 
-    an = Analysis(function=slow)
+    end = home / "end"
+    an = Analysis(function=slow, input=str(end))
     an.run()
     waiting = subprocess.Popen([EXPLORER, "wait", an.id], stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
+    assert waiting.stderr.readline().endswith(f"{an.id}: 1 RUNNING\n")
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=30)
     assert waiting.returncode == 130
     assert f"explorer wait {an.id}" in err
+    end.touch()
     an.wait_done(timeout=60)
     assert an.status() == {"status": "SUCCEEDED"}
 
