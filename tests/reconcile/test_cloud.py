@@ -66,6 +66,15 @@ def test_files_of_the_repository_are_refused_before_anything_is_written(cloud_st
     assert cloud_study.reconciler().revisions.newest() is None
 
 
+def test_so_are_those_that_all_jobs_share(cloud_study: Repository):
+    cloud_study.write("ref.fa", "ACGT")
+    cloud_study.replace("first.yaml", "{b: 1, a: 2}", "{b: 1, ref: {files: ref.fa}}")
+    cloud_study.commit()
+    with pytest.raises(SubmissionError, match=r"global_config.ref: manifests/ref.fa is a file of"):
+        cloud_study.reconcile()
+    assert cloud_study.reconciler().revisions.newest() is None
+
+
 def data_bucket(cloud: RunningCloud) -> str:
     """The bucket that the policies let jobs read."""
     s3 = open_client("s3", cloud.endpoint)

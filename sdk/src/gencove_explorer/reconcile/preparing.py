@@ -64,9 +64,9 @@ class Preparing:
                     name=name, id=record.id, array=record.array, jobs=record.jobs
                 )
             dependencies[name] = analysis
-        if loaded.input is not None and loaded.input.local and self._backend.settings.executor == "batch":
+        if loaded.local and self._backend.settings.executor == "batch":
             raise SubmissionError(
-                f"input: {loaded.input.local} is a file of the repository, which jobs on AWS Batch cannot "
+                f"{loaded.local} is a file of the repository, which jobs on AWS Batch cannot "
                 "read: put it into a bucket, and give its address"
             )
         source = loaded.manifest.input
