@@ -1,8 +1,10 @@
 """What run() refuses, each before anything is written."""
 
+import importlib
 import json
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -369,6 +371,53 @@ def test_imports_that_jobs_cannot_have(home: Path, monkeypatch: pytest.MonkeyPat
     refused(home, CaptureError, r"imports 'rich.table' \(line 3\)", Analysis(function=nested))
     refused(home, CaptureError, "add the package that brings it", Analysis(function=nowhere))
     refused(home, CaptureError, "a module of your own", Analysis(function=own))
+
+
+def helper_with_an_import(x):
+    import psutil
+
+    return psutil, x
+
+
+def test_imports_of_helpers_are_looked_at_too(home: Path):
+    def work(ac):
+        helper_with_an_import(1)
+
+    refused(
+        home,
+        CaptureError,
+        r"work -> helper_with_an_import imports 'psutil' \(line 2\): .* add pip_packages=\[\"psutil==",
+        Analysis(function=work),
+    )
+
+
+def test_importing_the_sdk_in_a_job_is_answered_with_what_to_import(home: Path):
+    def work(ac):
+        from gencove_explorer.models import File
+
+        return File
+
+    refused(home, CaptureError, "from explorer_runner.models", Analysis(function=work))
+
+
+def test_threads_may_submit_functions_of_one_module_at_once(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(home.parent)
+    (home.parent / "ours.py").write_text(
+        "def double(x):\n    return 2 * x\n\n\n"
+        "def work(ac):\n    ac.output.value('x', double(ac.input['n']))\n"
+    )
+    ours = importlib.import_module("ours")
+
+    def submit(number: int) -> Analysis:
+        an = Analysis(function=ours.work, input=[{"n": number}] * 50)
+        an.run()
+        return an
+
+    with ThreadPoolExecutor(8) as pool:
+        submitted = list(pool.map(submit, range(16)))
+    for number, an in enumerate(submitted):
+        an.wait_done(timeout=120)
+        assert an.values("x") == [2 * number] * 50
 
 
 def test_imports_that_may_be_fine_are_let_pass(home: Path):

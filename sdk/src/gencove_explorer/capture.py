@@ -9,6 +9,7 @@ import inspect
 import io
 import re
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import cloudpickle
 from explorer_runner import shell
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import CaptureError
+from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.magics import is_get_ipython, names_in_commands
 from gencove_explorer.modules import Modules
@@ -30,6 +32,9 @@ _S3 = "s3://"
 
 _log = get_logger(__name__)
 
+
+_BY_VALUE = threading.RLock()
+"""cloudpickle keeps one list of what goes by value for the whole process: threads take turns."""
 
 _DEFINED = (type, types.FunctionType, types.BuiltinFunctionType)
 
@@ -85,13 +90,16 @@ def _buckets(given: File | Sample) -> set[str]:
 class Capture:
     """Pickles one work function and whatever goes with it."""
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, modules: Modules, *, imports: bool = True) -> None:
         self._modules = modules
+        self._imports = imports
+        """Whether it is known what jobs have: not with an image of one's own."""
         self.buckets: set[str] = set()
         """See Pickler."""
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
         """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
+        self._check_imports(function, _name(function))
         self._check_captured(function, _name(function), set())
         return self.value(function, f"the work function {_name(function)}")
 
@@ -115,6 +123,10 @@ class Capture:
                 return step + self.fault_in(part, depth + 1)
         return ""
 
+    def _check_imports(self, function: Callable[..., Any], path: str) -> None:
+        if self._imports:
+            check_imports(source_of(function)[0], path, self._modules)
+
     def _check_captured(self, function: Callable[..., Any], path: str, seen: set[int]) -> None:
         """Pickle each captured object alone, so that the one at fault can be named."""
         for name, value in captured(function):
@@ -123,6 +135,7 @@ class Capture:
             seen.add(id(value))
             where = f"{path} uses {name!r}"
             if isinstance(value, types.FunctionType) and self._modules.travels(value.__module__):
+                self._check_imports(value, f"{path} -> {name}")
                 self._check_captured(value, f"{path} -> {name}", seen)
                 continue
             taken = _Bounded(CAPTURE_BYTES)
@@ -146,12 +159,13 @@ class Capture:
         if module is None or not self._modules.is_own(module.__name__):
             yield
             return
-        cloudpickle.register_pickle_by_value(module)
-        try:
-            with self._modules.travelling(module.__name__):
-                yield
-        finally:
-            cloudpickle.unregister_pickle_by_value(module)
+        with _BY_VALUE:
+            cloudpickle.register_pickle_by_value(module)
+            try:
+                with self._modules.travelling(module.__name__):
+                    yield
+            finally:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def captured(function: Callable[..., Any]) -> list[tuple[str, Any]]:

@@ -98,7 +98,8 @@ class Modules:
             return
         if top == "gencove_explorer":
             raise CaptureError(
-                "that is the SDK, which jobs do not have: what a job needs comes with its context"
+                "that is the SDK, which jobs do not have: what a job needs comes with its context; File and "
+                "Sample can be imported outside the function, or from explorer_runner.models"
             )
         wanted = self._requirement(top)
         file = _own_file(top)

@@ -13,7 +13,6 @@ from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.drafts import check_definition, own_image
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.functions import check_function
-from gencove_explorer.imports import check_imports
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import Closed, RoundRecord, write_closed
@@ -50,9 +49,7 @@ def retry_failed(
         if function is not None:
             modules = Modules(loaded.lock)
             parts.source, parts.facts = source_of(function)
-            if image is None:
-                check_imports(parts.source, parts.facts["name"], modules)
-            capture = Capture(modules)
+            capture = Capture(modules, imports=image is None)
             with capture.travelling_with(function):
                 parts.function = capture.function(function)
         spec = describe(

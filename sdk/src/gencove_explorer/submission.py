@@ -28,7 +28,6 @@ from explorer_runner.stores.folder import FolderStore
 from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture, source_of
 from gencove_explorer.errors import SubmissionError
-from gencove_explorer.imports import check_imports
 from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
 from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
@@ -100,10 +99,8 @@ def pickle_parts(
     With an ``image`` of the user's own, jobs may have more packages than are known here.
     """
     modules = Modules(lock)
-    capture = Capture(modules)
+    capture = Capture(modules, imports=image is None)
     source, facts = source_of(function)
-    if image is None:
-        check_imports(source, facts["name"], modules)
     with capture.travelling_with(function):
         parts = Parts(
             function=capture.function(function),
