@@ -46,6 +46,7 @@ module "batch" {
   max_vcpus         = var.max_vcpus
   spot              = var.spot
   gpu               = var.gpu
+  root_gib          = var.root_gib
   scratch_gib       = var.scratch_gib
   runnable_minutes  = var.runnable_minutes
   log_days          = var.log_days

@@ -12,6 +12,7 @@ variables {
   max_vcpus         = 64
   spot              = true
   gpu               = { instance_types = ["g5"], max_vcpus = 16 }
+  root_gib          = 40
   scratch_gib       = 100
   runnable_minutes  = 10
   log_days          = 30
@@ -45,19 +46,26 @@ run "machines" {
   assert {
     condition = alltrue([
       for each in ["chmod 1777", "iptables", "RequiredBy=ecs.service", "Content-Type: multipart/mixed"] :
-      strcontains(base64decode(aws_launch_template.this.user_data), each)
+      strcontains(base64decode(aws_launch_template.this["jobs"].user_data), each)
     ])
     error_message = "User data sets up the disk and the agent, in the form that Batch takes."
   }
 
   assert {
-    condition     = length(base64decode(aws_launch_template.this.user_data)) < 16 * 1024
+    condition     = length(base64decode(aws_launch_template.this["jobs"].user_data)) < 16 * 1024
     error_message = "EC2 takes 16 KiB of user data, before base64, and Batch adds to it."
   }
 
   assert {
-    condition     = alltrue([for each in aws_launch_template.this.tag_specifications : each.tags["explorer:stack"] == "demo"])
+    condition     = alltrue([for each in aws_launch_template.this["jobs"].tag_specifications : each.tags["explorer:stack"] == "demo"])
     error_message = "Machines and disks are found on the bill by the stack's tag."
+  }
+
+  assert {
+    condition = {
+      for key, each in aws_launch_template.this : key => [for disk in each.block_device_mappings : one(disk.ebs).volume_size]
+    } == { jobs = [40, 100], gpu = [100, 100] }
+    error_message = "Images for GPUs need a large root disk."
   }
 
   assert {

@@ -120,6 +120,16 @@ run "gpu_of_graviton" {
   expect_failures = [var.gpu]
 }
 
+run "root_smaller_than_its_image" {
+  command = plan
+
+  variables {
+    root_gib = 8
+  }
+
+  expect_failures = [var.root_gib]
+}
+
 run "scratch_too_small" {
   command = plan
 

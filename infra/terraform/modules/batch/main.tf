@@ -12,6 +12,9 @@ locals {
   # By the kind of machine.
   wanted = { jobs = var.instance_types, gpu = try(var.gpu.instance_types, []) }
 
+  # Images and the disks of containers lie on the root disk, and images for GPUs are of many gigabytes.
+  root_gib = merge({ jobs = var.root_gib }, var.gpu == null ? {} : { gpu = max(var.root_gib, 100) })
+
   # Batch refuses an environment for one type or family that the region does not have. What it chooses itself by these two
   # names is in every region.
   types = {
@@ -53,7 +56,9 @@ locals {
 }
 
 resource "aws_launch_template" "this" {
-  name        = "${var.name}-jobs"
+  for_each = local.root_gib
+
+  name        = "${var.name}-${each.key}"
   description = "Machines of jobs of ${var.name}: encrypted disks, one for jobs at /mnt/explorer"
 
   # The newest version is what compute environments take (below), so a change needs no replacement here.
@@ -66,7 +71,7 @@ resource "aws_launch_template" "this" {
 
     ebs {
       volume_type = "gp3"
-      volume_size = 30
+      volume_size = each.value
       encrypted   = true
     }
   }
@@ -129,8 +134,8 @@ resource "aws_batch_compute_environment" "this" {
     }
 
     launch_template {
-      launch_template_id = aws_launch_template.this.id
-      version            = aws_launch_template.this.latest_version
+      launch_template_id = aws_launch_template.this[each.value.kind].id
+      version            = aws_launch_template.this[each.value.kind].latest_version
     }
   }
 

@@ -33,6 +33,11 @@ variable "gpu" {
   type        = object({ instance_types = list(string), max_vcpus = number })
 }
 
+variable "root_gib" {
+  description = "Size in GiB of the disk for the system, images and containers; machines with GPUs have 100 at least."
+  type        = number
+}
+
 variable "scratch_gib" {
   description = "Size in GiB of the disk for jobs."
   type        = number
