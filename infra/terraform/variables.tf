@@ -9,11 +9,11 @@ variable "name" {
 }
 
 variable "region" {
-  description = "AWS region of everything, such as eu-central-1. Jobs read data buckets of this region only."
+  description = "AWS region of everything, such as eu-central-1. Jobs read data buckets of this region only. Made for AWS's commercial regions: China's, GovCloud's and the European Sovereign Cloud's are taken, but nobody has tried them."
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]$", var.region))
     error_message = "Use the name of a region, such as eu-central-1."
   }
 }
@@ -109,6 +109,17 @@ variable "gpu" {
   validation {
     condition     = alltrue([for each in try(var.gpu.instance_types, []) : !can(regex("^[a-z]+[0-9]+g", each))])
     error_message = "Name none of Graviton (such as g5g): the image is x86-64."
+  }
+}
+
+variable "root_gib" {
+  description = "Size in GiB of the root disk of jobs' machines: system, images, and what containers write outside of /explorer; machines with GPUs have 100 at least."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.root_gib >= 30 && var.root_gib <= 16384
+    error_message = "Use 30 GiB, which is the machine image's, to 16384."
   }
 }
 

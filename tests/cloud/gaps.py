@@ -9,6 +9,7 @@ from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
 from moto.ec2.models.instance_types import InstanceTypeOfferingBackend
 from moto.ec2.models.launch_templates import LaunchTemplateBackend
+from moto.ec2.models.vpcs import VPCBackend
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 
@@ -24,6 +25,7 @@ def mend() -> None:
     _keep_tags_out_of_templates()
     _let_instances_keep_their_groups()
     _find_types_by_pattern()
+    _find_services_by_name()
     _connect_hosts()
 
 
@@ -141,6 +143,17 @@ def _find_types_by_pattern() -> None:
         )
 
     setattr(InstanceTypeOfferingBackend, "matches_filters", matched)  # noqa: B010
+
+
+def _find_services_by_name() -> None:
+    """Filters have Values, which moto looks for under another name
+    (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpointServices.html)."""
+    choose = VPCBackend._filter_endpoint_services
+
+    def chosen(names: list[str], filters: list[dict[str, Any]], services: list[dict[str, Any]]) -> Any:
+        return choose(names, [{"Value": each.get("Values", []), **each} for each in filters], services)
+
+    setattr(VPCBackend, "_filter_endpoint_services", staticmethod(chosen))  # noqa: B010
 
 
 def _connect_hosts() -> None:

@@ -71,6 +71,53 @@ run "private_network" {
   }
 }
 
+run "service_that_is_not_in_every_zone" {
+  # Of the mocked provider: a plan does not know the subnets yet.
+  command = apply
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    private = true
+  }
+
+  override_data {
+    target = data.aws_vpc_endpoint_service.interface["batch"]
+    values = { availability_zones = ["eu-central-1b", "eu-central-1d"] }
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.interface["batch"].subnet_ids == toset([aws_subnet.this[1].id])
+    error_message = "AWS refuses an endpoint in a zone that its service is not in."
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.interface["logs"].subnet_ids == toset(aws_subnet.this[*].id)
+    error_message = "Where a service is in each zone, so is its endpoint."
+  }
+}
+
+run "service_that_is_elsewhere" {
+  command = plan
+
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    private = true
+  }
+
+  override_data {
+    target = data.aws_vpc_endpoint_service.interface["batch"]
+    values = { availability_zones = ["eu-central-1d"] }
+  }
+
+  expect_failures = [aws_vpc_endpoint.interface]
+}
+
 run "network_that_is_there" {
   command = plan
 

@@ -107,3 +107,16 @@ run "host_whose_type_is_nowhere" {
 
   expect_failures = [data.aws_ec2_instance_type_offerings.host]
 }
+
+run "sovereign_cloud" {
+  command = plan
+
+  variables {
+    region = "eusc-de-east-1"
+  }
+
+  assert {
+    condition     = output.explorer.region == "eusc-de-east-1"
+    error_message = "Its name is longer than other regions'."
+  }
+}

@@ -18,6 +18,8 @@ locals {
 
 data "aws_region" "here" {}
 
+data "aws_partition" "here" {}
+
 data "aws_availability_zones" "available" {
   # checkov:skip=CKV_AWS_394:the first few by name are taken; a new zone gets a later name
   state = "available"
@@ -106,16 +108,41 @@ resource "aws_vpc_endpoint" "s3" {
   tags              = { Name = "${var.name}-s3" }
 }
 
-resource "aws_vpc_endpoint" "interface" {
+# What a service is called, and in which zones it is: not each is in each. China has two ways to call one.
+data "aws_vpc_endpoint_service" "interface" {
   for_each = local.own && var.private ? toset(local.endpoints) : []
 
-  vpc_id              = aws_vpc.this[0].id
-  service_name        = "com.amazonaws.${data.aws_region.here.name}.${each.key}"
-  vpc_endpoint_type   = "Interface"
-  subnet_ids          = aws_subnet.this[*].id
+  service_type = "Interface"
+
+  filter {
+    name = "service-name"
+    values = distinct([
+      for prefix in ["com.amazonaws", data.aws_partition.here.reverse_dns_prefix] :
+      "${prefix}.${data.aws_region.here.name}.${each.key}"
+    ])
+  }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = data.aws_vpc_endpoint_service.interface
+
+  vpc_id            = aws_vpc.this[0].id
+  service_name      = each.value.service_name
+  vpc_endpoint_type = "Interface"
+  # From the other zones it is reached across them: its name is the whole VPC's.
+  subnet_ids = [
+    for index, zone in local.zones : aws_subnet.this[index].id if contains(each.value.availability_zones, zone)
+  ]
   security_group_ids  = [aws_security_group.endpoints[0].id]
   private_dns_enabled = true
   tags                = { Name = "${var.name}-${each.key}" }
+
+  lifecycle {
+    precondition {
+      condition     = length(setintersection(each.value.availability_zones, local.zones)) > 0
+      error_message = "${each.value.service_name} is in none of the zones ${join(", ", local.zones)}: it is in ${join(", ", each.value.availability_zones)}. Use more zones, or a network of your own."
+    }
+  }
 }
 
 resource "aws_security_group" "endpoints" {

@@ -26,3 +26,10 @@ mock_data "aws_ec2_instance_type_offerings" {
     locations      = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
   }
 }
+
+mock_data "aws_vpc_endpoint_service" {
+  defaults = {
+    service_name       = "com.amazonaws.eu-central-1.service"
+    availability_zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+  }
+}
