@@ -107,6 +107,7 @@ def test_relative_addresses_start_at_the_sheet(tmp_path: Path, monkeypatch: pyte
             "has 'files.x' twice",
         ),
         ("s.jsonl", '{"id": "a", "files": {"bam": 3}}\n', "the file 'bam' of sample a is no address"),
+        ("s.csv", "id,files.bam\na,gs://b/k\n", "line 2: Sample a: files\\['bam'\\]=.*gs:// cannot be read"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, name: str, text: str | None, message: str):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from explorer_runner.errors import StoreError
 from explorer_runner.models import Sample
 from gencove_explorer.errors import SheetError
 
@@ -88,7 +89,10 @@ def _sample(path: Path, line: int, row: Any) -> Sample:
     if wrong is not None:
         raise SheetError(f"{where}: the file {wrong!r} of sample {name} is no address")
     whole = {called: _whole_address(uri, path.parent) for called, uri in files.items()}
-    return Sample(id=name, client_id=row.get("client_id") or "", metadata=metadata, files=whole)
+    try:
+        return Sample(id=name, client_id=row.get("client_id") or "", metadata=metadata, files=whole)
+    except StoreError as error:  # an address that jobs cannot read
+        raise SheetError(f"{where}: {error}") from error
 
 
 def _no_id(row: dict[str, Any]) -> str:
