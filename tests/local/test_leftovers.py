@@ -14,7 +14,7 @@ from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.backend import Backend
-from gencove_explorer.errors import CaptureError, JobFailed, NotFinished, SubmissionError
+from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, SubmissionError
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.retries import _parts
 from gencove_explorer.settings import Settings
@@ -291,5 +291,5 @@ def test_outputs_of_a_deleted_dependency_say_so(home: Path):
     second.run()
     second.wait_done(timeout=30)
     first.delete()
-    with pytest.raises(NotFinished, match="it was deleted"):
-        second.dependency("first").get_output()
+    with pytest.raises(NoSuchAnalysis, match=r"first \(.*it was deleted"):
+        second.dependency("first")

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import NoSuchJob, NotSubmitted
+from gencove_explorer.errors import NoSuchAnalysis, NoSuchJob, NotSubmitted
 from gencove_explorer.log import get_logger
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
+    from explorer_runner.payload import DependencyRef
     from gencove_explorer.drafts import Each
     from gencove_explorer.findings import Failures
     from gencove_explorer.stored import StoredAnalysis
@@ -111,7 +112,7 @@ class Analysis:
     def depends_on(self) -> "Sequence[Analysis | Each] | None":
         """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
         refs = self._found_as().record.depends_on
-        found = [self._of_store(self._found_as(), ref.id) for ref in refs]
+        found = [self._dependency(self._found_as(), ref) for ref in refs]
         return [each(one) if ref.each else one for ref, one in zip(refs, found, strict=True)]
 
     # -- running --------------------------------------------------------------------------------------
@@ -263,10 +264,13 @@ class Analysis:
         self._stored = None
 
     def dependency(self, name: str) -> "Analysis":
-        """The analysis called ``name`` that this one depends on. Raises NoSuchDependency."""
+        """The analysis called ``name`` that this one depends on.
+
+        Raises NoSuchDependency, or NoSuchAnalysis if it was deleted.
+        """
         stored = self._submitted()
         ref, _ = find_dependency(stored.record.depends_on, name, stored.store, stored.downloads)
-        return self._of_store(stored, ref.id)
+        return self._dependency(stored, ref)
 
     @property
     def source(self) -> str:
@@ -320,11 +324,17 @@ class Analysis:
         return analysis
 
     @classmethod
-    def _of_store(cls, beside: "StoredAnalysis", analysis_id: str) -> "Analysis":
-        """An analysis that lies in the same store as another one. Raises NoSuchAnalysis."""
+    def _dependency(cls, stored: "StoredAnalysis", ref: "DependencyRef") -> "Analysis":
+        """What an analysis depends on lies in its store. Raises NoSuchAnalysis."""
         from gencove_explorer.stored import find
 
-        return cls._found(replace(beside, record=find(beside.store, analysis_id), _rounds={}))
+        try:
+            record = find(stored.store, ref.id)
+        except NoSuchAnalysis as error:
+            raise NoSuchAnalysis(
+                f"{ref.name} ({ref.id}), on which {stored.id} depends, is not there any more: it was deleted"
+            ) from error
+        return cls._found(replace(stored, record=record, _rounds={}))
 
     def _found_as(self) -> "StoredAnalysis":
         assert self._origin is not None, "one that was made here has all attributes"

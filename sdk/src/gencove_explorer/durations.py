@@ -6,8 +6,8 @@ from datetime import timedelta
 from gencove_explorer.errors import InvalidFilter
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_LONGEST = timedelta(weeks=52 * 50)
-"""Before that there was nothing to find, and no computer's clock."""
+_LONGEST = timedelta(weeks=52_000)
+"""A thousand years: what is much longer ago is in no calendar of Python's."""
 
 
 def seconds(duration: str | float | timedelta) -> float:
