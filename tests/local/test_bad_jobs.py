@@ -118,7 +118,7 @@ def test_each_kind_of_failure_has_its_reason_and_the_others_go_on(home: Path):
     assert (killed.exit_code, killed.signal) == (137, 9)
 
 
-def test_closing_the_streams_and_leaving_threads_are_no_failures(home: Path):
+def test_closing_the_streams_and_leaving_daemon_threads_are_no_failures(home: Path):
     def work(ac):
         import os
         import sys
@@ -132,7 +132,7 @@ def test_closing_the_streams_and_leaving_threads_are_no_failures(home: Path):
             for number in range(3):
                 os.close(number)
         if ac.input == "threads":
-            threading.Thread(target=time.sleep, args=(1000,)).start()
+            threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
         if ac.input == "forks":
             os.fork()
         if ac.input == "removes its folder":
