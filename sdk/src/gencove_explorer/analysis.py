@@ -11,9 +11,7 @@ an.wait_done()
 an.values("length")      # [3, 4]
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import NoSuchAnalysis, NoSuchJob, NotSubmitted
+from gencove_explorer.errors import NotSubmitted
 from gencove_explorer.log import get_logger
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from explorer_runner.payload import DependencyRef
     from gencove_explorer.drafts import Each
     from gencove_explorer.findings import Failures
     from gencove_explorer.stored import StoredAnalysis
@@ -111,8 +108,10 @@ class Analysis:
     @cached_property
     def depends_on(self) -> "Sequence[Analysis | Each] | None":
         """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
+        from gencove_explorer.found import dependency_of
+
         refs = self._found_as().record.depends_on
-        found = [self._dependency(self._found_as(), ref) for ref in refs]
+        found = [self._found(dependency_of(self._found_as(), ref)) for ref in refs]
         return [each(one) if ref.each else one for ref, one in zip(refs, found, strict=True)]
 
     # -- running --------------------------------------------------------------------------------------
@@ -193,8 +192,7 @@ class Analysis:
         from gencove_explorer.logview import show_log
 
         stored = self._submitted()
-        index = self._one_job(job_index, "logs")
-        show_log(stored, index, live=live, since=since, write=_write, note=_note)
+        show_log(stored, stored.record.one_job(job_index, "logs"), live=live, since=since)
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
         """The outputs of one job; of an array without an index those of job 0, with a warning.
@@ -247,7 +245,7 @@ class Analysis:
         from gencove_explorer.runs import terminate
 
         stored = self._submitted()
-        terminate(stored, [self._one_job(job_index, "terminate")])
+        terminate(stored, [stored.record.one_job(job_index, "terminate", " or terminate_all()")])
 
     def terminate_all(self) -> None:
         """End all jobs, those that have not started too."""
@@ -268,9 +266,11 @@ class Analysis:
 
         Raises NoSuchDependency, or NoSuchAnalysis if it was deleted.
         """
+        from gencove_explorer.found import dependency_of
+
         stored = self._submitted()
         ref, _ = find_dependency(stored.record.depends_on, name, stored.store, stored.downloads)
-        return self._dependency(stored, ref)
+        return self._found(dependency_of(stored, ref))
 
     @property
     def source(self) -> str:
@@ -323,19 +323,6 @@ class Analysis:
         analysis._stored = analysis._origin = stored
         return analysis
 
-    @classmethod
-    def _dependency(cls, stored: "StoredAnalysis", ref: "DependencyRef") -> "Analysis":
-        """What an analysis depends on lies in its store. Raises NoSuchAnalysis."""
-        from gencove_explorer.stored import find
-
-        try:
-            record = find(stored.store, ref.id)
-        except NoSuchAnalysis as error:
-            raise NoSuchAnalysis(
-                f"{ref.name} ({ref.id}), on which {stored.id} depends, is not there any more: it was deleted"
-            ) from error
-        return cls._found(replace(stored, record=record, _rounds={}))
-
     def _found_as(self) -> "StoredAnalysis":
         assert self._origin is not None, "one that was made here has all attributes"
         return self._origin
@@ -356,25 +343,3 @@ class Analysis:
             record = self._found_as().record
             return range(record.jobs), record.array
         return inputs_of(self.input)
-
-    def _one_job(self, job_index: int | None, call: str) -> int:
-        record = self._submitted().record
-        if job_index is None:
-            if record.array:
-                raise NoSuchJob(
-                    f"{record.name} is an array: say which job, {call}(0) to {call}({record.jobs - 1})"
-                    + (" or terminate_all()" if call == "terminate" else "")
-                )
-            return 0
-        from explorer_runner.results import check_index
-
-        return check_index(job_index, record.jobs, record.name)
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _note(text: str) -> None:
-    print(f"[explorer] {text}", file=sys.stderr, flush=True)

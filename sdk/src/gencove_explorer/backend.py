@@ -121,7 +121,7 @@ class Backend:
             record = write_round(store, spec, draft.parts, executor.name, executor.place, self.settings.home)
             confirm()
             asked = replace(draft.definition, image=draft.image)
-            index = replace(index_record(spec, record, draft.labels, draft.project), job_definition=asked)
+            index = index_record(spec, record, asked, draft.labels, draft.project)
             executor.submit(store, record, index)
         except AlreadyExists:
             raise  # somebody else submits it under this id

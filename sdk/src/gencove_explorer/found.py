@@ -5,6 +5,7 @@ To be run again nothing is unpickled: its parts are taken as bytes, but for thos
 
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from explorer_runner.context import GlobalConfig
@@ -94,6 +95,17 @@ def recorded(
                 f"{ref.id}, which run_local needs, is {state}: wait_done() or retry_failed() of it first"
             )
         yield ref
+
+
+def dependency_of(stored: StoredAnalysis, ref: DependencyRef) -> StoredAnalysis:
+    """What an analysis depends on lies in its store. Raises NoSuchAnalysis."""
+    try:
+        record = find(stored.store, ref.id)
+    except NoSuchAnalysis as error:
+        raise NoSuchAnalysis(
+            f"{ref.name} ({ref.id}), on which {stored.id} depends, is not there any more: it was deleted"
+        ) from error
+    return replace(stored, record=record, _rounds={})
 
 
 def _open(stored: StoredAnalysis) -> Payload:

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,14 +21,26 @@ _MARGIN_SECONDS = 600.0
 """How long advice holds, at least; the clocks of hosts and what a job says before it starts fit in."""
 
 
+def write_text(text: str) -> None:
+    """Write to standard output as it is: a log's colours are its own."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def write_note(text: str) -> None:
+    """Write a remark of our own to standard error."""
+    sys.stderr.write(f"[explorer] {text}\n")
+    sys.stderr.flush()
+
+
 def show_log(
     stored: StoredAnalysis,
     index: int,
     *,
     live: bool,
     since: str | float | timedelta,
-    write: Callable[[str], object],
-    note: Callable[[str], object],
+    write: Callable[[str], object] = write_text,
+    note: Callable[[str], object] = write_note,
     call: Callable[[str], str] | None = None,
 ) -> None:
     """Write the log of a job; ``note`` takes remarks of our own. Ctrl-C ends a live tail quietly.

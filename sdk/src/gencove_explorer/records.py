@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, CorruptPayload
+from explorer_runner.errors import AlreadyExists, CorruptPayload, NoSuchJob
 from explorer_runner.keys import closed_key, closed_prefix, index_key, round_key, rounds_prefix
 from explorer_runner.names import parse_id
 from explorer_runner.payload import FORMAT, DependencyRef, check_format
+from explorer_runner.results import check_index
 from explorer_runner.stores import Store
 
 
@@ -83,6 +84,19 @@ class IndexRecord(_Described):
     labels: dict[str, str] = field(default_factory=dict)
     project: str = ""
     """Whose manifest of this name it fulfils; empty for what people submit by hand."""
+
+    def one_job(self, job_index: int | None, call: str, otherwise: str = "") -> int:
+        """The job that is meant, of a single job without an index too. Raises NoSuchJob, or TypeError.
+
+        ``call``: the method's name, and ``otherwise`` what else might be meant.
+        """
+        if job_index is not None:
+            return check_index(job_index, self.jobs, self.name)
+        if self.array:
+            raise NoSuchJob(
+                f"{self.name} is an array: say which job, {call}(0) to {call}({self.jobs - 1}){otherwise}"
+            )
+        return 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -234,9 +234,9 @@ def _appears(store: Store, key: str) -> bool:
 
 
 def index_record(
-    spec: Spec, record: RoundRecord, labels: Mapping[str, str], project: str = ""
+    spec: Spec, record: RoundRecord, asked: JobDefinition, labels: Mapping[str, str], project: str = ""
 ) -> IndexRecord:
-    """What listings show of an analysis."""
+    """What listings show of an analysis. ``asked``: the definition before an executor made it fit."""
     return IndexRecord(
         id=spec.id,
         name=spec.name,
@@ -250,7 +250,7 @@ def index_record(
         explorer=__version__,
         pip_packages=spec.pip_packages,
         labels=dict(labels),
-        job_definition=spec.job_definition,
+        job_definition=asked,
         depends_on=spec.depends_on,
         project=project,
     )

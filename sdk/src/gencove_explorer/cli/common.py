@@ -72,7 +72,7 @@ def one_job(analysis: Analysis, index: int | None, typed: str, otherwise: str = 
         raise click.UsageError(
             f"{record.name} is an array: say which job, 0 to {record.jobs - 1}{otherwise}: {typed} 0"
         )
-    return analysis._one_job(index, "")
+    return record.one_job(index, typed)
 
 
 def print_json(data: Any) -> None:

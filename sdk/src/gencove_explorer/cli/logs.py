@@ -1,7 +1,6 @@
 """The command that shows logs."""
 
 import re
-import sys
 
 import click
 
@@ -14,7 +13,7 @@ from gencove_explorer.cli.common import (
     one_job,
     print_json,
 )
-from gencove_explorer.logview import show_failed, show_log
+from gencove_explorer.logview import show_failed, show_log, write_note, write_text
 
 
 @click.command()
@@ -54,8 +53,8 @@ def logs(
         job,
         live=live,
         since=since,
-        write=text.append if as_json else _write,
-        note=notes.append if as_json else _note,
+        write=text.append if as_json else write_text,
+        note=notes.append if as_json else write_note,
         call=lambda length: f"{typed} {'' if index is None else f'{index} '}--since {length}",
     )
     if as_json:
@@ -72,18 +71,9 @@ def _failed_logs(
     except re.error as error:
         raise click.UsageError(f"--grep {grep!r} is no regular expression: {error}") from error
     lines: list[str] = []
-    found = show_failed(analysis._submitted(), pattern, lines.append if as_json else _write)
+    found = show_failed(analysis._submitted(), pattern, lines.append if as_json else write_text)
     if as_json:
         print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
     elif not found:
         failed_jobs = "FAILED" in analysis._submitted().observe().counts
         click.echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)  # as it is: click.echo would drop a log's colours on their way to a pager
-    sys.stdout.flush()
-
-
-def _note(text: str) -> None:
-    click.echo(f"[explorer] {text}", err=True)

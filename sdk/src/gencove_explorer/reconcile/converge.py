@@ -5,6 +5,7 @@ submits looks for it twice: before, and once more at the end, for what it can no
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.keys import analysis_prefix, payload_key
@@ -87,7 +88,10 @@ class Converging:
         rounds = read_rounds(store, entry.id)
         first, last = next(iter(rounds.values())), list(rounds.values())[-1]
         spec = load(store, payload_key(entry.id, first.round), first.payload).spec
-        index = index_record(spec, first, entry.specification.labels, self._revision.project)
+        asked = replace(
+            spec.job_definition, image=JobDefinition.from_json(entry.specification.job_definition).image
+        )
+        index = index_record(spec, first, asked, entry.specification.labels, self._revision.project)
         executor = self._backend.executor_named(last.executor)
         if not executor.knows(store, last):
             claim.confirm()
