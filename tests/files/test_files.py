@@ -236,6 +236,17 @@ def test_a_copy_is_used_again_until_the_server_has_another_version(website: Webs
     assert elsewhere() == "ten"
 
 
+def test_a_process_may_hold_more_files_than_it_may_open_at_first(website: Website):
+    website.pages |= {f"/{number}": b"x" for number in range(30)}
+    code = (
+        "import resource, sys; from gencove_explorer.models import File\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (24, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "print(sum(File(f'{sys.argv[1]}/{n}').as_local().exists() for n in range(30)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, website.address], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("30\n", "")
+
+
 def test_a_bad_moment_of_a_server_is_ridden_out(website: Website):
     website.pages["/a"] = os.urandom(3 << 20)
     website.busy, website.cut = 1, 1

@@ -145,11 +145,22 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
         answer = _follow(process.stdout) or {"error": f"fetching ended with exit code {process.wait()}"}
         lock = -1
         if "lock" in answer:
+            _make_room_for_locks()
             lock = os.open(answer["lock"], os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_SH)
     if "error" in answer:
         raise StoreError(answer["error"])
     return answer, lock
+
+
+def _make_room_for_locks() -> None:
+    """Let this process open more files, as far as it may, before those that it holds are half of them."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 2 * len(_held) >= soft != hard:
+        wanted = 4 * soft if hard == resource.RLIM_INFINITY else min(4 * soft, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _follow(said: IO[bytes]) -> dict[str, str]:
