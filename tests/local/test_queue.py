@@ -59,3 +59,23 @@ def test_what_does_not_fit_says_so_though_nothing_runs(home: Path):
     reason = executor._why_runnable(JobDefinition(cpu=2, memory_mb=300))
     assert reason == ("waits for 2 CPUs and 300 MiB: 0 of 1 CPUs and 0 of 4000 MiB are in use")
     assert executor._why_runnable(JobDefinition(cpu=1, memory_mb=300)) is None
+
+
+def test_a_terminate_that_was_fulfilled_leaves_the_retry_alone(home: Path):
+    executor = LocalExecutor(Settings.load())
+    an = Analysis(function=slow, input=300, job_definition=JobDefinition(cpu=1, memory_mb=200))
+    an.run()
+    an.wait_running_or_done(timeout=60)
+    an.terminate()
+    an.wait_done(timeout=60)
+    an.retry_failed()  # so soon that the request may still be there
+    an.wait_running_or_done(timeout=60)
+    eventually(lambda: not executor.queue.asked())
+    executor.queue.ask({"terminate": an.id, "round": 0, "indices": None, "reason": "late"})
+    executor.stop()
+    executor.start()
+    eventually(lambda: not executor.queue.asked())
+    assert an.status()["status"] == "RUNNING"
+    an.terminate()
+    an.wait_done(timeout=60)
+    assert an.status()["status"] == "FAILED"

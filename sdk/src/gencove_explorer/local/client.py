@@ -139,6 +139,7 @@ class LocalExecutor:
         self.queue.ask(
             {
                 "terminate": rounds[-1].id,
+                "round": rounds[-1].round,
                 "indices": None if indices is None else list(indices),
                 "reason": reason,
             }

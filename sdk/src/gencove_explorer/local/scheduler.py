@@ -26,7 +26,7 @@ from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
 from gencove_explorer.local.slots import Size, allot, largest
 from gencove_explorer.local.troubles import Troubles
-from gencove_explorer.records import write_index
+from gencove_explorer.records import RoundRecord, write_index
 
 _LOOK_AROUND_SECONDS = 1.0
 _STATE_SECONDS = 0.5
@@ -149,9 +149,9 @@ class Scheduler:
             if path not in self.requests:
                 self.requests[path] = request
                 self.carry_out(request)
-        late = {entry.record.id for _, entry in entries if entry.key not in self.rounds}
+        late = [entry.record for _, entry in entries if entry.key not in self.rounds]
         for path, request in list(self.requests.items()):
-            if not self.concerned(request) and request.get("terminate") not in late:
+            if not self.concerned(request) and not any(is_about(request, record) for record in late):
                 del self.requests[path]
                 path.unlink(missing_ok=True)
         if not self.forkers and not self.adopted and not late:
@@ -173,9 +173,8 @@ class Scheduler:
         self.measure()
         for position, attempt in claimed.items():
             self.adopt(round, position, attempt.attempt)
-        for asked, request in self.requests.items():
-            if asked.name > path.name:  # by time: it was asked while the round could not be taken in
-                self.end_asked(round, request)
+        for request in self.requests.values():
+            self.end_asked(round, request)  # it was asked while the round could not be taken in
 
     def measure(self) -> None:
         """Take the most that any open round was submitted with as what there is: each fits its own."""
@@ -188,13 +187,13 @@ class Scheduler:
             self.end_asked(round, request)
 
     def end_asked(self, round: ActiveRound, request: dict[str, Any]) -> None:
-        if round.record.id == request.get("terminate"):
+        if is_about(request, round.record):
             self.end_jobs(round, round.positions_of(request["indices"]), request["reason"])
 
     def concerned(self, request: dict[str, Any]) -> bool:
         """Whether a request is not fulfilled yet."""
         return any(
-            round.record.id == request.get("terminate") and round.positions_of(request["indices"])
+            is_about(request, round.record) and round.positions_of(request["indices"])
             for round in self.rounds.values()
         )
 
@@ -349,3 +348,11 @@ class Scheduler:
         if state != self.state:
             self.queue.write_state(state)
             self.state = state
+
+
+def is_about(request: dict[str, Any], record: RoundRecord) -> bool:
+    """Whether a request is to end jobs of a round: one that came later, a retry, is not meant.
+
+    A request tells the last round that there was. An older version's does not, and is about all.
+    """
+    return record.id == request.get("terminate") and record.round <= request.get("round", record.round)
