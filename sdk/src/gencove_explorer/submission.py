@@ -123,11 +123,12 @@ def stored_parts(
     """
     inputs = PickledInputs(folder)
     try:
-        for position in positions:
-            if same_analysis and not loaded.spec.inputs_inside:
+        if same_analysis and not loaded.spec.inputs_inside:
+            for position in positions:
                 inputs.refer(loaded.entry(position))
-            else:
-                inputs.add(loaded.read_input(store, position))
+        else:
+            for raw in loaded.read_inputs(store, positions):
+                inputs.add(raw)
         inputs.flush()
     except BaseException:
         inputs.discard()
