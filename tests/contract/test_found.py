@@ -96,6 +96,14 @@ def test_a_dependency_in_a_notebook_is_an_analysis(found: Analysis, capsys: pyte
     assert repr(dependency) == f"<Analysis {dependency.id}>"
 
 
+def test_what_is_changed_in_place_is_no_change_of_what_was_found(found: Analysis):
+    found.pip_packages.append("six")
+    found.labels["a"] = "b"
+    again = JobManager().get_analysis(found.id)
+    assert (again.pip_packages, again.labels) == ([], {})
+    assert (found._origin.record.pip_packages, found._origin.record.labels) == ([], {})
+
+
 def test_a_dependency_that_is_gone_is_named(found: Analysis):
     gone = found.dependency("up").id
     found.dependency("up").delete()

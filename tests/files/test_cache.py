@@ -125,6 +125,16 @@ def test_of_many_that_ask_at_once_one_fills(tmp_path: Path):
         assert sum(pool.starmap(_once, [(str(tmp_path / "cache"), number) for number in range(6)])) == 1
 
 
+def test_what_was_left_half_done_needs_no_room_beside_itself(tmp_path: Path):
+    cache = Cache(str(tmp_path / "cache"), 3 * MB)
+    use(cache, "other", MB)
+    (tmp_path / "cache" / "big.part").mkdir()
+    (tmp_path / "cache" / "big.part" / "half").write_bytes(b"x" * MB)
+    (tmp_path / "cache" / "big.lock").touch()
+    use(cache, "big", 2 * MB)
+    assert have(cache) == {"other", "big"}
+
+
 def test_what_a_killed_process_left_half_done_counts_and_goes_in_its_turn(tmp_path: Path):
     cache = Cache(str(tmp_path / "cache"), 3 * MB)
     (tmp_path / "cache" / "killed.part").mkdir(parents=True)

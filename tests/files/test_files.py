@@ -67,7 +67,7 @@ def test_what_is_no_address_is_refused_where_it_is_given(given: object):
         Sample(id="NO", files=given)
 
 
-@pytest.mark.parametrize("address", ["ftp://x/y", "gs://bucket/key", "S3://bucket/key", "://x"])
+@pytest.mark.parametrize("address", ["ftp://x/y", "gs://bucket/key", "://x"])
 def test_what_jobs_cannot_read_is_refused_before_there_are_any(address: str):
     with pytest.raises(StoreError, match=r"^File: uri=.*:// cannot be read, use"):
         File(address)
@@ -234,6 +234,25 @@ def test_a_copy_is_used_again_until_the_server_has_another_version(website: Webs
     assert elsewhere() == "six"
     website.pages["/a"] = b"ten"
     assert elsewhere() == "ten"
+
+
+def test_secondary_files_of_an_address_with_a_query_keep_it(website: Website):
+    website.pages |= {"/x.bam?v=1": b"bam", "/x.bam.bai?v=1": b"bai"}
+    path = File(f"{website.address}/x.bam?v=1", [".bai"]).as_local()
+    assert (path.name, path.read_bytes()) == ("x.bam", b"bam")
+    assert Path(f"{path}.bai").read_bytes() == b"bai"
+    website.pages |= {"/": b"", "/.": b""}
+    with pytest.raises(StoreError, match="would have one name beside each other, file"):
+        File(f"{website.address}/", ["."]).as_local()
+
+
+def test_a_scheme_may_be_in_capitals_and_a_password_is_kept_nowhere(website: Website):
+    website.pages["/a"] = b"x"
+    address = website.address.replace("http", "HTTP")
+    assert File(f"{address}/a").as_local().read_bytes() == b"x"
+    with pytest.raises(StoreError, match="an address with a password in it") as refused:
+        File(website.address.replace("://", "://me:secret@"))
+    assert "secret@" not in str(refused.value)
 
 
 def test_a_process_may_hold_more_files_than_it_may_open_at_first(website: Website):

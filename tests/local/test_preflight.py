@@ -391,6 +391,23 @@ def test_imports_of_helpers_are_looked_at_too(home: Path):
     )
 
 
+def helper_with_a_branch(x, plot=False):
+    if plot:
+        import psutil
+
+        return psutil
+    return x
+
+
+def test_a_helper_may_have_branches_that_this_analysis_never_takes(home: Path):
+    def work(ac):
+        ac.output.value("x", helper_with_a_branch(1))
+
+    an = Analysis(function=work)
+    an.run_local()
+    assert an.get_output().value("x") == 1
+
+
 def test_importing_the_sdk_in_a_job_is_answered_with_what_to_import(home: Path):
     def work(ac):
         from gencove_explorer.models import File

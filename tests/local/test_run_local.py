@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed
@@ -261,6 +262,25 @@ def test_a_timeout_holds_here_too(home: Path):
     an = Analysis(function=work, job_definition=JobDefinition(timeout_seconds=1))
     with pytest.raises(JobFailed, match="Job attempt duration exceeded timeout"):
         an.run_local()
+
+
+def test_an_interrupt_while_it_makes_ready_leaves_nothing(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexec sleep 60\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n{IN_A_CONTAINER}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    eventually((tmp_path / "asked").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) != 0
+    assert JobManager().list_jobs() == []
+    assert list((home / "store" / "analyses").iterdir()) == []
 
 
 DOCKER = """#!/bin/sh

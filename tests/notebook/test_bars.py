@@ -89,11 +89,10 @@ def test_waiting_shows_a_bar_with_the_states(run):
 
 def test_a_transfer_shows_a_bar_from_whatever_thread(run):
     (output,), messages = run(TRANSFER)
-    first, *_, last = pictures(messages)
+    first, *_, end = pictures(messages)
     assert first.startswith("fetching [x].bam")
     assert "1.0/3.0 MB" in first
-    assert "3.0/3.0 MB" in last
-    assert output.data["text/plain"] == last
+    assert output.data["text/plain"] == end == "", "one is gone where there may be thousands"
 
 
 def test_what_is_done_at_once_shows_nothing(run):

@@ -1,5 +1,6 @@
 """The lock and its wheels, in payload and store: jobs need neither index nor password."""
 
+import importlib
 import os
 import re
 import shutil
@@ -154,6 +155,22 @@ def test_a_folder_travels_as_it_is_now_with_its_commands(home: Path, project, tm
     an.run()
     an.wait_done(timeout=120)
     assert an.get_output().value("said")[0] == "second"
+
+
+def test_a_function_of_a_project_that_is_installed_too_finds_the_rest_of_it(
+    home: Path, project, monkeypatch: pytest.MonkeyPatch
+):
+    folder = project("ownlib")
+    (folder / "ownlib" / "helpers.py").write_text("def double(x):\n    return 2 * x\n")
+    (folder / "ownlib" / "steps.py").write_text(
+        "def work(ac):\n    from ownlib.helpers import double\n\n    ac.output.value('x', double(ac.input))\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    steps = importlib.import_module("ownlib.steps")
+    an = Analysis(function=steps.work, input=3, pip_packages=[str(folder)], job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=120)
+    assert an.get_output().value("x") == 6, an.failures()
 
 
 def test_a_project_of_the_users_own_is_named_where_its_module_is_missing(

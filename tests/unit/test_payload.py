@@ -14,7 +14,7 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import CorruptPayload, NotFound, PythonMismatch, UnsupportedFormat
 from explorer_runner.keys import inputs_key, payload_key
 from explorer_runner.payload import DependencyRef, InputEntry, Payload, Spec
-from explorer_runner.stores import open_store
+from explorer_runner.stores import Store, open_store
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 INPUTS = [pickle.dumps(each) for each in ("foo", {"i": [1, 2]}, None, b"x" * 50)]
@@ -78,6 +78,38 @@ def test_inputs_outside_are_read_one_by_one(store_uri: str):
     assert [read.read_input(store, position) for position in (3, 0, 2, 1)] == [
         INPUTS[n] for n in (3, 0, 2, 1)
     ]
+
+
+class CountingStore:
+    """A store that notes what is read of it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.ranges: list[tuple[int, int]] = []
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        self.ranges.append((start, length))
+        return self._store.read_range(key, start, length)
+
+
+def test_inputs_outside_that_lie_side_by_side_come_by_one_request(store_uri: str):
+    store = CountingStore(open_store(store_uri))
+    open_store(store_uri).create(inputs_key(ID), b"".join(INPUTS))
+    read = Payload(members(spec(inputs_inside=False)))
+    assert list(read.read_inputs(store, range(4))) == INPUTS
+    assert store.ranges == [(0, sum(map(len, INPUTS)))]
+    assert list(read.read_inputs(store, [2, 3, 0])) == [INPUTS[2], INPUTS[3], INPUTS[0]]
+    assert len(store.ranges) == 3
+    assert list(read.read_inputs(store, [])) == []
+
+
+def test_inputs_outside_come_in_blocks_of_some_size(tmp_path: Path):
+    large = [bytes([number]) * (5 << 20) for number in range(7)]
+    store = CountingStore(open_store(str(tmp_path)))
+    open_store(str(tmp_path)).create(inputs_key(ID), b"".join(large))
+    read = Payload(members(spec(inputs_inside=False, jobs=7), large))
+    assert list(read.read_inputs(store, range(7))) == large
+    assert [length >> 20 for _, length in store.ranges] == [15, 15, 5]
 
 
 @given(st.integers(0), st.integers(1, 255))

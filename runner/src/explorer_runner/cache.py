@@ -60,9 +60,9 @@ class Cache:
             os.close(lock)
 
     def _fill(self, key: str, size: int, fill: Callable[[str], None]) -> None:
-        self._make_room(size)
         _, part = self._folders(key)
-        remove_tree(part)
+        remove_tree(part)  # first: what was left half done needs no room beside itself
+        self._make_room(size)
         os.mkdir(part, 0o700)
         try:
             fill(part)

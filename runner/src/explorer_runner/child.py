@@ -177,15 +177,21 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
 def _introduce(function: Any) -> None:
     """Let pickles find by name what came along with the function, as in a script: process pools need that."""
     name = getattr(function, "__module__", None) or "__main__"
-    if name in sys.modules and name != "__main__":
-        return  # a module that the job really has
     parts = name.split(".")
+    if name != "__main__" and _has_module(parts[0]):
+        return  # by that name the job has the real one
     for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
         sys.modules.setdefault(each, types.ModuleType(each))
     module = vars(sys.modules[name])
     for each, value in getattr(function, "__globals__", {}).items():
         if not each.startswith("__"):
             module[each] = value
+
+
+def _has_module(name: str) -> bool:
+    from importlib.util import find_spec
+
+    return name in sys.modules or find_spec(name) is not None
 
 
 def _unpickle(raw: bytes, what: str) -> Any:

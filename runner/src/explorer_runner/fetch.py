@@ -65,6 +65,8 @@ def main() -> int:
 def fetch(uris: list[str], cache: Cache) -> None:
     """Bring objects into one folder of the cache, side by side."""
     found = [look(uri) for uri in uris]
+    if len({each.name for each in found}) < len(found):
+        raise StoreError(f"{' and '.join(uris)} would have one name beside each other, {found[0].name}")
     facts = [[each.uri, each.version, each.size] for each in found]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 

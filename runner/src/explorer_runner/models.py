@@ -76,7 +76,7 @@ class File:
         folder = os.environ.get(CACHE) or f"{home}/cache"
         make_private(folder)
         limit = int(os.environ.get(CACHE_MB) or 0) << 20 or shutil.disk_usage(folder).total // 5
-        uris = [self.uri, *(f"{self.uri}{suffix}" for suffix in self.secondary_files)]
+        uris = [self.uri, *(_beside(self.uri, suffix) for suffix in self.secondary_files)]
         answer, lock = _ask({"uris": uris, "cache": folder, "limit": limit})
         return Path(answer["path"]), lock
 
@@ -121,10 +121,23 @@ def _address(given: object, where: str) -> str:
         given = os.fspath(given)
     if not isinstance(given, str):
         raise TypeError(f"{where}={given!r}: use {_ADDRESS}")
-    scheme, mark, _ = given.partition("://")
-    if mark and scheme not in _SCHEMES:
+    scheme, mark, rest = given.partition("://")
+    if mark and scheme.lower() not in _SCHEMES:
         raise StoreError(f"{where}={given!r}: {scheme}:// cannot be read, use {_ADDRESS}")
-    return given
+    if "@" in rest.partition("/")[0] and scheme.lower().startswith("http"):
+        raise StoreError(
+            f"{where}: an address with a password in it would be kept with the analysis: fetch it inside the "
+            "work function, with a secret of the job definition"
+        )
+    return f"{scheme.lower()}{mark}{rest}" if mark else given
+
+
+def _beside(uri: str, suffix: str) -> str:
+    """The address of a file that belongs to one: the suffix ends its path, before a query."""
+    if not uri.startswith("http"):
+        return f"{uri}{suffix}"
+    path, mark, query = uri.partition("?")
+    return f"{path}{suffix}{mark}{query}"
 
 
 def _absolute(uri: str) -> str:

@@ -20,7 +20,7 @@ import io
 import json
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ INLINE_BYTES = 1 << 20
 """Inputs of up to this many bytes in all travel inside the payload: one read fewer a job."""
 
 _ENTRY = struct.Struct("<QQ32s")
+_BLOCK_BYTES = 16 << 20
 
 SPEC, SOURCE, FUNCTION, CONFIG = "spec.json", "source.py", "function.pkl", "global_config.pkl"
 LOCK, INPUTS_INDEX, INPUTS = "pylock.toml", "inputs.idx", "inputs.bin"
@@ -216,19 +217,46 @@ class Payload:
 
     def read_input(self, store: Store, position: int) -> bytes:
         """The pickled input of a position, from the payload or the store, checked."""
+        return next(self.read_inputs(store, [position]))
+
+    def read_inputs(self, store: Store, positions: Sequence[int]) -> Iterator[bytes]:
+        """The pickled inputs of positions; from a store, neighbours come by one request."""
+        entries = [self._located(position) for position in positions]
+        if self.spec.inputs_inside:  # the payload's own digest covers them
+            yield from (self._inputs[each.offset : each.offset + each.length] for each in entries)
+            return
+        for first, last in _neighbours(entries):
+            begin = entries[first].offset
+            size = entries[last].offset + entries[last].length - begin
+            block = memoryview(store.read_range(inputs_key(self.spec.id), begin, size))
+            for position, each in zip(positions[first : last + 1], entries[first : last + 1], strict=True):
+                raw = bytes(block[each.offset - begin : each.offset - begin + each.length])
+                if hashlib.sha256(raw).digest() != each.sha256:
+                    raise CorruptPayload(
+                        f"the input of job {self.spec.index_of(position)} in the store is not the one that "
+                        "was submitted: it was changed or damaged; run() again"
+                    )
+                yield raw
+
+    def _located(self, position: int) -> InputEntry:
         try:
-            offset, length, sha256 = _ENTRY.unpack_from(self._index, position * _ENTRY.size)
+            return InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
         except struct.error as error:
             raise CorruptPayload(f"inputs.idx ends before position {position}") from error
-        if self.spec.inputs_inside:  # the payload's own digest covers them
-            return self._inputs[offset : offset + length]
-        raw = store.read_range(inputs_key(self.spec.id), offset, length)
-        if hashlib.sha256(raw).digest() != sha256:
-            raise CorruptPayload(
-                f"the input of job {self.spec.index_of(position)} in the store is not the one that was "
-                "submitted: it was changed or damaged; run() again"
-            )
-        return raw
+
+
+def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of entries that lie side by side, of some size in all."""
+    first = 0
+    for each in range(1, len(entries) + 1):
+        ends = each == len(entries)
+        if not ends:
+            before, here = entries[each - 1], entries[each]
+            size = here.offset + here.length - entries[first].offset
+            ends = here.offset != before.offset + before.length or size > _BLOCK_BYTES
+        if ends:
+            yield first, each - 1
+            first = each
 
 
 def load(store: Store, key: str, expected: str) -> Payload:

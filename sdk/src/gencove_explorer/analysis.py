@@ -316,8 +316,8 @@ class Analysis:
         analysis = cls(
             name=stored.record.name,
             job_definition=stored.record.job_definition,
-            pip_packages=stored.record.pip_packages,
-            labels=stored.record.labels,
+            pip_packages=list(stored.record.pip_packages),
+            labels=dict(stored.record.labels),
         )
         del analysis.input, analysis.global_config, analysis.depends_on
         analysis._stored = analysis._origin = stored

@@ -99,7 +99,7 @@ class Capture:
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
         """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
-        self._check_imports(function, _name(function))
+        self._check_imports(function, _name(function), branches=True)
         self._check_captured(function, _name(function), set())
         return self.value(function, f"the work function {_name(function)}")
 
@@ -123,9 +123,9 @@ class Capture:
                 return step + self.fault_in(part, depth + 1)
         return ""
 
-    def _check_imports(self, function: Callable[..., Any], path: str) -> None:
+    def _check_imports(self, function: Callable[..., Any], path: str, *, branches: bool) -> None:
         if self._imports:
-            check_imports(source_of(function)[0], path, self._modules)
+            check_imports(source_of(function)[0], path, self._modules, branches=branches)
 
     def _check_captured(self, function: Callable[..., Any], path: str, seen: set[int]) -> None:
         """Pickle each captured object alone, so that the one at fault can be named."""
@@ -135,7 +135,8 @@ class Capture:
             seen.add(id(value))
             where = f"{path} uses {name!r}"
             if isinstance(value, types.FunctionType) and self._modules.travels(value.__module__):
-                self._check_imports(value, f"{path} -> {name}")
+                # It may serve others too, with branches that this one never takes.
+                self._check_imports(value, f"{path} -> {name}", branches=False)
                 self._check_captured(value, f"{path} -> {name}", seen)
                 continue
             taken = _Bounded(CAPTURE_BYTES)

@@ -5,6 +5,7 @@ import os
 import selectors
 import signal
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +13,16 @@ from explorer_runner import claim
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import remove_tree
-from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key, logs_prefix, outcome_key, round_key
+from explorer_runner.keys import (
+    FAILED,
+    Attempt,
+    OutcomeName,
+    analysis_prefix,
+    log_key,
+    logs_prefix,
+    outcome_key,
+    round_key,
+)
 from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
@@ -68,13 +78,12 @@ class ForegroundExecutor:
         To make ready may take minutes (an image is pulled), and whoever sees an analysis that nobody
         holds takes it for one whose process has ended. Raises ExecutorError.
         """
-        start = self._begin(store, record, self.settings)
-        held = hold(store, record)
-        try:
+        with ExitStack() as undo:
+            undo.callback(store.delete_tree, analysis_prefix(record.id))  # nobody knows of it yet
+            start = self._begin(store, record, self.settings)
+            held = undo.enter_context(hold(store, record))
             write_index(store, index)
-        except BaseException:
-            held.close()
-            raise
+            undo.pop_all()
         self._ready[record.id] = start, held
 
     def run(self, stored: StoredAnalysis, parallel: int) -> None:

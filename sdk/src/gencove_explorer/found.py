@@ -30,10 +30,8 @@ def stored_input(stored: StoredAnalysis) -> Any:
     """What an analysis was submitted with, as ``input=`` takes it. Raises PayloadError."""
     loaded = _open(stored)
     _check_whole(stored, loaded)
-    jobs = range(stored.record.jobs)
-    found = [
-        _unpickle(loaded.read_input(stored.store, each), stored, f"input of job {each}") for each in jobs
-    ]
+    raw = loaded.read_inputs(stored.store, range(stored.record.jobs))
+    found = [_unpickle(each, stored, f"input of job {index}") for index, each in enumerate(raw)]
     # A single job's list was given as a list of one: by itself it would mean an array.
     return found if stored.record.array or isinstance(found[0], list) else found[0]
 

@@ -79,7 +79,7 @@ def open_bar(
     """A bar of rich's columns; gives a function that takes what ``rich.progress.Progress.update`` takes.
 
     fields: what the columns show besides, until it is updated.
-    With ``transient`` it leaves a terminal at the end; in a notebook it stays, with the rest of the cell.
+    With ``transient`` it is gone at the end.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -97,7 +97,10 @@ def open_bar(
         try:
             yield update
         finally:
-            display.draw(last=True)
+            if transient:
+                display.clear()
+            else:
+                display.draw(last=True)
     else:
         with Progress(*columns, console=Console(stderr=True), transient=transient) as bar:
             yield partial(bar.update, bar.add_task(what, total=total, **fields))
@@ -149,6 +152,10 @@ class _Display:
             self._handle = display(picture, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(picture, raw=True)
+
+    def clear(self) -> None:
+        if self._handle is not None:
+            self._handle.update({"text/plain": ""}, raw=True)
 
     def _as_text(self) -> str:
         from rich.console import Console
