@@ -61,3 +61,11 @@ def test_a_change_of_the_machines_updates_their_environments(machines: Path, var
     # The template, and both environments.
     assert "0 added, 3 changed, 0 destroyed" in said
     assert "No changes." in run(machines, "plan", *BATCH, variables=changed)
+
+
+def test_the_template_that_all_machines_had_is_that_of_jobs(machines: Path, variables: dict[str, str]):
+    template = "module.batch.aws_launch_template.this"
+    run(machines, "state", "mv", f'{template}["jobs"]', template, variables=variables)
+    said = run(machines, "apply", "-auto-approve", *BATCH, variables=variables)
+    assert f"(moved from {template})" in said
+    assert "0 added, 3 changed, 0 destroyed" in said, "back from the change above"

@@ -55,6 +55,13 @@ locals {
   })
 }
 
+# It was one for all machines. Without this the new one is made first, under the name that the old one still has, and EC2
+# refuses that at every apply (InvalidLaunchTemplateName.AlreadyExistsException).
+moved {
+  from = aws_launch_template.this
+  to   = aws_launch_template.this["jobs"]
+}
+
 resource "aws_launch_template" "this" {
   for_each = local.root_gib
 
