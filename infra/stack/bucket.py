@@ -1,6 +1,7 @@
 """The bucket of Terraform's state, to the standard of the store's (infra/terraform/modules/store)."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 _TAG = "explorer:stack"
@@ -34,17 +35,21 @@ def secure(s3: Any, bucket: str, *, stack: str, tls_only: bool, partition: str =
     s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=owned)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    # Policy, lifecycle and tags are replaced as a whole, and an organisation may have put its own on.
     if tls_only:
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(_tls_only(f"arn:{partition}:s3:::{bucket}")))
-    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": _LIFECYCLE})
-    # PutBucketTagging replaces all tags, and an organisation may have put its own on.
+        policy = _with_tls_only(_policy(s3, bucket), f"arn:{partition}:s3:::{bucket}")
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    ours = {each["ID"] for each in _LIFECYCLE}
+    rules = [each for each in _rules(s3, bucket) if each.get("ID") not in ours] + _LIFECYCLE
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
     tags = {**_tags(s3, bucket), _TAG: stack}
     tagging = {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
     s3.put_bucket_tagging(Bucket=bucket, Tagging=tagging)
 
 
-def _tls_only(arn: str) -> dict[str, Any]:
-    statement = {
+def _with_tls_only(policy: dict[str, Any], arn: str) -> dict[str, Any]:
+    """A policy with our statement in place of an earlier one of its Sid."""
+    ours = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
@@ -52,17 +57,35 @@ def _tls_only(arn: str) -> dict[str, Any]:
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    found = policy.get("Statement", [])
+    statements = found if isinstance(found, list) else [found]  # IAM's grammar has one without a list, too
+    kept = [each for each in statements if each.get("Sid") != ours["Sid"]]
+    return {"Version": "2012-10-17", **policy, "Statement": [*kept, ours]}
+
+
+def _policy(s3: Any, bucket: str) -> dict[str, Any]:
+    found = _get(s3.get_bucket_policy, bucket, "NoSuchBucketPolicy")
+    return dict(json.loads(found["Policy"])) if found else {}
+
+
+def _rules(s3: Any, bucket: str) -> list[dict[str, Any]]:
+    found = _get(s3.get_bucket_lifecycle_configuration, bucket, "NoSuchLifecycleConfiguration")
+    return list(found.get("Rules", []))
 
 
 def _tags(s3: Any, bucket: str) -> dict[str, str]:
+    found = _get(s3.get_bucket_tagging, bucket, "NoSuchTagSet").get("TagSet", [])
+    # Those of AWS's own services can be neither given nor taken away.
+    return {each["Key"]: each["Value"] for each in found if not each["Key"].startswith("aws:")}
+
+
+def _get(ask: Callable[..., dict[str, Any]], bucket: str, missing: str) -> dict[str, Any]:
+    """What a bucket has; nothing where S3 answers with the error that says so."""
     from botocore.exceptions import ClientError
 
     try:
-        found = s3.get_bucket_tagging(Bucket=bucket)["TagSet"]
+        return ask(Bucket=bucket)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchTagSet":
+        if error.response["Error"]["Code"] != missing:
             raise
         return {}
-    # Those of AWS's own services can be neither given nor taken away.
-    return {each["Key"]: each["Value"] for each in found if not each["Key"].startswith("aws:")}

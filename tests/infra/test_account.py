@@ -18,20 +18,31 @@ def test_the_states_bucket_is_closed_however_it_was_made(make_bucket: Callable[[
 
     bucket = make_bucket("moto")
     with closing(boto3.client("s3")) as s3:
+        foreign = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket"}
+        foreign["Resource"] = f"arn:aws:s3:::{bucket}"
+        s3.put_bucket_policy(
+            Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Id": "org", "Statement": foreign})
+        )
+        rule = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
         s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "ours"}]})
         for _ in range(2):
             secure(s3, bucket, stack="demo", tls_only=True)
         blocked = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-        (statement,) = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
         rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
         tags = {each["Key"]: each["Value"] for each in s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
         assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
         assert s3.get_bucket_encryption(Bucket=bucket)
     assert set(blocked.values()) == {True}
+    kept, statement = policy["Statement"]
+    assert (policy["Id"], kept) == ("org", foreign)
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statement["Resource"] == [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     found = {each["ID"]: each for each in rules}
+    assert len(found) == len(rules) == 3
+    assert found["theirs"]["Expiration"] == {"Days": 1}
     assert found["old-versions"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 90
     assert found["unfinished-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
     assert tags == {"team": "ours", "explorer:stack": "demo"}
