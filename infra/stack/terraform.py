@@ -62,11 +62,18 @@ class Terraform:
         return {name: each["value"] for name, each in found.items()}
 
     def variables(self, *names: str) -> dict[str, Any]:
-        """Variable -> the value that an apply would take, from a file, the environment or its default."""
+        """Variable -> the value that an apply would take, from a file, the environment or its default.
+
+        Nothing where Terraform's answer is none that we can read.
+        """
         asked = ", ".join(f"{each} = var.{each}" for each in names)
-        # The answer is a string of Terraform's, with JSON in it.
         said = self._run("console", *self._named, quiet=True, typed=f"jsonencode({{{asked}}})\n")
-        return dict(json.loads(json.loads(said)))
+        # The answer is a string of Terraform's, with JSON in it. Warnings come before it, in the same stream.
+        answer = said.rstrip().rpartition("\n")[2]
+        try:
+            return dict(json.loads(json.loads(answer)))
+        except (TypeError, ValueError):
+            return {}
 
     def made(self, module: str, kind: str, attribute: str) -> list[str]:
         """An attribute of all resources of a kind that the state has in one of our modules."""
@@ -79,8 +86,8 @@ class Terraform:
         ]
 
     def _run(self, *arguments: str, quiet: bool = False, typed: str | None = None) -> str:
-        # The console has no such option, and no colours.
-        plain = [] if sys.stdout.isatty() or typed is not None else ["-no-color"]
+        # What is read by us has no colours, wherever that is shown.
+        plain = [] if sys.stdout.isatty() and not quiet else ["-no-color"]
         return run(
             ["terraform", f"-chdir={FOLDER}", *arguments[:1], *plain, *arguments[1:]],
             _AGAIN,
