@@ -121,7 +121,7 @@ def test_a_runtime_that_is_gone_stops_its_own_rounds_alone(home: Path):
     holder = Analysis(function=slow, name="holder", job_definition=JobDefinition(cpu=2, memory_mb=200))
     holder.run()
     holder.wait_running_or_done(timeout=60)
-    an = Analysis(function=one, job_definition=SMALL)
+    an = Analysis(function=one, input=list(range(50)), job_definition=SMALL)
     an.run()
     queue = executor().queue
     eventually(lambda: list(queue.accepted.glob(f"*-{an.id}.0.json")))
@@ -138,7 +138,7 @@ def test_a_runtime_that_is_gone_stops_its_own_rounds_alone(home: Path):
     said = CliRunner().invoke(explorer, ["doctor"])
     assert said.exit_code == 1
     assert f"FAIL queue: {an.id}.0 cannot go on" in said.output
-    an.terminate()
+    an.terminate_all()
     an.wait_done(timeout=60)
 
 

@@ -190,14 +190,16 @@ class ActiveRound:
 
     # -- what to do -------------------------------------------------------------------------------
 
-    def demand(self, heard: int) -> Demand:
-        """``heard``: how many commands the round's forker has carried out."""
+    def demand(self, heard: int, *, startable: bool) -> Demand:
+        """``heard``: how many commands the round's forker has carried out; ``startable``: whether it can
+        be handed more jobs now.
+        """
         if heard >= self.narrowed_at:
             self.bound = self.width
         return Demand(
             need=self.need,
             running=len(self.running),
-            ready=len(self.ready) + len(self.granted),
+            ready=len(self.granted) + (len(self.ready) if startable else 0),
             width=self.width,
             bound=max(self.bound, len(self.running)),
         )

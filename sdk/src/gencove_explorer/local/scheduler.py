@@ -251,10 +251,15 @@ class Scheduler:
         for round in rounds:
             used += round.need * len(round.adopted)
         heard = {forker.runtime: forker.heard for forker in self.forkers}
-        demands = [each.demand(heard.get(each.entry.runtime, 0)) for each in rounds]
+        able = {each.key for each in rounds if not self.troubles.waits("start", each.entry)}
+        demands = [
+            each.demand(heard.get(each.entry.runtime, 0), startable=each.key in able) for each in rounds
+        ]
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
-            if width != round.width or (width and round.ready):
-                self.troubles.attempt("start", round.entry, partial(self.hand_to, round, width))
+            if round.key in able and (width != round.width or (width and round.ready)):
+                hand = partial(self.hand_to, round, width)
+                # What one that fails was to have is for those behind it, at once.
+                self.changed |= not self.troubles.attempt("start", round.entry, hand)
         for forker in self.forkers:
             forker.flush()
 

@@ -30,18 +30,23 @@ class Troubles:
 
     def attempt(self, what: str, entry: Entry, step: Callable[[], object]) -> bool:
         """Take a step that reads or writes the store of a round; False if it failed, now or just before."""
-        begin = time.monotonic()
-        places = (entry.key, entry.store)
-        if any(begin < self._found[what, each].again_at for each in places if (what, each) in self._found):
+        if self.waits(what, entry):
             return False
+        begin = time.monotonic()
         try:
             step()
         except (OSError, ExplorerError) as error:
             self._note(what, _place(entry, error), str(error), begin)
             return False
-        for each in places:
+        for each in (entry.key, entry.store):
             self._found.pop((what, each), None)
         return True
+
+    def waits(self, what: str, entry: Entry) -> bool:
+        """Whether a step has failed just before, and is not to be taken again yet."""
+        now = time.monotonic()
+        found = [self._found.get((what, each)) for each in (entry.key, entry.store)]
+        return any(each is not None and now < each.again_at for each in found)
 
     def _note(self, what: str, place: str, reason: str, begin: float) -> None:
         before = self._found.get((what, place))
