@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import eventually
 
-from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
 
@@ -46,9 +46,9 @@ def test_the_last_submitter_does_not_decide_for_all(home: Path, monkeypatch: pyt
     eventually(lambda: queue.read_state().get("waiting") == 2)
     assert (queue.read_state()["cpus"], queue.read_state()["memory_mb"]) == (2, 4000)
     a1.terminate()
-    for each in (a2, a3):
-        each.wait_done(timeout=60)
-        assert each.status() == {"status": "SUCCEEDED"}
+    for an in (a2, a3):
+        an.wait_done(timeout=60)
+        assert an.status() == {"status": "SUCCEEDED"}
 
 
 def test_what_does_not_fit_says_so_though_nothing_runs(home: Path):
@@ -79,3 +79,20 @@ def test_a_terminate_that_was_fulfilled_leaves_the_retry_alone(home: Path):
     an.terminate()
     an.wait_done(timeout=60)
     assert an.status()["status"] == "FAILED"
+
+
+def test_a_job_waits_for_its_own_job_alone_though_the_scheduler_was_restarted(home: Path):
+    one_cpu = JobDefinition(cpu=1, memory_mb=200)
+    first = Analysis(function=slow, input=[0, 300], name="first", job_definition=one_cpu)
+    first.run()
+    eventually(lambda: first.status()["jobs"] == {"SUCCEEDED": 1, "RUNNING": 1})
+    LocalExecutor(Settings.load()).stop()
+    second = Analysis(
+        function=slow, input=[0, 0], name="second", depends_on=[each(first)], job_definition=one_cpu
+    )
+    second.run()
+    eventually(lambda: second.status(0)["status"] == "SUCCEEDED")
+    assert second.status(1)["status"] == "PENDING"
+    first.terminate_all()
+    second.wait_done(timeout=60)
+    assert second.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}

@@ -82,9 +82,11 @@ class Ledger:
 
     # -- progress ---------------------------------------------------------------------------------
 
-    def begin(self, round: ActiveRound) -> None:
-        """A round was submitted: its jobs have not ended, whatever they did in an earlier one."""
-        if round.record.round == 0:
+    def begin(self, round: ActiveRound, *, fresh: bool) -> None:
+        """A round is taken in: what was known of its analysis counts no more. Of a ``fresh`` first one no
+        job has ended; of any other the store knows which have, and is read when somebody asks.
+        """
+        if fresh and round.record.round == 0:
             self._progress[round.record.id] = Progress(round.entry.index.jobs)
         else:
             self._progress.pop(round.record.id, None)

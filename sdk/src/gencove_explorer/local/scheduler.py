@@ -167,7 +167,7 @@ class Scheduler:
         write_index(store, entry.index)
         claims = self.ledger.claims_of(round)
         make_private(claims)
-        self.ledger.begin(round)
+        self.ledger.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
         self.measure()
