@@ -17,6 +17,7 @@ _SHARE = 4
 class Trouble:
     """Why a step failed the last time, and when it may be taken again."""
 
+    what: str
     reason: str
     pause: float
     again_at: float
@@ -27,6 +28,7 @@ class Troubles:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], Trouble] = {}
+        """By step and round; of a store that is silent, by no step and the store: all of them wait."""
 
     def attempt(self, what: str, entry: Entry, step: Callable[[], object]) -> bool:
         """Take a step that reads or writes the store of a round; False if it failed, now or just before."""
@@ -36,26 +38,29 @@ class Troubles:
         try:
             step()
         except (OSError, ExplorerError) as error:
-            self._note(what, _place(entry, error), str(error), begin)
+            self._note(what, entry, error, begin)
             return False
-        for each in (entry.key, entry.store):
-            self._found.pop((what, each), None)
+        self._found.pop((what, entry.key), None)
+        silent = self._found.get(("", entry.store))
+        if silent is not None and silent.what == what:  # another step may have asked the store nothing
+            del self._found["", entry.store]
         return True
 
     def waits(self, what: str, entry: Entry) -> bool:
         """Whether a step has failed just before, and is not to be taken again yet."""
         now = time.monotonic()
-        found = [self._found.get((what, each)) for each in (entry.key, entry.store)]
+        found = (self._found.get((what, entry.key)), self._found.get(("", entry.store)))
         return any(each is not None and now < each.again_at for each in found)
 
-    def _note(self, what: str, place: str, reason: str, begin: float) -> None:
-        before = self._found.get((what, place))
+    def _note(self, what: str, entry: Entry, error: Exception, begin: float) -> None:
+        key, reason = (("", entry.store) if _is_silent(entry, error) else (what, entry.key)), str(error)
+        before = self._found.get(key)
         if before is None or before.reason != reason:
-            say(f"{what} of {place}, to be tried again: {reason}")
+            say(f"{what} of {entry.key}, to be tried again: {reason}")
         now = time.monotonic()
         pause = min(2 * before.pause, _LONGEST_SECONDS) if before else _FIRST_SECONDS
         pause = max(pause, _SHARE * (now - begin))
-        self._found[what, place] = Trouble(reason, pause, now + pause)
+        self._found[key] = Trouble(what, reason, pause, now + pause)
 
     def forget(self, *places: str) -> None:
         """Let all steps of these rounds and stores be taken again at once."""
@@ -70,7 +75,7 @@ class Troubles:
         return {place: trouble.reason for (_, place), trouble in self._found.items()}
 
 
-def _place(entry: Entry, error: Exception) -> str:
-    """What has to wait: the round; all of a store on S3, as each request may take half a minute to fail."""
-    silent = isinstance(error, StoreError) and not isinstance(error, NotFound)
-    return entry.store if silent and entry.store.startswith("s3://") else entry.key
+def _is_silent(entry: Entry, error: Exception) -> bool:
+    """Whether all that needs the store has to wait: on S3 each request may take half a minute to fail."""
+    failed = isinstance(error, StoreError) and not isinstance(error, NotFound)
+    return failed and entry.store.startswith("s3://")
