@@ -1,13 +1,21 @@
 """Steps that fail are taken again later, and keep no other step waiting that could be taken."""
 
+import os
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support import eventually
 
 from explorer_runner.errors import StoreError
+from explorer_runner.keys import Attempt
+from gencove_explorer.analysis import Analysis
+from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.scheduler import Scheduler
 from gencove_explorer.local.troubles import Troubles
+from gencove_explorer.settings import Settings
 
 STEPS = ("admission", "dependencies", "closed jobs", "job 0", "logs")
 
@@ -54,3 +62,39 @@ def test_a_store_is_silent_until_the_step_that_failed_succeeds():
     assert troubles.reasons()
     assert troubles.attempt("admission", other, well)
     assert not troubles.reasons()
+
+
+class RunningJob:
+    """A job that another process runs, which can be looked at or cannot."""
+
+    def __init__(self, index: int, error: Exception | None) -> None:
+        self.attempt = Attempt(index, 0, 1)
+        self.error = error
+        self.looks = 0
+
+    def press(self) -> None:
+        pass
+
+    def look(self, store: object) -> None:
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_running_job_that_cannot_be_looked_at_waits_alone(home: Path):
+    queue = LocalExecutor(Settings.load()).queue
+    queue.make()
+    lock = queue.lock()
+    assert lock is not None
+    scheduler: Any = Scheduler(queue, idle_seconds=0)
+    an = Analysis(function=lambda ac: time.sleep(300), input=[0, 1])
+    an.run()
+    scheduler.look_around()
+    jobs = [RunningJob(0, None), RunningJob(1, OSError("no space left"))]
+    scheduler.adopted = {(f"{an.id}.0", position): job for position, job in enumerate(jobs)}
+    for _ in range(3):
+        scheduler.look_at_adopted()
+    assert [each.looks for each in jobs] == [3, 1]
+    assert scheduler.troubles.reasons() == {f"{an.id}.0": "no space left"}
+    os.close(scheduler.bell)
+    os.close(lock)

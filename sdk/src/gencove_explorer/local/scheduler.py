@@ -305,7 +305,9 @@ class Scheduler:
         for (key, position), job in list(self.adopted.items()):
             job.press()
             round = self.rounds[key]
-            self.troubles.attempt("running jobs", round.entry, partial(self.look_at, round, position, job))
+            # Each by itself: one that is well must not clear what is wrong with another.
+            what, look = f"job {job.attempt.index}", partial(self.look_at, round, position, job)
+            self.troubles.attempt(what, round.entry, look)
 
     def look_at(self, round: ActiveRound, position: int, job: AdoptedJob) -> None:
         ok = job.look(self.ledger.store_of(round.entry))
