@@ -42,6 +42,7 @@ def test_the_image_is_recorded_and_the_one_asked_for_is_asked_for_again(home: Pa
     assert found.job_definition == SMALL
     first, again = found._submitted().rounds
     assert first.job_definition == again.job_definition
+    assert (first.image, again.image) == (None, None)
     assert (first.job_definition.image is None) == (first.executor == "local")
 
 

@@ -118,7 +118,9 @@ class Backend:
             indices=draft.indices,
         )
         try:
-            record = write_round(store, spec, draft.parts, executor.name, executor.place, self.settings.home)
+            record = write_round(
+                store, spec, draft.parts, executor.name, executor.place, self.settings.home, draft.image
+            )
             confirm()
             asked = replace(draft.definition, image=draft.image)
             index = index_record(spec, record, asked, draft.labels, draft.project)

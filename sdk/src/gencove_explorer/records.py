@@ -121,6 +121,8 @@ class RoundRecord(_Described):
     """Whether its work function uses ! or %, for which jobs need IPython."""
     source: str = ""
     """SHA-256 of the work function's text; empty where it is not known."""
+    image: str | None = ""
+    """The image as it was asked for, before an executor pinned it; empty where it is not known."""
 
     def changes_from(self, before: "RoundRecord") -> list[str]:
         """What a retry changed, in words: ``memory_mb 4000 -> 8000``, ``another function``."""

@@ -69,7 +69,15 @@ def retry_failed(
             reason = observed.reason or "never submitted"
             write_closed(stored.store, stored.id, record.round, Closed.of({reason: missing}))
         try:
-            new = write_round(stored.store, spec, parts, executor.name, executor.place, backend.settings.home)
+            new = write_round(
+                stored.store,
+                spec,
+                parts,
+                executor.name,
+                executor.place,
+                backend.settings.home,
+                asked.image,
+            )
         except AlreadyExists:
             _log.warning("%s: somebody else is running its failed jobs again just now", stored.id)
             return 0
@@ -97,10 +105,13 @@ def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalys
 
 
 def _asked(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
-    """What a round was asked for: on AWS Batch it has the image's digest, and the index what was said.
+    """What a round was asked for: on AWS Batch its definition has the image's digest.
 
     So the runner's image of today is taken again, and not for ever the one of the first day.
     """
+    if record.image != "":
+        return replace(record.job_definition, image=record.image)
+    # Written before rounds said so: the index has what the first one was asked for.
     if record.job_definition.image != stored.rounds[0].job_definition.image:
         return record.job_definition
     return replace(record.job_definition, image=stored.record.job_definition.image)

@@ -184,11 +184,20 @@ def describe(
     )
 
 
-def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: str, home: Path) -> RoundRecord:
+def write_round(
+    store: Store,
+    spec: Spec,
+    parts: Parts,
+    executor: str,
+    place: str,
+    home: Path,
+    image: str | None = None,
+) -> RoundRecord:
     """Write missing packages, large inputs, payload and round record, in this order; returns the record.
 
-    ``place`` is where exactly the executor is; the packages are below ``home``. Raises AlreadyExists if
-    the round was written before.
+    ``place`` is where exactly the executor is; the packages are below ``home``; ``image`` is the one that
+    was asked for, and the spec has the one that jobs run in. Raises AlreadyExists if the round was written
+    before.
     """
     publish(parts.lock, home, store)
     packed = payload.pack(parts.members(spec))
@@ -218,6 +227,7 @@ def write_round(store: Store, spec: Spec, parts: Parts, executor: str, place: st
         python=spec.python,
         shell=uses_shell(parts.function),
         source=hashlib.sha256(parts.source.encode()).hexdigest(),
+        image=image,
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )
