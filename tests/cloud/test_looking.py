@@ -1,21 +1,28 @@
 """What looking at AWS Batch finds and writes down, against a stub of its answers that is passed in."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.keys import round_key
 from explorer_runner.stores import open_store
+from gencove_explorer.backend import Backend
 from gencove_explorer.batch.client import BatchExecutor
 from gencove_explorer.batch.jobs import Jobs, require_open
+from gencove_explorer.batch.seen import NEVER_SUBMITTED
 from gencove_explorer.batch.streams import StreamReader
 from gencove_explorer.observe import STATES, SUBMISSION_SECONDS
+from gencove_explorer.reconcile.observing import look
 from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed, write_index
+from gencove_explorer.retries import _asked
 from gencove_explorer.settings import Settings
 from gencove_explorer.stored import StoredAnalysis
 
@@ -139,6 +146,66 @@ def test_a_job_that_comes_late_runs(tmp_path: Path, age: float, state: str):
     assert read_closed(an.store, ID) == {}
     batch.queues["a"].append(("job-0", 0))
     assert an.status()["status"] == "RUNNING"
+
+
+def test_what_never_came_is_written_down_when_it_cannot_come_any_more(tmp_path: Path):
+    record = round_of(0, "a", age=3700)
+    batch = Batch(a=[])
+    an = stored(tmp_path, record, batch)
+    assert "never submitted" in an.status()["reason"]
+    assert set(read_closed(an.store, ID)[0].values()) == {NEVER_SUBMITTED}
+    batch.queues.clear()  # Batch is asked no more
+    batch.get_paginator = lambda name: pytest.fail("Batch was asked")  # type: ignore[method-assign]
+    week = replace(record, submitted=record.submitted - 7 * 24 * 3600)
+    later = StoredAnalysis(an.store, an.record, an.executor_named, str(tmp_path))
+    (tmp_path / "store" / round_key(ID, 0)).write_bytes(week.to_json())
+    assert "never submitted" in later.status()["reason"]
+
+
+def test_a_submission_that_could_come_after_that_stops(tmp_path: Path):
+    record = round_of(0, "a", age=1900)
+    batch = Throttled(0)
+    jobs = Jobs(batch)  # type: ignore[arg-type]
+    store = open_store(str(tmp_path / "store"))
+    with pytest.raises(AlreadyExists, match=r"took 32 min to submit.*retry_failed"):
+        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_open(store, record))
+    assert batch.queues["a"] == []
+
+
+def test_a_lost_round_beside_jobs_that_run_is_not_submitted_again(tmp_path: Path):
+    """A retry of one job was killed while the others run: that job has failed, and nothing is missing."""
+    batch = Batch(a=[("job-0", 0)])
+    batch.counts = {"RUNNING": 4}
+    an = stored(tmp_path, round_of(0, "a", age=8000), batch)
+    an.store.create(round_key(ID, 1), round_of(1, "a", [2], age=7000).to_json())
+
+    def seen() -> tuple[str, str]:
+        backend = Backend(Settings.load({"EXPLORER_HOME": str(tmp_path)}, tmp_path))
+        backend.store = an.store
+        backend.executor_named = an.executor_named  # type: ignore[method-assign]
+        return look(backend, ID).state, an.status(2)["status"]
+
+    assert seen() == ("RUNNING", "FAILED")
+    assert read_closed(an.store, ID) == {1: {2: NEVER_SUBMITTED}}
+    assert seen() == ("RUNNING", "FAILED")
+
+
+def test_a_round_is_asked_for_again_as_it_was_asked_for(tmp_path: Path):
+    """Though the usual image was pushed anew between two rounds, and each has a digest of its own."""
+    usual = [JobDefinition(image=f"runner@sha256:{digit * 64}") for digit in "ab"]
+    rounds = [
+        replace(round_of(number, "a"), job_definition=pinned, image=None)
+        for number, pinned in enumerate(usual)
+    ]
+    an = stored(tmp_path, rounds[0], Batch(a=[]))
+    an.store.create(round_key(ID, 1), rounds[1].to_json())
+    assert [_asked(an, each).image for each in an.rounds] == [None, None]
+    own = replace(rounds[1], image="mine:1")
+    assert _asked(an, own).image == "mine:1"
+    written = {**json.loads(rounds[0].to_json()), "job_definition": usual[0].to_json()}
+    del written["image"]  # as before rounds said so
+    before = RoundRecord.from_json(json.dumps(written).encode(), "before")
+    assert _asked(an, before).image is None
 
 
 def test_after_a_week_a_job_that_is_not_there_was_forgotten_for_good(tmp_path: Path):

@@ -60,7 +60,7 @@ class Executor(Protocol):
 
         AWS Batch tells how many jobs of an array are in which state; which of them is exact only for
         the job that is ``asked`` about. FAILED is what the store has a reason for by then, or what was
-        never submitted; that may still change, so only the one who runs it again writes it down.
+        never submitted; that may still change for a while, so it is not written down at once.
         """
         ...
 

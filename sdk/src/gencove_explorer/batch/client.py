@@ -37,6 +37,8 @@ from gencove_explorer.records import (
 from gencove_explorer.settings import Settings
 
 _MIN_TIMEOUT = 60
+_CERTAIN_SECONDS = 3600.0
+"""After so long no submission is under way, though clocks differ: require_open stops it well before."""
 _REMEMBERED_SECONDS = 6 * 24 * 3600.0
 
 
@@ -182,8 +184,9 @@ class BatchExecutor:
         """The states of a round's open jobs; what Batch ended by itself is written down."""
         if detail is None:
             age = time.time() - record.submitted
-            if age > _REMEMBERED_SECONDS:
-                return self._close(store, rounds, record, dict.fromkeys(open_jobs, seen.FORGOTTEN))
+            if age > _CERTAIN_SECONDS:
+                reason = seen.FORGOTTEN if age > _REMEMBERED_SECONDS else seen.NEVER_SUBMITTED
+                return self._close(store, rounds, record, dict.fromkeys(open_jobs, reason))
             # Clocks differ and a throttled submission takes its time: it may still come, so nothing is
             # written down.
             return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)

@@ -21,6 +21,8 @@ _TRIES = 8
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 16.0
 _CONFIRM_SECONDS = 60.0
 """Well before SUBMISSION_SECONDS, since clocks differ."""
+_LATE_SECONDS = 1800.0
+"""Only a machine that slept takes so long: well before others write down that its jobs never came."""
 _REFUSED_FOR_NOW = ("TooManyRequestsException", "ThrottlingException", "Throttling")
 _UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
@@ -130,9 +132,15 @@ class Jobs:
 
 
 def require_open(store: Store, record: RoundRecord) -> None:
-    """Raise AlreadyExists if a submission takes so long that its jobs were taken for lost, and run again."""
-    if time.time() - record.submitted < _CONFIRM_SECONDS:
+    """Raise AlreadyExists if a submission takes so long that its jobs were taken for lost, or will be."""
+    age = time.time() - record.submitted
+    if age < _CONFIRM_SECONDS:
         return  # as a rule a submission does not pay for this listing
+    if age > _LATE_SECONDS:
+        raise AlreadyExists(
+            f"{record.id} took {age / 60:.0f} min to submit, after which its jobs count as never submitted: "
+            "nothing was submitted here; retry_failed() runs them"
+        )
     if record.round in read_closed(store, record.id):
         raise AlreadyExists(
             f"{record.id} took so long to submit that somebody has run its jobs again meanwhile: nothing was "

@@ -1,6 +1,5 @@
 """What became of recorded runs. Only reads: what looking would write down is kept in memory."""
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from explorer_runner.keys import FAILED
 from explorer_runner.stores import Store
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import NoSuchAnalysis
-from gencove_explorer.observe import NEVER_RAN
+from gencove_explorer.observe import FINISHED, NEVER_RAN, Observed
 from gencove_explorer.reconcile.actions import MISSING
 from gencove_explorer.reconcile.plan import Seen
 from gencove_explorer.reconcile.revision import Revision
@@ -41,7 +40,7 @@ def look(backend: Backend, analysis_id: str) -> Seen:
     if not rounds:
         return Seen(state=MISSING)
     observed = stored.observe()
-    if not observed.finished and not _is_submitted(stored, rounds[-1], observed.outcomes.values()):
+    if not observed.finished and not _is_submitted(stored, rounds[-1], observed):
         return Seen(state=MISSING, rounds=len(rounds))
     failed = observed.indices(FAILED)
     reason = stored.reason_of(observed, failed[0]) if failed and observed.finished else None
@@ -56,11 +55,11 @@ def look(backend: Backend, analysis_id: str) -> Seen:
     )
 
 
-def _is_submitted(
-    stored: StoredAnalysis, last: RoundRecord, outcomes: Iterable[tuple[int, int, int, str]]
-) -> bool:
-    begun = any(name[1] == last.round for name in outcomes)
-    return begun or stored.executor_named(last.executor).knows(stored.store, last)
+def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: Observed) -> bool:
+    """Whether its last round was, or is taken for lost: then its jobs have failed, and are run again."""
+    begun = any(name.round == last.round for name in observed.outcomes.values())
+    ended = any(observed.states[index] in FINISHED for index in last.all_indices())
+    return begun or ended or stored.executor_named(last.executor).knows(stored.store, last)
 
 
 class ReadOnly:
