@@ -66,9 +66,11 @@ def test_files_of_the_repository_are_refused_before_anything_is_written(cloud_st
     assert cloud_study.reconciler().revisions.newest() is None
 
 
-def test_so_are_those_that_all_jobs_share(cloud_study: Repository):
-    cloud_study.write("ref.fa", "ACGT")
-    cloud_study.replace("first.yaml", "{b: 1, a: 2}", "{b: 1, ref: {files: ref.fa}}")
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_so_are_those_that_all_jobs_share(cloud_study: Repository, scheme: str):
+    path = cloud_study.write("ref.fa", "ACGT")
+    address = f"{scheme}{path}" if scheme else "ref.fa"
+    cloud_study.replace("first.yaml", "{b: 1, a: 2}", f"{{b: 1, ref: {{files: '{address}'}}}}")
     cloud_study.commit()
     with pytest.raises(SubmissionError, match=r"global_config.ref: manifests/ref.fa is a file of"):
         cloud_study.reconcile()

@@ -53,7 +53,12 @@ def test_jobs_read_them_and_they_are_compared_by_content(
     assert aligned.plan(select=["align"]) == {"align": "unchanged"}
     (aligned.root / "data/controls.csv").write_text('"id",files.reads\r\nd,d.txt\r\n')  # the same samples
     assert aligned.plan(select=["align"]) == {"align": "unchanged"}
-    for name, changed in (("ref.fa", "reference"), ("c.txt", "control"), ("d.txt", "controls")):
+    for name, changed in (
+        ("ref.fa", "reference"),
+        ("ref.fa.fai", "reference"),
+        ("c.txt", "control"),
+        ("d.txt", "controls"),
+    ):
         path = aligned.root / "data" / name
         before = path.read_text()
         path.write_text("G")
@@ -83,7 +88,10 @@ def test_another_machine_sees_no_change(aligned: Repository, tmp_path: Path):
     ("old", "new", "message"),
     [
         ("ref.fa", "none.fa", "align.yaml:5: global_config.reference: data/none.fa cannot be read"),
+        ("[.fai]", "[.fai, .gzi]", "align.yaml:5: global_config.reference: data/ref.fa.gzi cannot be read"),
         ("files: ../data/ref.fa", "files: ../../x", "reference: ../../x leads out of the repository"),
+        ("../data/ref.fa", "file:///etc/hostname", "reference: /etc/hostname leads out of the repository"),
+        ("../data/c.txt", "file:///etc/hostname", "control: /etc/hostname leads out of the repository"),
         ("files: ../data/ref.fa", "file: ../data/ref.fa", "reference.secondary_files: is not a key here"),
         ("controls.csv", "ref.fa", "a file that jobs read is written {files: ../data/ref.fa}"),
         (

@@ -203,10 +203,10 @@ def _located(given: File | Sample, place: Place) -> tuple[Any, Any]:
     """A file or sample with its addresses made whole, and as plain data that every machine agrees on."""
     if isinstance(given, File):
         uri, plain = _address(given.uri, place)
-        return File(uri, given.secondary_files), {
-            "file": plain,
-            "secondary_files": list(given.secondary_files),
-        }
+        beside: Any = list(given.secondary_files)
+        if beside and isinstance(plain, dict):
+            beside = {suffix: _address(f"{uri}{suffix}", place)[1]["sha256"] for suffix in beside}
+        return File(uri, given.secondary_files), {"file": plain, "secondary_files": beside}
     files = {name: _address(uri, place) for name, uri in given.files.items()}
     whole = replace(given, files={name: uri for name, (uri, _) in files.items()})
     facts = {"id": given.id, "client_id": given.client_id, "metadata": dict(given.metadata)}
@@ -214,9 +214,10 @@ def _located(given: File | Sample, place: Place) -> tuple[Any, Any]:
 
 
 def _address(uri: str, place: Place) -> tuple[str, Any]:
-    if "://" in uri:
+    """An address as jobs read it, and what is compared: in a bucket its text, of a file here its content."""
+    if "://" in uri and not uri.startswith("file://"):
         return uri, uri
-    path = place.resolve(uri)
+    path = place.resolve(uri.removeprefix("file://"))
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
