@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from reconcile_support import FIRST, Repository, actions
 
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.backend import Backend
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.claims import Claims
+from gencove_explorer.reconcile.preparing import Preparing
 
 BOTH = {"first": "unchanged", "second": "unchanged"}
 
@@ -38,7 +40,8 @@ def interrupted(end: str, event: Callable[[], object]) -> Backend:
     return backend
 
 
-def test_who_loses_a_claim_leaves_what_the_winner_submitted(study: Repository):
+@pytest.mark.parametrize("end", ["/payloads/0.zip", "/rounds/0.json"])
+def test_who_loses_a_claim_leaves_what_the_winner_submitted(study: Repository, end: str):
     late = [0.0]
 
     def clock() -> float:
@@ -48,12 +51,25 @@ def test_who_loses_a_claim_leaves_what_the_winner_submitted(study: Repository):
         late[0] += 600  # as if the first one's laptop had slept
         assert actions(study.reconciler(clock=clock).reconcile()) == {"first": "resume", "second": "resume"}
 
-    loser = study.reconciler(interrupted("/rounds/0.json", winner), clock=clock)
+    loser = study.reconciler(interrupted(end, winner), clock=clock)
     assert actions(loser.reconcile()) == {"first": "submit", "second": "submit"}
     study.reconciler().wait()
     assert study.plan() == BOTH
     assert len(JobManager().list_jobs()) == 2
     assert JobManager().get_analysis(manifest="second").get_output().value("total") == 30
+
+
+def test_a_draft_that_somebody_else_submitted_leaves_no_inputs(study: Repository, home: Path):
+    study.write("large.json", json.dumps([f"{number}" + "x" * 100_000 for number in range(20)]))
+    study.replace("first.yaml", "[1, 2]", "{file: large.json}")
+    reconciler = study.reconciler()
+    plan = reconciler.plan()
+    preparing = Preparing(reconciler.backend, reconciler.loaded.manifests, plan)
+    preparing.prepare(reconciler._next(plan))
+    assert len(list((home / "tmp").iterdir())) == 1
+    preparing.forget("first")
+    assert list((home / "tmp").iterdir()) == []
+    preparing.discard()
 
 
 def test_a_living_holder_is_waited_for_though_the_clock_was_set(tmp_path: Path):
@@ -92,10 +108,13 @@ def is_newer_alone(study: Repository) -> bool:
     return JobManager().get_analysis(manifest="second").get_output().value("total") == 60
 
 
-def test_what_was_superseded_meanwhile_is_not_submitted(study: Repository):
+def test_what_was_superseded_meanwhile_is_not_submitted(study: Repository, home: Path):
     slow(study, 1)
     study.reconciler(interrupted("projects/study/1.json", lambda: newer(study))).reconcile()
     assert len(JobManager().list_jobs()) == 2
+    claims = [max(each.iterdir()) for each in (home / "store/claims/study").iterdir()]
+    given_up = [json.loads(each.read_text())["given_up"] for each in claims]
+    assert sorted(given_up) == [False, False, True, True]  # nobody on another machine waits for them
     assert is_newer_alone(study)
 
 

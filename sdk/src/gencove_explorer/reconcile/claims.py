@@ -36,7 +36,7 @@ class ClaimLost(AlreadyExists):
 
 @dataclass
 class Claim:
-    """The right to submit one round; given up if the submission fails."""
+    """The right to submit one round; given up if the submission fails, or is not wanted any more."""
 
     claims: "Claims"
     prefix: str
@@ -60,10 +60,14 @@ class Claim:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            try:
-                self.claims.write(self.prefix, self.number + 1, given_up=True)
-            except ExplorerError:
-                pass  # taken over meanwhile, or out of reach: then time gives it up
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Let somebody else take it at once."""
+        try:
+            self.claims.write(self.prefix, self.number + 1, given_up=True)
+        except ExplorerError:
+            pass  # taken over meanwhile, or out of reach: then time gives it up
 
 
 class Claims:

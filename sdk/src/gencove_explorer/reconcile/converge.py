@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.keys import analysis_prefix, payload_key
+from explorer_runner.errors import AlreadyExists
+from explorer_runner.keys import analysis_prefix, index_key, payload_key
+from explorer_runner.names import parse_id
 from explorer_runner.payload import load
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.log import get_logger
 from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
-from gencove_explorer.reconcile.claims import Claim, ClaimLost, Claims
+from gencove_explorer.reconcile.claims import Claim, Claims
 from gencove_explorer.reconcile.observing import look
 from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.preparing import Preparing
@@ -59,8 +61,8 @@ class Converging:
         while True:
             try:
                 return step(name)
-            except ClaimLost as lost:
-                _log.info("%s: %s", name, lost)
+            except AlreadyExists as taken:  # the claim, the round, or its jobs: next time they are found
+                _log.info("%s: %s", name, taken)
                 self._preparing.forget(name)
 
     def _submit(self, name: str) -> None:
@@ -72,8 +74,9 @@ class Converging:
             return
         with claim:
             if not self._is_wanted(name, entry):
+                claim.give_up()
                 return
-            if read_rounds(store, entry.id):
+            if self._is_begun(entry):
                 self._finish(entry, claim)
             else:
                 if claim.number > 1:
@@ -81,6 +84,15 @@ class Converging:
                 self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
         self._submitted[entry.id] = name
         _log.info("%s: submitted as %s", name, entry.id)
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether its executor may know of it; what is not even listed was left by a killed process."""
+        store = self._backend.store
+        rounds = list(read_rounds(store, entry.id).values())
+        if not rounds:
+            return False
+        listed = store.exists(index_key(parse_id(entry.id).date, entry.id))
+        return listed or self._backend.executor_named(rounds[-1].executor).knows(store, rounds[-1])
 
     def _finish(self, entry: Entry, claim: Claim) -> None:
         """Hand over a round that is in the store, and that nobody handed over."""
@@ -110,6 +122,7 @@ class Converging:
             return
         with claim:
             if not self._is_wanted(name, entry):
+                claim.give_up()
                 return
             self._submitted[entry.id] = name
             if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:

@@ -41,7 +41,9 @@ class Preparing:
 
     def forget(self, name: str) -> None:
         """Prepare this one anew when it is asked for: a draft can be submitted once."""
-        self._drafts.pop(name, None)
+        draft = self._drafts.pop(name, None)
+        if draft is not None:
+            draft.parts.inputs.discard()
 
     def discard(self) -> None:
         """Remove the files of drafts that nobody submitted."""
