@@ -3,15 +3,19 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from cloud.provision import open_client
 from cloud.run import RunningCloud
 from reconcile_support import FIRST, Repository, actions
 
+from gencove_explorer.backend import Backend
 from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
+from gencove_explorer.records import RoundRecord
 
 
 def test_manifests_run_on_batch(cloud_study: Repository):
@@ -129,3 +133,29 @@ def test_objects_that_all_jobs_share_are_compared_by_their_etags(
     s3.put_object(Bucket=bucket, Key="panel/a.txt", Body=b"B")
     row = cloud_study.reconciler().plan(Choice(select=["panel"])).rows[0]
     assert (row.action, row.reason) == ("supersede", "global_config: panel")
+
+
+def test_what_a_process_left_unlisted_is_submitted_however_late(cloud_study: Repository):
+    """A reconcile died between the record of a round and its listing; the next one comes a day later."""
+    backend = Backend()
+    store = backend.store
+
+    class Killed(Exception):
+        pass
+
+    class Dying:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def create(self, key: str, data: bytes) -> None:
+            if not key.endswith("/rounds/0.json"):
+                return store.create(key, data)
+            record = RoundRecord.from_json(data, key)
+            store.create(key, replace(record, submitted=record.submitted - 24 * 3600).to_json())
+            raise Killed
+
+    backend.store = Dying()  # type: ignore[assignment]
+    with pytest.raises(Killed):
+        cloud_study.reconciler(backend).reconcile()
+    assert cloud_study.reconcile(wait=True) == {"first": "resume", "second": "resume"}
+    assert cloud_study.plan() == {"first": "unchanged", "second": "unchanged"}
