@@ -1,14 +1,13 @@
 """Rounds that are in the store and in no queue: nobody will run what has not ended of them."""
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Container, Mapping, Sequence
 
 from explorer_runner import claim
 from explorer_runner.keys import FAILED
 from explorer_runner.stores import Store
 from gencove_explorer.local.queue import Queue
-from gencove_explorer.local.recovery import claims_folder, load_progress
+from gencove_explorer.local.recovery import claims_folder, claims_of, load_progress
 from gencove_explorer.records import Closed, RoundRecord, write_closed
 
 _INTERRUPTED_SECONDS = 60.0
@@ -30,10 +29,11 @@ def close_lost(
             continue
         # Without an entry nothing more happens: what the store says from here on is the last word.
         claims = claims_folder(queue, store, record.id)
-        alive = {index for index in open_jobs if last[index] is record and _lives(claims, record, index)}
+        wanted = {index for index in open_jobs if last[index] is record}
+        alive = living(claims, record.round, wanted)
         progress = load_progress(store, record.id, 1 + max(last))
         ended = progress.succeeded | progress.failed if progress else set()
-        lost = [each for each in open_jobs if last[each] is record and each not in ended | alive]
+        lost = sorted(wanted - ended - alive)
         if lost:
             write_closed(store, record.id, record.round, Closed.of({reason: lost}))
         found.update(dict.fromkeys(lost, FAILED))
@@ -53,7 +53,11 @@ def _why_lost(queue: Queue, record: RoundRecord) -> str | None:
     return INTERRUPTED if record.round and old else None
 
 
-def _lives(claims: str, record: RoundRecord, index: int) -> bool:
-    """Whether a process makes an attempt at a job of a round."""
-    logs = Path(claims).glob(f"{index}.{record.round}-*.txt")
-    return any(claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING) for log in logs)
+def living(claims: str, round: int, wanted: Container[int]) -> set[int]:
+    """The jobs among ``wanted`` at which a process makes an attempt in a round."""
+    return {
+        each.index
+        for each in claims_of(claims, round)
+        if each.index in wanted
+        and claim.inspect(f"{claims}/{each.stem}.txt") in (claim.Life.STARTING, claim.Life.RUNNING)
+    }

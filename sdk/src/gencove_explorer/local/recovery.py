@@ -49,7 +49,7 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, Attempt]:
         if index in position_of:
             round.open.discard(position_of[index])
     claimed = {}
-    for attempt in _claims(claims, record.round):
+    for attempt in claims_of(claims, record.round):
         position = position_of.get(attempt.index)
         if position is not None and position in round.open and (position, attempt.attempt) not in done:
             claimed[position] = attempt
@@ -60,7 +60,7 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, Attempt]:
     return claimed
 
 
-def _claims(folder: str, round: int) -> list[Attempt]:
+def claims_of(folder: str, round: int) -> list[Attempt]:
     """The claims of a round, by index and attempt."""
     try:
         names = os.listdir(folder)
