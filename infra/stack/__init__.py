@@ -6,7 +6,7 @@ host        starting the notebook host and reaching it
 terraform   what is asked of Terraform
 aws         what is asked of AWS besides
 bucket      of the state: closed, encrypted, versioned
-registry    emptying a repository of images
+registry    images of a repository: whether one is there, removing all
 quotas      whether EC2 lets the stack have its machines
 steps       how steps are told of, and how they fail
 """

@@ -1,4 +1,4 @@
-"""Emptying a repository of images, which Terraform cannot."""
+"""What is in a repository of images; emptying it, which Terraform cannot."""
 
 from typing import Any
 
@@ -8,6 +8,15 @@ _AT_ONCE = 100
 """Images of one BatchDeleteImage
 (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html)."""
 _ROUNDS = 5
+
+
+def has_image(ecr: Any, repository: str, tag: str) -> bool:
+    """Whether a tag is in a repository, by ECR's client."""
+    try:
+        ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+    except ecr.exceptions.ImageNotFoundException:
+        return False
+    return True
 
 
 def delete_images(ecr: Any, repository: str) -> None:

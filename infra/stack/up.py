@@ -11,6 +11,7 @@ from gencove_explorer.batch.images import default_tag
 from stack.aws import Account, told_of
 from stack.host import name_image
 from stack.quotas import find_low
+from stack.registry import has_image
 from stack.steps import ROOT, StepFailed, Steps, need, run
 from stack.terraform import Terraform
 
@@ -51,6 +52,9 @@ def up(name: str, region: str, *, yes: bool) -> None:
             raise StepFailed(f"{failure}\n{_STILL_UPDATING}") from failure
         raise
     outputs = terraform.outputs()
+    if outputs.get("host"):
+        # An apply may have made the host anew. It has an image even if what follows fails.
+        _name_image(account, name, outputs["host"]["image"])
 
     steps.begin("images, built and pushed")
     again = "Mend it, and give the same command again: it goes on from there."
@@ -58,8 +62,7 @@ def up(name: str, region: str, *, yes: bool) -> None:
     if outputs.get("host"):
         named = [f"NOTEBOOK={outputs['host']['image']}", f"RUNNER={outputs['explorer']['image']}"]
         run(["make", "notebook-push", *named], again)
-        with told_of("the parameter with the image's tag"):
-            name_image(account.client("ssm"), name, default_tag(python_minor()))
+        _name_image(account, name, outputs["host"]["image"])
 
     steps.begin("explorer.toml")
     run([EXPLORER, "config", "from-terraform", "infra/terraform"], "See explorer config from-terraform -h.")
@@ -72,9 +75,19 @@ def up(name: str, region: str, *, yes: bool) -> None:
         click.echo("make host-open opens the notebook host's JupyterLab.")
 
 
+def _name_image(account: Account, name: str, repository: str) -> None:
+    """Tell the host its image, if that is in the repository."""
+    tag = default_tag(python_minor())
+    with told_of("the notebook's image"):
+        if has_image(account.client("ecr"), repository.partition("/")[2], tag):
+            name_image(account.client("ssm"), name, tag)
+
+
 def _warn_of_quotas(account: Account, variables: dict[str, Any]) -> None:
     from botocore.config import Config
 
+    if not variables:
+        return  # nothing depends on it
     # Where there is no way to the service, that must not take minutes.
     hasty = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
     quotas = account.client("service-quotas", config=hasty)

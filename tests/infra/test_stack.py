@@ -261,6 +261,14 @@ def test_the_host_is_told_which_image_it_is_to_run(stack: Stack):
     assert tag in image["imageTags"]
 
 
+def test_a_new_host_has_an_image_even_where_pushing_is_refused(stack: Stack):
+    parameter = f"/explorer/{NAME}/notebook-image"
+    with closing(open_client("ssm", stack.cloud.endpoint)) as ssm:
+        ssm.delete_parameter(Name=parameter)
+        stack.make("up", "YES=1", "PUSH=false", code=2)
+        assert ssm.get_parameter(Name=parameter)["Parameter"]["Value"] == default_tag(python_minor())
+
+
 def test_host_open_starts_the_host_and_forwards_a_port(stack: Stack):
     token = f"/explorer/{NAME}/notebook-token"
     with closing(open_client("ec2", stack.cloud.endpoint)) as ec2:
