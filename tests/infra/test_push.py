@@ -25,11 +25,18 @@ for each in "$@"; do
 done
 case "$1 $2" in
     "ecr get-login-password") echo password ;;
-    "ecr describe-images") cat "$asked" ;;
+    "ecr describe-images")
+        [ -z "${DENIED:-}" ] || { echo "An error occurred (AccessDeniedException): $DENIED" >&2; exit 254; }
+        [ -e "$asked" ] || { echo "An error occurred (ImageNotFoundException)" >&2; exit 254; }
+        case $* in
+            *imageTags*) cd "$STANDIN/tags" && grep -lx "$(cat "$asked")" * | tr '\n' '\t' ;;
+            *) cat "$asked" ;;
+        esac ;;
     "ecr batch-get-image") cat "$asked" ;;
     "ecr put-image")
         [ "$5 $7" = "--image-tag --image-manifest" ] || exit 252
         [ -z "${MEANWHILE:-}" ] || echo "$MEANWHILE" >"$STANDIN/tags/$6"
+        [ -z "${NO_TAG:-}" ] || exit 254
         echo "$8" >"$STANDIN/tags/$6" ;;
     *) exit 252 ;;
 esac
@@ -61,15 +68,21 @@ def tags(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def push(tmp_path: Path, tags: Path) -> Push:
-    """Start pushing an image of a source, whose build has a digest; what somebody else pushes just then."""
+    """Start pushing an image of a source, whose build has a digest; what somebody else pushes just then.
+
+    Further arguments are variables of the stand-ins: ``DENIED``, ``NO_TAG``.
+    """
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {"aws": AWS, "docker": DOCKER}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
 
-    def start(made_of: str, digest: str = "sha256:1", meanwhile: str = "") -> subprocess.Popen[str]:
+    def start(
+        made_of: str, digest: str = "sha256:1", meanwhile: str = "", **more: str
+    ) -> subprocess.Popen[str]:
         variables = {"STANDIN": str(tmp_path), "MADE_OF": made_of, "DIGEST": digest, "MEANWHILE": meanwhile}
+        variables |= more
         return subprocess.Popen(
             [ROOT / "images/push.sh", REPOSITORY, "3.11"],
             env={**os.environ, **variables, "PATH": f"{programs}:{os.environ['PATH']}"},
@@ -105,8 +118,26 @@ def test_other_code_under_the_same_version_is_refused(push: Push, tags: Path, tm
     assert re.search(
         rf"{TAG} is there with other content, and a tag is never overwritten: raise the ver", said
     )
+    assert "something else" not in said
     assert set(read(tags).values()) == {"sha256:1"}
     assert "push" not in (tmp_path / "log").read_text()
+
+
+def test_a_tag_without_a_source_was_not_pushed_by_the_script(push: Push, tags: Path):
+    (tags / TAG).write_text("sha256:1\n")
+    said = end(push("a" * 64), code=1)
+    assert "It was pushed from another source, or by something else than this script" in said
+
+
+def test_what_aws_refuses_is_told_and_is_not_taken_for_an_image_that_is_not_there(push: Push, tmp_path: Path):
+    said = end(push("a" * 64, DENIED="you may not look"), code=1)
+    assert said == "An error occurred (AccessDeniedException): you may not look\n"
+    assert "docker push" not in (tmp_path / "log").read_text()
+
+
+def test_a_tag_that_does_not_come_is_told(push: Push):
+    said = end(push("a" * 64, NO_TAG="yes"), code=1)
+    assert f"{REPOSITORY}:{TAG} is not there after the push" in said
 
 
 def test_a_push_that_was_cut_off_is_ended_by_the_next_from_any_machine(push: Push, tags: Path):
