@@ -247,7 +247,7 @@ def _appears(store: Store, key: str) -> bool:
 def index_record(
     spec: Spec, record: RoundRecord, asked: JobDefinition, labels: Mapping[str, str], project: str = ""
 ) -> IndexRecord:
-    """What listings show of an analysis. ``asked``: the definition before an executor made it fit."""
+    """What listings show of an analysis. ``asked``: its definition, with the image that was asked for."""
     return IndexRecord(
         id=spec.id,
         name=spec.name,
