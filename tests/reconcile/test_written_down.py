@@ -43,7 +43,7 @@ VALUES = (
 def study(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     made = Repository(tmp_path_factory.mktemp("study"))
     made.git("init", "--quiet")
-    for name in ("a.txt", "deep/b.txt"):
+    for name in ("a.txt", "a.txt.idx", "deep/b.txt", "deep/b.txt.idx"):
         path = made.root / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
