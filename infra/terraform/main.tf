@@ -99,7 +99,8 @@ module "ci" {
   push_policy   = module.policies.push
 }
 
-# A zone need not have every type.
+# A zone need not have every type. This checks the place that the settings name, and chooses none: the home volume would
+# move, empty, when AWS's answer changes.
 data "aws_ec2_instance_type_offerings" "host" {
   count = var.host == null ? 0 : 1
 
@@ -112,18 +113,10 @@ data "aws_ec2_instance_type_offerings" "host" {
 
   lifecycle {
     postcondition {
-      condition     = length(setintersection(self.locations, module.network.zones)) > 0
-      error_message = "No zone of the network (${join(", ", module.network.zones)}) has ${var.host.instance_type}: name another host.instance_type, or more zones or subnets. It is in ${length(self.locations) > 0 ? join(", ", self.locations) : "none of this region"}."
+      condition     = contains(self.locations, try(module.network.zones[var.host.subnet], ""))
+      error_message = "host.subnet is ${var.host.subnet}, whose zone (${try(module.network.zones[var.host.subnet], "none: the region has fewer")}) does not have ${var.host.instance_type}. Subnets that have it: ${coalesce(join(", ", [for index, zone in module.network.zones : index if contains(self.locations, zone)]), "none")}. Set host.subnet to one of them, or name another host.instance_type. A host that is there moves with its subnet, and its home volume begins empty (a snapshot of it is kept, if keep_snapshot): docs/operations.md, The home volume."
     }
   }
-}
-
-locals {
-  # The first of them is where the host is, and its home volume.
-  host_subnets = var.host == null ? [] : [
-    for index, zone in module.network.zones : module.network.subnet_ids[index]
-    if contains(data.aws_ec2_instance_type_offerings.host[0].locations, zone)
-  ]
 }
 
 module "host" {
@@ -131,7 +124,7 @@ module "host" {
   count  = var.host == null ? 0 : 1
 
   name                  = var.name
-  subnet_id             = local.host_subnets[0]
+  subnet_id             = module.network.subnet_ids[var.host.subnet]
   security_group_id     = module.network.security_group_id
   instance_type         = var.host.instance_type
   home_gib              = var.host.home_gib

@@ -66,12 +66,12 @@ variable "private" {
 }
 
 variable "instance_types" {
-  description = "EC2 instance types or families that Batch chooses from; x86-64, since the runner image is. Those that the region does not have are left out."
+  description = "EC2 instance types or families that Batch chooses from; x86-64, since the runner image is. null: those of m6i, m6id, m7i, c6i, c6id, r6i and r6id that the region has."
   type        = list(string)
-  default     = ["m6i", "m6id", "m7i", "c6i", "c6id", "r6i", "r6id"]
+  default     = null
 
   validation {
-    condition     = length(var.instance_types) > 0 && alltrue([for each in var.instance_types : !can(regex("^(a1|[a-z]+[0-9]+g)", each))])
+    condition     = var.instance_types == null || try(length(var.instance_types) > 0 && alltrue([for each in var.instance_types : !can(regex("^(a1|[a-z]+[0-9]+g)", each))]), false)
     error_message = "Name at least one type or family, and none of Graviton (such as m7g): the image is x86-64."
   }
 }
@@ -196,9 +196,10 @@ variable "require_tls" {
 }
 
 variable "host" {
-  description = "The notebook host: its instance type (2 CPUs and 16 GiB by default), the size of its home volume, after how many hours without use it stops itself, whether a snapshot of the home volume is left when that is removed, the snapshot that a new home volume begins with, and the branch that it reconciles while it runs (a stopped host reconciles nothing: where every push counts, let CI do it); null: no host."
+  description = "The notebook host: its instance type (2 CPUs and 16 GiB by default), which of the subnets it and its home volume are in (0: the first), the size of its home volume, after how many hours without use it stops itself, whether a snapshot of the home volume is left when that is removed, the snapshot that a new home volume begins with, and the branch that it reconciles while it runs (a stopped host reconciles nothing: where every push counts, let CI do it); null: no host."
   type = object({
     instance_type = optional(string, "r6i.large")
+    subnet        = optional(number, 0)
     home_gib      = optional(number, 100)
     idle_hours    = optional(number, 4)
     keep_snapshot = optional(bool, true)
@@ -220,6 +221,11 @@ variable "host" {
   validation {
     condition     = var.host == null || !can(regex("^(c[134]|cc2|cr1|d2|f1|g2|g3s?|h1|hs1|i[23]|m[1-4]|p[23]|r[34]|t[12]|x1e?)\\.", var.host.instance_type))
     error_message = "Use a type of the Nitro system, such as r6i.large: on older ones the home volume is not found."
+  }
+
+  validation {
+    condition     = var.host == null || contains(range(var.network == null ? var.zones : length(var.network.subnet_ids)), try(var.host.subnet, -1))
+    error_message = "Use a whole number as host.subnet: 0 for the first subnet (of as many as zones, or as network.subnet_ids), 1 for the second."
   }
 
   validation {

@@ -92,7 +92,7 @@ run "on_demand_alone" {
   }
 }
 
-run "types_that_the_region_does_not_have" {
+run "our_types_that_the_region_has" {
   command = plan
 
   module {
@@ -100,19 +100,19 @@ run "types_that_the_region_does_not_have" {
   }
 
   variables {
-    instance_types = ["m7i", "m6i", "r6id.large", "m6i.metal", "optimal"]
+    instance_types = null
   }
 
   assert {
     condition = alltrue([
       for each in ["spot", "on-demand"] :
-      one(aws_batch_compute_environment.this[each].compute_resources).instance_type == toset(["m6i", "r6id.large", "optimal"])
+      one(aws_batch_compute_environment.this[each].compute_resources).instance_type == toset(["m6i", "r6id"])
     ])
     error_message = "Batch refuses all for one that the region does not have."
   }
 }
 
-run "no_type_that_the_region_has" {
+run "types_that_were_named" {
   command = plan
 
   module {
@@ -120,9 +120,60 @@ run "no_type_that_the_region_has" {
   }
 
   variables {
-    instance_types = ["m7i"]
+    instance_types = ["m6i", "r6id.large", "optimal"]
+  }
+
+  assert {
+    condition     = one(aws_batch_compute_environment.this["spot"].compute_resources).instance_type == toset(["m6i", "r6id.large", "optimal"])
+    error_message = "What somebody names is taken."
+  }
+}
+
+run "a_type_that_the_region_does_not_have" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    instance_types = ["m6i", "m6i.lage"]
     spot           = false
-    gpu            = { instance_types = ["p5"], max_vcpus = 192 }
+    gpu            = null
+  }
+
+  expect_failures = [aws_batch_compute_environment.this]
+}
+
+run "a_type_with_gpus_that_the_region_does_not_have" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    gpu = { instance_types = ["g5", "p5"], max_vcpus = 192 }
+  }
+
+  expect_failures = [aws_batch_compute_environment.this]
+}
+
+run "none_of_ours" {
+  command = plan
+
+  module {
+    source = "./modules/batch"
+  }
+
+  variables {
+    instance_types = null
+    gpu            = null
+  }
+
+  override_data {
+    target = data.aws_ec2_instance_type_offerings.here
+    values = { instance_types = [] }
   }
 
   expect_failures = [aws_batch_compute_environment.this]

@@ -271,6 +271,16 @@ run "host_without_nitro" {
   expect_failures = [var.host]
 }
 
+run "host_in_no_subnet" {
+  command = plan
+
+  variables {
+    host = { subnet = 3 }
+  }
+
+  expect_failures = [var.host]
+}
+
 run "host_from_a_volume" {
   command = plan
 

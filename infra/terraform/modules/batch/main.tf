@@ -9,8 +9,10 @@ locals {
     var.gpu == null ? {} : { gpu = { type = "EC2", order = 3, kind = "gpu", cpus = var.gpu.max_vcpus } },
   )
 
-  # By the kind of machine.
-  wanted = { jobs = var.instance_types, gpu = try(var.gpu.instance_types, []) }
+  # By the kind of machine. Of our own list a region need not have all; of what somebody names it must.
+  ours   = ["m6i", "m6id", "m7i", "c6i", "c6id", "r6i", "r6id"]
+  named  = { jobs = var.instance_types == null ? [] : var.instance_types, gpu = try(var.gpu.instance_types, []) }
+  wanted = merge(local.named, var.instance_types == null ? { jobs = local.ours } : {})
 
   # Images and the disks of containers lie on the root disk, and images for GPUs are of many gigabytes.
   root_gib = merge({ jobs = var.root_gib }, var.gpu == null ? {} : { gpu = max(var.root_gib, 100) })
@@ -156,8 +158,8 @@ resource "aws_batch_compute_environment" "this" {
     create_before_destroy = true
 
     precondition {
-      condition     = length(local.types[each.value.kind]) > 0
-      error_message = "This region has none of ${join(", ", local.wanted[each.value.kind])}: name others as ${each.value.kind == "gpu" ? "gpu.instance_types" : "instance_types"}, of those that aws ec2 describe-instance-type-offerings lists."
+      condition     = length(local.types[each.value.kind]) > 0 && length(setsubtract(local.named[each.value.kind], local.types[each.value.kind])) == 0
+      error_message = "This region does not have ${join(", ", setsubtract(local.wanted[each.value.kind], local.types[each.value.kind]))}: name others as ${each.value.kind == "gpu" ? "gpu.instance_types" : "instance_types"}, of those that aws ec2 describe-instance-type-offerings lists."
     }
   }
 

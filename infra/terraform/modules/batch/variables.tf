@@ -14,7 +14,7 @@ variable "security_group_id" {
 }
 
 variable "instance_types" {
-  description = "EC2 instance types or families; those that the region does not have are left out."
+  description = "EC2 instance types or families; null: those of ours that the region has."
   type        = list(string)
 }
 

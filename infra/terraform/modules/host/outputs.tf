@@ -8,6 +8,11 @@ output "instance_arn" {
   value       = aws_instance.host.arn
 }
 
+output "subnet_id" {
+  description = "Where it is."
+  value       = aws_instance.host.subnet_id
+}
+
 output "token_parameter" {
   description = "The SSM parameter with JupyterLab's token; \"pending\" until the host has started."
   value       = aws_ssm_parameter.token.name
