@@ -1,5 +1,7 @@
 """What waits on this machine says for what."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -96,3 +98,19 @@ def test_a_job_waits_for_its_own_job_alone_though_the_scheduler_was_restarted(ho
     first.terminate_all()
     second.wait_done(timeout=60)
     assert second.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}
+
+
+def test_a_job_whose_forker_is_killed_before_it_hears_of_its_end_is_ended(home: Path):
+    an = Analysis(function=slow, input=300, job_definition=JobDefinition(cpu=1, memory_mb=200))
+    an.run()
+    an.wait_running_or_done(timeout=60)
+    queue = LocalExecutor(Settings.load()).queue
+    eventually(lambda: queue.read_state().get("forkers"))
+    [forker] = queue.read_state()["forkers"]
+    os.kill(forker, signal.SIGSTOP)
+    an.terminate()
+    time.sleep(2)  # by now it is told
+    os.kill(forker, signal.SIGKILL)
+    an.wait_done(timeout=60)
+    assert an.status()["status"] == "FAILED"
+    assert "Terminated" in an.status()["reason"]

@@ -300,6 +300,8 @@ class Scheduler:
                 self.ledger.log_of(round, position, attempt),
                 round.record.payload,
             )
+            if position in round.ending:  # its forker may not have lived to hear of it
+                self.kill(round, position, attempt, round.ending[position], gently=True)
 
     def look_at_adopted(self) -> None:
         for (key, position), job in list(self.adopted.items()):
