@@ -91,9 +91,9 @@ def test_a_running_job_that_cannot_be_looked_at_waits_alone(home: Path):
     an.run()
     scheduler.look_around()
     jobs = [RunningJob(0, None), RunningJob(1, OSError("no space left"))]
-    scheduler.adopted = {(f"{an.id}.0", position): job for position, job in enumerate(jobs)}
+    scheduler.watch.adopted = {(f"{an.id}.0", position): job for position, job in enumerate(jobs)}
     for _ in range(3):
-        scheduler.look_at_adopted()
+        scheduler.watch.look_at_adopted()
     assert [each.looks for each in jobs] == [3, 1]
     assert scheduler.troubles.reasons() == {f"{an.id}.0": "no space left"}
     os.close(scheduler.bell)

@@ -9,6 +9,7 @@
     rounds.py     a round in the scheduler's memory
     slots.py      who may run how many jobs at once
     forkers.py    the scheduler's side of explorer_runner.forker
+    watch.py      what runs: adopted, kept to its limits, ended
     adopted.py    jobs that go on although their forker is gone
     limits.py     memory, time and logs of running jobs
     processes.py  processes seen from outside: memory, ends, whose a log is

@@ -14,18 +14,16 @@ from typing import Any
 
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import make_private
-from explorer_runner.processes import OUT_OF_MEMORY, TIMED_OUT
 from gencove_explorer._version import __version__
-from gencove_explorer.local import processes
-from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob, sweep
+from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
 from gencove_explorer.local.ledger import Ledger
-from gencove_explorer.local.limits import POLL_SECONDS, Limits
 from gencove_explorer.local.queue import Entry, Queue, say
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
 from gencove_explorer.local.slots import Size, allot, largest
 from gencove_explorer.local.troubles import Troubles
+from gencove_explorer.local.watch import Watch
 from gencove_explorer.records import RoundRecord, write_index
 
 _LOOK_AROUND_SECONDS = 1.0
@@ -43,16 +41,15 @@ class Scheduler:
         self.idle_seconds = idle_seconds
         self.capacity = Size(1, 64)
         self.rounds: dict[str, ActiveRound] = {}
-        self.adopted: dict[tuple[str, int], AdoptedJob] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
-        self.limits = Limits(processes.resident_bytes, processes.exact_bytes)
         self.bell = queue.open_bell()
         self.poll = select.poll()
         self.poll.register(self.bell, select.POLLIN)
         self.forkers = Forkers(queue, self.poll)
+        self.watch = Watch(self.rounds, self.ledger, self.forkers, self.troubles, self.ended)
         self.changed = True
         self.stopping = False
-        self.look_around_at = self.look_at_adopted_at = self.write_state_at = 0.0
+        self.look_around_at = self.write_state_at = 0.0
         self.state: dict[str, Any] = {"pid": os.getpid(), "version": __version__, "started": time.time()}
         self.busy_at = time.monotonic()
 
@@ -79,11 +76,7 @@ class Scheduler:
         if now >= self.look_around_at:
             self.look_around_at = now + _LOOK_AROUND_SECONDS
             self.look_around()
-        if self.adopted and now >= self.look_at_adopted_at:
-            self.look_at_adopted_at = now + LOOK_SECONDS
-            self.look_at_adopted()
-        if self.limits.due(now):
-            self.enforce_limits()
+        self.watch.look(now)
         if self.changed:
             self.changed = False
             for round in list(self.rounds.values()):
@@ -100,12 +93,7 @@ class Scheduler:
         now = time.monotonic()
         if self.changed or self.stopping:
             return 0.0
-        due = [self.look_around_at - now]
-        if self.adopted:
-            due.append(self.look_at_adopted_at - now)
-        if any(round.running for round in self.rounds.values()):
-            due.append(self.limits.due_in(now))
-        return max(0.001, min(due))
+        return max(0.001, min(self.look_around_at - now, self.watch.due_in(now)))
 
     def idle(self) -> bool:
         """Whether there has been nothing to do for so long that the scheduler may end."""
@@ -154,7 +142,7 @@ class Scheduler:
             if not self.concerned(request) and not any(is_about(request, record) for record in late):
                 del self.requests[path]
                 path.unlink(missing_ok=True)
-        if not self.forkers and not self.adopted and not late:
+        if not self.forkers and not self.watch.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
         self.changed = True
 
@@ -172,7 +160,7 @@ class Scheduler:
         self.rounds[round.key] = round
         self.measure()
         for position, attempt in claimed.items():
-            self.adopt(round, position, attempt.attempt)
+            self.watch.adopt(round, position, attempt.attempt)
         for request in self.requests.values():
             self.end_asked(round, request)  # it was asked while the round could not be taken in
 
@@ -188,7 +176,7 @@ class Scheduler:
 
     def end_asked(self, round: ActiveRound, request: dict[str, Any]) -> None:
         if is_about(request, round.record):
-            self.end_jobs(round, round.positions_of(request["indices"]), request["reason"])
+            self.watch.end(round, round.positions_of(request["indices"]), request["reason"])
 
     def concerned(self, request: dict[str, Any]) -> bool:
         """Whether a request is not fulfilled yet."""
@@ -196,10 +184,6 @@ class Scheduler:
             is_about(request, round.record) and round.positions_of(request["indices"])
             for round in self.rounds.values()
         )
-
-    def end_jobs(self, round: ActiveRound, positions: list[int], reason: str) -> None:
-        for position, attempt in round.end(positions, reason):
-            self.kill(round, position, attempt, reason, gently=True)
 
     def release(self, round: ActiveRound) -> None:
         round.release(lambda ref: self.ledger.dependency(round, ref))
@@ -223,7 +207,7 @@ class Scheduler:
         for key, position, attempt, ok in report.get("ended", ()):
             self.ended(self.rounds[key], position, attempt, ok)
         for key, position, attempt in report.get("claimed", ()):
-            self.adopt(self.rounds[key], position, attempt)
+            self.watch.adopt(self.rounds[key], position, attempt)
         for key, position, _ in report.get("dropped", ()):
             round = self.rounds[key]
             round.close(position, round.ending[position])
@@ -237,7 +221,7 @@ class Scheduler:
         for round in self.rounds.values():
             if round.entry.runtime == forker.runtime:
                 for position, attempt in round.orphan().items():
-                    self.adopt(round, position, attempt)
+                    self.watch.adopt(round, position, attempt)
                 if not works:
                     reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
                     round.end(range(round.record.jobs), reason)
@@ -282,69 +266,11 @@ class Scheduler:
                 if round.announced and forker is not None:
                     forker.send("forget", key)
 
-    # -- jobs -------------------------------------------------------------------------------------
-
     def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
-        self.limits.forget_log(self.ledger.log_of(round, position, attempt))
-        self.adopted.pop((round.key, position), None)
+        self.watch.forget(round, position, attempt)
         if round.ended(position, attempt, ok):
             self.ledger.note_ended(round, [round.record.index_of(position)], ok=ok)
         self.changed = True
-
-    def adopt(self, round: ActiveRound, position: int, attempt: int) -> None:
-        round.taken(position, attempt)
-        if (round.key, position) not in self.adopted:
-            self.adopted[round.key, position] = AdoptedJob(
-                round.record.id,
-                self.ledger.attempt_of(round, position, attempt),
-                self.ledger.log_of(round, position, attempt),
-                round.record.payload,
-            )
-            if position in round.ending:  # its forker may not have lived to hear of it
-                self.kill(round, position, attempt, round.ending[position], gently=True)
-
-    def look_at_adopted(self) -> None:
-        for (key, position), job in list(self.adopted.items()):
-            job.press()
-            round = self.rounds[key]
-            # Each by itself: one that is well must not clear what is wrong with another.
-            what, look = f"job {job.attempt.index}", partial(self.look_at, round, position, job)
-            self.troubles.attempt(what, round.entry, look)
-
-    def look_at(self, round: ActiveRound, position: int, job: AdoptedJob) -> None:
-        ok = job.look(self.ledger.store_of(round.entry))
-        if ok is not None:
-            self.ended(round, position, job.attempt.attempt, ok)
-
-    def kill(self, round: ActiveRound, position: int, attempt: int, reason: str, *, gently: bool) -> None:
-        job = self.adopted.get((round.key, position))
-        if job is not None:
-            job.kill(reason, gently=gently)
-        elif (forker := self.forkers.find(round)) is not None:
-            forker.send("kill", [round.key, position, attempt, reason, gently])
-
-    def enforce_limits(self) -> None:
-        """Look at every job that has been running for longer than a look takes."""
-        watched: dict[int, tuple[ActiveRound, int, int]] = {}
-        ages: dict[int, float] = {}
-        now = time.monotonic()
-        for round in self.rounds.values():
-            for position, running in round.running.items():
-                if now - running.since >= POLL_SECONDS:
-                    watched[running.pid] = (round, position, running.attempt)
-                    ages[running.pid] = now - running.since
-        for (key, position), job in self.adopted.items():
-            if job.process is not None:
-                watched[job.process.pid] = (self.rounds[key], position, job.attempt.attempt)
-                ages[job.process.pid] = job.age
-        sizes = {pid: round.record.job_definition.memory_mb for pid, (round, _, _) in watched.items()}
-        for pid in self.limits.over_memory(sizes):
-            self.kill(*watched[pid], OUT_OF_MEMORY, gently=False)
-        for pid, (round, position, attempt) in watched.items():
-            timeout = round.record.job_definition.timeout_seconds
-            if timeout is not None and ages[pid] >= timeout and position not in round.ending:
-                self.end_jobs(round, [position], TIMED_OUT)
-            self.limits.tend_log(self.ledger.log_of(round, position, attempt))
 
     def write_state(self) -> None:
         """Tell people what the scheduler is doing, if that has changed."""
