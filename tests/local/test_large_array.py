@@ -35,4 +35,6 @@ def test_an_array_of_ten_thousand(home: Path):
     folder = home / "store" / "analyses" / an.id
     assert len(list((folder / "outcomes").iterdir())) == JOBS
     assert (folder / "logs" / "123.0-1.txt").read_text() == "input 123\n"
-    assert sum(1 for each in folder.rglob("*") if each.is_file()) == 2 * JOBS + 2  # payload and round
+    # Outcomes, logs, payload and round. A log that was looked at while it grew, on a slow machine, has marks.
+    files = [each for each in folder.rglob("*") if each.is_file() and each.suffix != ".marks"]
+    assert len(files) == 2 * JOBS + 2
