@@ -2,12 +2,14 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
 from support import SECONDS
 
+from explorer_runner import leftovers
 from explorer_runner.keys import outcomes_prefix
 
 
@@ -149,3 +151,26 @@ def test_a_job_killed_by_its_group_leaves_its_runner_alone(submit_here):
     job = submit_here(work)
     assert job.run().returncode == 137
     assert job.outcome().signal == signal.SIGKILL
+
+
+def test_a_sibling_that_ends_just_then_takes_no_folder_away(submit, tmp_path: Path):
+    def work(ac):
+        ac.output.value("x", ac.input)
+
+    job = submit(work, *range(6))
+    over = threading.Event()
+
+    def forget() -> None:
+        while not over.is_set():  # as whoever was the last of an analysis on this host
+            leftovers.forget(
+                leftovers.logs_folder(str(tmp_path / "scratch"), job.spec.id), str(tmp_path / "no-log")
+            )
+
+    sibling = threading.Thread(target=forget)
+    sibling.start()
+    try:
+        done = [job.run(position) for position in range(6)]
+    finally:
+        over.set()
+        sibling.join()
+    assert [each.returncode for each in done] == [0] * 6, done[0].stderr

@@ -204,10 +204,14 @@ class _Parent:
         if folder is None:
             leftovers.sweep(self.order.scratch)
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
         log = f"{folder}/{self.job.attempt.stem}.txt"
-        self.lock = claim.claim(folder, log)
-        return log
+        while True:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            try:
+                self.lock = claim.claim(folder, log)
+            except FileNotFoundError:
+                continue  # a sibling on this host ended in between, and forgot the folder
+            return log
 
     def _run_child(self, log: str) -> tuple[Outcome, Collected]:
         nothing = Collected([], [], {})
