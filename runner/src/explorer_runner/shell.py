@@ -1,4 +1,4 @@
-"""``get_ipython()`` of a job: what ``!command`` and ``%magic`` in a work function call.
+"""What a notebook's functions find in a job: ``get_ipython()``, which ``!`` and ``%`` call, and ``display``.
 
 IPython turns them into calls of ``get_ipython()`` when a cell is typed in. A notebook's own shell
 cannot travel; functions are pickled with a reference to the one here instead, which imports IPython
@@ -7,7 +7,7 @@ when it is first called: a job without magics never does.
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explorer_runner.errors import ExplorerError
 
@@ -27,6 +27,12 @@ def get_ipython() -> "JobShell":
         _shell = _make()
     _shell.enter(sys._getframe(1).f_globals)
     return _shell
+
+
+def display(*objects: Any, **options: Any) -> None:
+    """Print what a notebook would show: each object as text, into the job's log."""
+    for value in objects:
+        print(value if isinstance(value, str) else repr(value))
 
 
 def _make() -> "JobShell":

@@ -15,11 +15,10 @@ from explorer_runner.names import check_name, derive_name, new_id
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import check_index
 from gencove_explorer.backend import Backend, Draft
-from gencove_explorer.capture import keeps_outputs
 from gencove_explorer.errors import DependencyError, SubmissionError
 from gencove_explorer.executors import Executor
 from gencove_explorer.found import parts_again, recorded
-from gencove_explorer.functions import check_function
+from gencove_explorer.functions import check_function, function_name, returns_value, writes_outputs
 from gencove_explorer.log import get_logger
 from gencove_explorer.packages import check_requirements, lock, use_pinned
 from gencove_explorer.submission import pickle_parts
@@ -117,8 +116,7 @@ def prepare(
     else:
         check_function(analysis.function, name)
         assert analysis.function is not None
-        if array and not keeps_outputs(analysis.function):
-            _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
+        _warn_of_no_output(analysis.function, name, array)
         requirements = check_requirements(analysis.pip_packages)
         config = _config(analysis.global_config)
         home, platform = backend.settings.home, executor.platform
@@ -147,6 +145,18 @@ def prepare(
     )
 
 
+def _warn_of_no_output(function: Callable[..., object], name: str, array: bool) -> None:
+    if writes_outputs(function):
+        return
+    if returns_value(function):
+        _log.warning(
+            '%s returns a value, which is not kept: inside it, keep it with ac.output.value("key", ...)',
+            name,
+        )
+    elif array:
+        _log.warning("%s keeps no output: nothing will come back of it but what it prints", name)
+
+
 def ref_of_draft(draft: Draft, each: bool = False) -> DependencyRef:
     return DependencyRef(name=draft.name, id=draft.id, each=each, array=draft.array, jobs=draft.jobs)
 
@@ -160,7 +170,7 @@ def name_of(analysis: "Analysis") -> str:
         if analysis._stored is not None:
             return analysis._stored.record.name
         return "analysis"
-    return derive_name(getattr(function, "__name__", None) or type(function).__name__)
+    return derive_name(function_name(function))
 
 
 def _given(analysis: "Analysis", refs: Callable[["Analysis"], DependencyRef]) -> Iterator[DependencyRef]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from explorer_runner.folders import make_private
 from explorer_runner.payload import INLINE_BYTES, InputEntry
-from gencove_explorer.capture import Capture, Pickler
+from gencove_explorer.capture import Capture
 from gencove_explorer.errors import CaptureError, SubmissionError
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
+from gencove_explorer.pickler import Pickler
 
 MAX_INPUTS = 10_000
 """AWS Batch's limit on the size of an array."""

@@ -5,6 +5,8 @@ shell along, and does not see ``x``, which stands in a text.
 """
 
 import ast
+import builtins
+import dis
 import re
 import types
 from collections.abc import Callable, Iterator
@@ -21,6 +23,40 @@ def is_get_ipython(obj: Any) -> bool:
     """Whether ``obj`` is the ``get_ipython`` of a notebook, a terminal or a job."""
     module = getattr(obj, "__module__", None) or ""
     return getattr(obj, "__name__", None) == _CALL and module.split(".")[0] in ("IPython", "explorer_runner")
+
+
+def is_exit(obj: Any) -> bool:
+    """Whether ``obj`` is IPython's ``exit`` or ``quit``, which holds the notebook's shell."""
+    kind = type(obj)
+    return kind.__module__ == "IPython.core.autocall" and kind.__name__.endswith("ExitAutocall")
+
+
+def uses_display(function: Callable[..., Any]) -> bool:
+    """Whether a function calls the ``display`` that IPython makes a builtin, which jobs do not have."""
+    name = shell.display.__name__
+    if name not in function.__code__.co_names and not any(
+        isinstance(constant, types.CodeType) for constant in function.__code__.co_consts
+    ):
+        return False
+    given = getattr(builtins, name, None)
+    return (
+        name in global_names(function.__code__)
+        and name not in function.__globals__
+        and (given is None or given.__module__.startswith("IPython."))
+    )
+
+
+def global_names(code: types.CodeType) -> list[str]:
+    """The names that code, and functions inside of it, look up among the globals."""
+    names = [
+        instruction.argval
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += global_names(constant)
+    return names
 
 
 def uses_shell(function: bytes) -> bool:

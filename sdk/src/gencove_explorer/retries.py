@@ -9,10 +9,10 @@ from explorer_runner.errors import AlreadyExists
 from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
 from gencove_explorer.backend import Backend
-from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.capture import Capture
 from gencove_explorer.drafts import check_definition, own_image
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
-from gencove_explorer.functions import check_function
+from gencove_explorer.functions import check_function, source_of
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
 from gencove_explorer.records import Closed, RoundRecord, write_closed

@@ -26,8 +26,9 @@ from explorer_runner.payload import DependencyRef, Payload, Spec, python_minor
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer._version import __version__
-from gencove_explorer.capture import Capture, source_of
+from gencove_explorer.capture import Capture
 from gencove_explorer.errors import SubmissionError
+from gencove_explorer.functions import source_of
 from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
 from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
