@@ -337,7 +337,7 @@ class Analysis:
         return self._stored
 
     def _inputs_to_submit(self) -> tuple[Sequence[Any], bool]:
-        from gencove_explorer.submission import inputs_of
+        from gencove_explorer.given import inputs_of
 
         if self.function is None and self._keeps("input"):
             record = self._found_as().record

@@ -15,8 +15,6 @@ from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
 from gencove_explorer.pickler import Pickler
 
-MAX_INPUTS = 10_000
-"""AWS Batch's limit on the size of an array."""
 MAX_INPUT_BYTES = 256 << 20
 WARN_BYTES = 1 << 30
 WARN_INPUT_BYTES = 10 << 20

@@ -1,5 +1,6 @@
 """Which modules a job will have: the standard library, the runner, and what pip_packages bring."""
 
+import json
 import os
 import site
 import sys
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from gencove_explorer.errors import CaptureError
 
@@ -87,8 +89,7 @@ class Modules:
                 f"{what} is of a module of your own ({file}), which jobs do not have: {_advice(file)}"
             )
         raise CaptureError(
-            f"{what} is of the package {top!r}, which the job will not have: add "
-            f'pip_packages=["{self._requirement(top) or top}"], and import it inside the work function'
+            f"{what} is of the package {top!r}, which the job will not have: {self._advice_to_add(module)}"
         )
 
     def check_import(self, module: str) -> None:
@@ -101,23 +102,27 @@ class Modules:
                 "that is the SDK, which jobs do not have: what a job needs comes with its context; File and "
                 "Sample can be imported outside the function, or from explorer_runner.models"
             )
-        wanted = self._requirement(top)
         file = _own_file(top)
         if file is not None:
             raise CaptureError(
                 f"that is a module of your own ({file}), which jobs do not have: {_advice(file)}"
             )
-        if wanted is None:
-            raise CaptureError(
-                "the job will not have it: add the package that brings it to pip_packages (its name may be "
-                "another)"
-            )
-        raise CaptureError(f'the job will not have it: add pip_packages=["{wanted}"]')
+        raise CaptureError(f"the job will not have it: {self._advice_to_add(module)}")
 
-    def _requirement(self, top: str) -> str | None:
-        """The installed distribution that brings a module, with its version; else a known one."""
-        distributions = self._distributions.get(top)
-        return _requirement(distributions[0]) if distributions else _KNOWN.get(top)
+    def _advice_to_add(self, module: str) -> str:
+        """What to put into pip_packages: what is installed here, or known; no name is guessed."""
+        top = module.split(".")[0]
+        requirement = self._installed(module) or _KNOWN.get(top)
+        if requirement is None:
+            return "add the package that brings it to pip_packages (its name may be another)"
+        return f'add pip_packages=["{requirement}"]'
+
+    def _installed(self, module: str) -> str | None:
+        """The requirement of the installed distribution that brings a module; None: there is none."""
+        names = self._distributions.get(module.split(".")[0], [])
+        if len(names) > 1:  # several share a namespace: google, azure
+            names = [name for name in names if _brings(name, module)] or names
+        return _requirement(names[0]) if names else None
 
     @cached_property
     def _distributions(self) -> Mapping[str, list[str]]:
@@ -154,13 +159,30 @@ def _advice(file: str) -> str:
     return "define what it needs inside the work function, or in the same file as the work function"
 
 
-def _requirement(distribution: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
+def _brings(name: str, module: str) -> bool:
+    """Whether a distribution has the file of a module."""
+    from importlib.metadata import distribution
 
-    try:
-        return f"{distribution}=={version(distribution)}"
-    except PackageNotFoundError:
-        return distribution
+    path = module.replace(".", "/")
+    files = {str(file) for file in distribution(name).files or ()}
+    return f"{path}.py" in files or f"{path}/__init__.py" in files
+
+
+def _requirement(name: str) -> str:
+    """What pip takes to install a distribution as it is here: its version, or where it was installed from.
+
+    See https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+    """
+    from importlib.metadata import distribution
+
+    installed = distribution(name)
+    direct = json.loads(installed.read_text("direct_url.json") or "{}")
+    url = direct.get("url", "")
+    if "vcs_info" in direct:
+        return f"{name} @ {direct['vcs_info']['vcs']}+{url}@{direct['vcs_info']['commit_id']}"
+    if "dir_info" in direct:
+        return unquote(urlsplit(url).path)
+    return f"{name} @ {url}" if url else f"{name}=={installed.version}"
 
 
 def _is_installed(file: str) -> bool:

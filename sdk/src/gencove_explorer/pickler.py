@@ -68,6 +68,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _reduce_defined(self, obj: Any) -> Any:
         """A class or a function: by name where jobs can import it, else by value."""
+        if type(obj) is types.FunctionType and obj in REBUILDERS:
+            return self._dynamic_function_reduce(obj)
         module = getattr(obj, "__module__", None) or "builtins"
         if not self._modules.has(module) and _is_importable(obj, module, obj.__qualname__):
             self._check(module, f"{module}.{obj.__qualname__}")
@@ -79,8 +81,6 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return reduced
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
-        if function in REBUILDERS:
-            return self._dynamic_function_reduce(function)
         reduced = super().reducer_override(function)
         if isinstance(reduced, tuple):
             # By value: (function, arguments, (attributes, slots), ...), see cloudpickle.Pickler.

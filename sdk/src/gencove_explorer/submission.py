@@ -27,9 +27,8 @@ from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture
-from gencove_explorer.errors import SubmissionError
 from gencove_explorer.functions import source_of
-from gencove_explorer.inputs import MAX_INPUTS, PickledInputs, pickle_inputs
+from gencove_explorer.inputs import PickledInputs, pickle_inputs
 from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
 from gencove_explorer.packages import publish
@@ -66,23 +65,6 @@ class Parts:
         if self.inputs.inside is not None:
             members[payload.INPUTS] = self.inputs.inside
         return members
-
-
-def inputs_of(value: Any) -> tuple[Sequence[Any], bool]:
-    """``(inputs, array)`` of what ``input=`` was given. Raises SubmissionError."""
-    if not isinstance(value, list):
-        return [value], False
-    if not value:
-        raise SubmissionError(
-            "input=[] is an array of no jobs: give it at least one element, or hand one empty list to "
-            'one job, input={"i": []}'
-        )
-    if len(value) > MAX_INPUTS:
-        raise SubmissionError(
-            f"input has {len(value):,} elements, an array has at most {MAX_INPUTS:,} jobs: let each job do "
-            "several, or hand the list to one job, input={'i': [...]}"
-        )
-    return value, len(value) > 1
 
 
 def pickle_parts(

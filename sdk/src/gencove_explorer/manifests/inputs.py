@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import ExplorerError, SubmissionError
-from gencove_explorer.inputs import MAX_INPUTS
+from gencove_explorer.given import MAX_INPUTS
 from gencove_explorer.manifests.models import (
     FileInput,
     FilesInput,
