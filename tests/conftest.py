@@ -1,5 +1,6 @@
 """Fixtures: a home folder of one's own with an executor in it, and an S3 server."""
 
+import logging
 import os
 import signal
 import time
@@ -71,6 +72,24 @@ def environment(
     yield make
     for home in made:
         shut_down(home)
+
+
+@pytest.fixture
+def warned() -> Iterator[Callable[[], list[str]]]:
+    """A function that returns the warnings that were logged since it was called last."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = records.append  # type: ignore[method-assign]
+    logger = logging.getLogger("gencove_explorer")
+    logger.addHandler(handler)
+
+    def take() -> list[str]:
+        texts = [record.getMessage() for record in records]
+        records.clear()
+        return texts
+
+    yield take
+    logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What helps when jobs fail, and warnings about what will hurt later."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,24 +12,6 @@ from gencove_explorer.errors import CaptureError
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 TABLE = bytearray(3 << 20)
-
-
-@pytest.fixture
-def warned(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """A function that returns the warnings that were logged since it was called last."""
-    records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = records.append  # type: ignore[method-assign]
-    logger = logging.getLogger("gencove_explorer")
-    logger.addHandler(handler)
-
-    def take() -> list[str]:
-        found = [record.getMessage() for record in records]
-        records.clear()
-        return found
-
-    yield take
-    logger.removeHandler(handler)
 
 
 def unlucky(ac):

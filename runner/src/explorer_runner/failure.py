@@ -45,7 +45,16 @@ def _reason(error: BaseException, failure: Failure) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         where += f": a job has what pip_packages name and no more; add the package of {package!r} there"
+    if isinstance(error, FileNotFoundError) and _is_relative(error.filename):
+        where += (
+            f": {error.filename!r} is a relative path, which a job looks for in its own empty folder; pass a "
+            "File of gencove_explorer.models, or an absolute path"
+        )
     return f"{name}: {message}{where}" if message else f"{name}{where}"
+
+
+def _is_relative(path: object) -> bool:
+    return isinstance(path, str) and bool(path) and not os.path.isabs(path)
 
 
 def _type_name(error: BaseException) -> str:

@@ -122,7 +122,7 @@ class Modules:
         names = self._distributions.get(module.split(".")[0], [])
         if len(names) > 1:  # several share a namespace: google, azure
             names = [name for name in names if _brings(name, module)] or names
-        return _requirement(names[0]) if names else None
+        return requirement_of(names[0]) if names else None
 
     @cached_property
     def _distributions(self) -> Mapping[str, list[str]]:
@@ -168,7 +168,7 @@ def _brings(name: str, module: str) -> bool:
     return f"{path}.py" in files or f"{path}/__init__.py" in files
 
 
-def _requirement(name: str) -> str:
+def requirement_of(name: str) -> str:
     """What pip takes to install a distribution as it is here: its version, or where it was installed from.
 
     See https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
