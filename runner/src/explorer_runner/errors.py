@@ -22,7 +22,12 @@
 The SDK's own errors (gencove_explorer.errors) join the same tree.
 """
 
+import re
+
 _OUR_FOLDERS = ("explorer_runner", "gencove_explorer")
+_PIPE = re.compile(r"(?<!\|)\|(?!\|)")
+"""A pipe in a command, which is no ``||``."""
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class ExplorerError(Exception):
@@ -94,6 +99,8 @@ class CommandFailed(ExplorerError):
         self.output = output
         """Its last lines on standard error."""
         how = f"exit code {exit_code}" if exit_code > 0 else f"signal {-exit_code}"
+        if _PIPE.search(_QUOTED.sub("", command)):
+            how += ", of one command of its pipeline ('set +o pipefail;' first lets only the last one count)"
         last = f":\n{output.rstrip()}" if output.strip() else ""
         super().__init__(f"the command {command!r} ended with {how}{last}")
 
