@@ -136,3 +136,45 @@ def test_what_was_printed_without_a_newline_is_in_the_log_of_a_failure(
     an.logs()
     said = capsys.readouterr().out
     assert said.index("half a line") < said.index("Traceback")
+
+
+def print_by_c(ac):
+    import ctypes
+
+    print("Python", flush=True)
+    ctypes.CDLL(None).printf(b"C library: converged in 12 iterations\n")
+    if ac.input == "fail":
+        raise ValueError("after the C library")
+
+
+@pytest.mark.in_containers
+def test_what_c_code_printed_and_did_not_flush_is_in_the_log(home: Path, capsys: pytest.CaptureFixture[str]):
+    an = run(print_by_c, input=["succeed", "fail"])
+    an.logs(0, since="1h")
+    assert capsys.readouterr().out == "Python\nC library: converged in 12 iterations\n"
+    an.logs(1, since="1h")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Python"
+    assert {"ValueError: after the C library", "C library: converged in 12 iterations"} <= set(lines)
+    Analysis(function=print_by_c).run_local()
+    assert "converged in 12 iterations" in capsys.readouterr().out
+
+
+def return_something(ac):
+    if ac.input == "keep":
+        ac.output.value("kept", 1)
+    return None if ac.input == "nothing" else 1.5
+
+
+def test_a_returned_value_that_is_not_kept_is_said_in_the_log(home: Path, capsys: pytest.CaptureFixture[str]):
+    an = run(return_something, input=["drop", "keep", "nothing"])
+    logs = []
+    for index in range(3):
+        an.logs(index, since="1h")
+        logs.append(capsys.readouterr().out)
+    assert logs == [
+        "explorer: the work function returned a float, which is not kept: "
+        'ac.output.value("key", ...) keeps a value\n',
+        "",
+        "",
+    ]

@@ -24,6 +24,7 @@ from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
 from explorer_runner.payload import Payload
+from explorer_runner.processes import flush_c_streams
 from explorer_runner.stores import Store
 
 OUTCOME_INLINE_BYTES = 256 << 10
@@ -117,6 +118,7 @@ def execute(
             os._exit(1)
         collected = Collected([], [], {})
         _fail(job, error)
+    flush_c_streams()  # last, as at the end of a script
     _measure_use(outcome)
     return collected
 
@@ -214,6 +216,11 @@ def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
             raise ExplorerError(
                 f"the work function returned a {type(returned).__name__}, of which nothing has run: use a "
                 "plain function that does its work itself"
+            )
+        if returned is not None and context.output.is_empty:
+            _log_anyway(
+                f"explorer: the work function returned a {type(returned).__name__}, which is not kept: "
+                'ac.output.value("key", ...) keeps a value\n'
             )
     except SystemExit as ended:
         if ended.code not in (None, 0):

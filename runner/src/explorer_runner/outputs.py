@@ -92,6 +92,11 @@ class Output:
         check_key(key)
         self._values[key] = values.encode(key, value)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was kept or asked for."""
+        return not (self._paths or self._values)
+
     def collect(self) -> Collected:
         """All that there is, once the work function has returned.
 

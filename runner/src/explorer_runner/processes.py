@@ -1,5 +1,6 @@
 """What the parents of jobs know about processes: how one ended, and that nothing is left behind."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -148,9 +149,10 @@ def use_as_output() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
-if sys.platform == "linux":
-    import ctypes
+def flush_c_streams() -> None:
+    """Write out what C code printed with stdio and has not flushed, as exit(3) does at a process's end."""
+    _libc.fflush(None)
 
-    _prctl = ctypes.CDLL(None).prctl
-else:
-    _prctl = None
+
+_libc = ctypes.CDLL(None)
+_prctl = _libc.prctl if sys.platform == "linux" else None
