@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from explorer_runner import failure, values
+from explorer_runner import failure, memory, values
 from explorer_runner._version import __version__
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
@@ -247,8 +247,7 @@ def _flush() -> None:
 def _measure_use(outcome: Outcome) -> None:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome.cpu_seconds = round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux KiB
-    outcome.peak_memory_mb = round(max(own.ru_maxrss, children.ru_maxrss) / unit, 1)
+    outcome.add_peak(memory.largest_process_bytes())
 
 
 def _measure(path: Path) -> tuple[int, str]:
