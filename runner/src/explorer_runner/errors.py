@@ -5,6 +5,7 @@
     ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
     ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
     ├── StoreError           a store that cannot be read or written
+    │   ├── Unreachable      a store that did not answer well for as long as was waited: it may later
     │   ├── NotFound         no object at that key
     │   └── AlreadyExists    an object that may only be created is there already
     ├── PayloadError         what was submitted cannot be run
@@ -59,6 +60,10 @@ class InvalidDefinition(ExplorerError, ValueError):
 
 class StoreError(ExplorerError):
     """The store cannot be read or written."""
+
+
+class Unreachable(StoreError):
+    """The store did not answer, or answered with its own troubles; it may answer later."""
 
 
 class NotFound(StoreError):

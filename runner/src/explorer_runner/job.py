@@ -34,7 +34,14 @@ from explorer_runner import (
 )
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain, Terminated
-from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
+from explorer_runner.errors import (
+    AlreadyExists,
+    ExplorerError,
+    NotFound,
+    PayloadError,
+    StoreError,
+    Unreachable,
+)
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
     FAILED,
@@ -48,6 +55,7 @@ from explorer_runner.keys import (
 )
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
+from explorer_runner.patience import JOB_SECONDS, Patience
 from explorer_runner.payload import Payload
 from explorer_runner.stores import open_store
 
@@ -72,6 +80,8 @@ class Order:
     """Path of the uv executable; None: look for it when it is needed."""
     batch_job: str | None = None
     """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
+    patience: float = JOB_SECONDS
+    """Seconds for which requests to a store are tried again whose failure may pass."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -87,6 +97,8 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
+        if order.batch_job and isinstance(error, Terminated | Unreachable):
+            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
         if isinstance(error, Terminated):
             return 128 + signal.SIGTERM
         return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
@@ -128,7 +140,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"]),
+        store=open_store(facts["store"], patience=Patience(facts["patience"])),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -175,7 +187,8 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.store = open_store(order.store)
+        self.patience = Patience(order.patience)
+        self.store = open_store(order.store, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -195,8 +208,11 @@ class _Parent:
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
-        outcome, collected = self._run_child(log)
-        return self._finish(outcome, collected, log)
+        try:
+            outcome, collected = self._run_child(log)
+            return self._finish(outcome, collected, log)
+        finally:
+            self._clean_up(log)
 
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
@@ -235,6 +251,8 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
+                if self.order.batch_job and isinstance(error, Unreachable):
+                    raise
                 ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
                 return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
@@ -273,6 +291,7 @@ class _Parent:
         os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
+            "patience": self.order.patience,
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
@@ -291,6 +310,7 @@ class _Parent:
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
+        self.patience.seconds = float("inf")  # the work is done: as long as the job's time lasts
         logs.trim(log)
         self._keep_log(log)
         try:
@@ -300,18 +320,26 @@ class _Parent:
         except (StoreError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        finally:
-            remove_tree(self.job.scratch)
-            remove_tree(self.job.private)
-            if self.logs is not None:
-                leftovers.forget(self.logs, log)
-            os.close(self.lock)
         return self._exit_code(outcome)
 
+    def _clean_up(self, log: str) -> None:
+        remove_tree(self.job.scratch)
+        remove_tree(self.job.private)
+        if self.logs is not None:
+            leftovers.forget(self.logs, log)
+        os.close(self.lock)
+
     def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up."""
+        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
+
+        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
+        and never tries again what was cancelled, terminated or timed out
+        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
+        """
         if outcome.succeeded:
             return 0
+        if outcome.status == STOPPED:
+            return processes.RETRY
         retries = self.loaded.spec.job_definition.retries
         if self.order.batch_job and outcome.status == FAILED and retries:
             earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from explorer_runner.keys import Attempt, log_key, logs_prefix, parse_log_name
+from explorer_runner.patience import Patience
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
@@ -45,7 +46,7 @@ class Ledger:
                 del os.environ[name]
             os.environ.update(variables)
         if entry.store not in self._stores:
-            self._stores[entry.store] = open_configured_store(entry.store, variables)
+            self._stores[entry.store] = open_configured_store(entry.store, variables, patience=Patience())
         return self._stores[entry.store]
 
     def claims_of(self, round: ActiveRound) -> str:
