@@ -50,6 +50,8 @@ def work(ac):
     ac.output.value("double", ac.input * FACTOR)
     ac.output.value("object", (1, 2))
     ac.output.file("deep/file.txt").as_local().write_text("text")
+    (ac.output.file("tree").as_local() / "empty").mkdir(parents=True)
+    (ac.output.file("tree").as_local() / "tool").touch(0o700)
 
 def config(ac):
     ac.output.value("folds", ac.global_config.folds)
@@ -106,6 +108,11 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert "4 bytes" in outputs
     explorer("outputs", "last", "0", "--to", "copied")
     assert Path("copied/0/deep/file.txt").read_text() == "text"
+    assert list(Path("copied/0/tree/empty").iterdir()) == []
+    assert [os.access(f"copied/0/{name}", os.X_OK) for name in ("tree/tool", "deep/file.txt")] == [
+        True,
+        False,
+    ]
     assert "1 SUCCEEDED, 1 FAILED" in explorer("list")
     assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "400")
     explorer("wait", "last", code=1)

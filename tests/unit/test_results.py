@@ -1,6 +1,9 @@
 """Reading what jobs left behind: the latest attempt counts, and no record leads out of its job's folder."""
 
 import json
+import os
+import stat
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,9 +58,14 @@ def end(
     made = Outcome(
         analysis=ID, index=attempt.index, round=attempt.round, attempt=attempt.attempt, status=status
     )
-    paths = sorted(path for path in files.rglob("*") if path.is_file()) if files else []
-    produced = [Produced(path.relative_to(files).as_posix(), path, False) for path in paths] if files else []
+    files = files or Path("/nothing/there")
+    paths = sorted(path for path in files.rglob("*") if path.is_file())
+    produced = [
+        Produced(path.relative_to(files).as_posix(), path, False, os.access(path, os.X_OK)) for path in paths
+    ]
     folders = sorted({each.key.partition("/")[0] for each in produced if "/" in each.key})
+    empty = [path for path in files.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    folders += [path.relative_to(files).as_posix() for path in empty]
     publish(
         store, made, Collected(produced, folders, {key: encode(key, value) for key, value in values.items()})
     )
@@ -149,6 +157,21 @@ def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path
     assert out.file("tree").size == sum(len(name.encode()) for name in ("tree/b", "tree/deep/c d%é"))
     with pytest.raises(NoSuchOutput, match="kept no file 'tre'; it kept: 'a', 'tree', 'tree/b'"):
         out.file("tre")
+
+
+def test_executable_files_and_empty_folders_are_read_back(store: Store, downloads: Path, tmp_path: Path):
+    files = tmp_path / "made"
+    (files / "tree" / "empty" / "deep").mkdir(parents=True)
+    (files / "tree" / "run.sh").write_text("#!/bin/sh\necho ran\n")
+    (files / "tree" / "run.sh").chmod(0o755)
+    (files / "tree" / "data").touch()
+    end(store, Attempt(0, 0, 1), files=files)
+    out = results(store, downloads).get_output()
+    tree = out.file("tree").as_local()
+    assert (tree / "empty" / "deep").is_dir()
+    assert subprocess.run([tree / "run.sh"], capture_output=True, text=True, check=True).stdout == "ran\n"
+    assert [out.file(f"tree/{name}").executable for name in ("run.sh", "data")] == [True, False]
+    assert not os.stat(tree / "data").st_mode & stat.S_IXUSR
 
 
 def test_a_file_is_fetched_once(store: Store, downloads: Path, tmp_path: Path):

@@ -127,7 +127,8 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
     for file in collected.files:
         size, sha256 = _measure(file.path)
         store.keep(file_key(outcome.analysis, attempt, file.key), file.path, move=file.movable)
-        outcome.files.append({"key": file.key, "size": size, "sha256": sha256})
+        entry = {"key": file.key, "size": size, "sha256": sha256}
+        outcome.files.append({**entry, "executable": True} if file.executable else entry)
     outcome.folders = collected.folders
     left = OUTCOME_INLINE_BYTES
     texts: dict[str, str] = {}

@@ -134,7 +134,7 @@ def _child(orders: BinaryIO) -> NoReturn:
 
 
 def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
+    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
     values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
     return {
         "outcome": outcome.to_json(),
@@ -150,7 +150,7 @@ def _read_report(path: str) -> tuple[Outcome, Collected] | None:
         return None
     data = json.loads(sent["collected"])
     return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
+        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
         data["folders"],
         {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
     )

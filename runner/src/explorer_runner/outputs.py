@@ -37,6 +37,8 @@ class Produced(NamedTuple):
     path: Path
     movable: bool
     """Whether the file may be taken away rather than copied."""
+    executable: bool = False
+    """Whether its owner may run it."""
 
 
 _Identity = tuple[int, int]
@@ -48,6 +50,7 @@ class Collected(NamedTuple):
 
     files: list[Produced]
     folders: list[str]
+    """Keys of trees, and of the empty folders in them."""
     values: dict[str, tuple[str, bytes]]
 
 
@@ -63,7 +66,8 @@ class Output:
     def file(self, key: str, path_local: str | os.PathLike[str] | None = None) -> OutputFile:
         """The output file called ``key``: write to ``.as_local()``, or hand over ``path_local``.
 
-        A key is a relative path. A folder made at ``as_local()``, or handed over, is kept as a tree.
+        A key is a relative path. A folder made at ``as_local()``, or handed over, is kept as a tree, with
+        its empty folders. Of a file's mode it is kept whether it can be executed; time stamps are not kept.
         The same key again is the same file. Raises InvalidKey, or OutputError if ``path_local`` is
         not there or the key is a part of another one's path.
         """
@@ -104,8 +108,9 @@ class Output:
         for key, path in self._paths.items():
             movable = os.path.realpath(path).startswith(own)
             if path.is_dir():
-                folders.append(key)
-                produced += _tree(key, path, movable)
+                files, empty = _tree(key, path, movable)
+                folders += [key, *empty]
+                produced += files
             elif path.exists():
                 produced.append(_regular(key, path, movable))
             else:
@@ -129,9 +134,12 @@ def _move_once(produced: list[tuple[Produced, _Identity]]) -> list[Produced]:
     return [file if names[identity] == 1 else file._replace(movable=False) for file, identity in produced]
 
 
-def _tree(key: str, folder: Path, movable: bool) -> list[tuple[Produced, _Identity]]:
-    produced = []
+def _tree(key: str, folder: Path, movable: bool) -> tuple[list[tuple[Produced, _Identity]], list[str]]:
+    """The files of a tree, and the keys of the empty folders in it."""
+    produced, empty = [], []
     for parent, folders, names in os.walk(folder):
+        if not (folders or names) and parent != os.fspath(folder):
+            empty.append(check_key(f"{key}/{Path(parent).relative_to(folder).as_posix()}"))
         for name in sorted(names):
             path = Path(parent, name)
             inner = f"{key}/{path.relative_to(folder).as_posix()}"
@@ -142,7 +150,7 @@ def _tree(key: str, folder: Path, movable: bool) -> list[tuple[Produced, _Identi
                     f"the output folder {key!r} holds a link to a folder, {name!r}: copy it instead"
                 )
         folders.sort()
-    return produced
+    return produced, empty
 
 
 def _regular(key: str, path: Path, movable: bool) -> tuple[Produced, _Identity]:
@@ -154,4 +162,5 @@ def _regular(key: str, path: Path, movable: bool) -> tuple[Produced, _Identity]:
         raise OutputError(f"the output {key!r} is neither a file nor a folder")
     # A file with other names, or one reached by a link, may be somebody's data: it is copied.
     taken = movable and status.st_nlink == 1 and not path.is_symlink()
-    return Produced(key, path, taken), (status.st_dev, status.st_ino)
+    executable = bool(status.st_mode & stat.S_IXUSR)
+    return Produced(key, path, taken, executable), (status.st_dev, status.st_ino)

@@ -35,7 +35,9 @@ _OURS = ("explorer_runner", "gencove_explorer")
 class StoredFile:
     """An output file (or folder) of a finished job."""
 
-    def __init__(self, output: "JobOutput", key: str, size: int, sha256: str | None) -> None:
+    def __init__(
+        self, output: "JobOutput", key: str, size: int, sha256: str | None, executable: bool = False
+    ) -> None:
         self._output = output
         self.key: str = key
         """As the job named it."""
@@ -43,6 +45,8 @@ class StoredFile:
         """Bytes; of a folder, of all its files."""
         self.sha256 = sha256
         """Hex digest; None for a folder."""
+        self.executable = executable
+        """Whether the job made it executable; False for a folder."""
 
     @property
     def uri(self) -> str:
@@ -73,7 +77,7 @@ class JobOutput:
         """The file, or folder, that the job kept as ``key``. Raises NoSuchOutput."""
         if key in self._files:
             entry = self._files[key]
-            return StoredFile(self, key, entry["size"], entry["sha256"])
+            return StoredFile(self, key, entry["size"], entry["sha256"], entry.get("executable", False))
         if key in self.outcome.folders:
             size = sum(each["size"] for each in self._below(key))
             return StoredFile(self, key, size, None)
@@ -132,7 +136,13 @@ class JobOutput:
             return self._fetch(self._files[file.key])
         for entry in self._below(file.key):
             self._fetch(entry)
-        path = self._store.path(self._key(file.key)) or self._download_path(file.key)
+        for folder in self.outcome.folders:
+            if folder.startswith(f"{file.key}/"):
+                self._make_folder(folder)
+        return self._make_folder(file.key)
+
+    def _make_folder(self, key: str) -> Path:
+        path = self._store.path(self._key(key)) or self._download_path(key)
         make_private(str(path))
         return path
 
@@ -164,6 +174,8 @@ class JobOutput:
                     f"the output file {entry['key']!r} in the store, {self._store.uri}/{key}, is not the one "
                     f"that the job wrote: its SHA-256 is {found}, the job's outcome says {entry['sha256']}"
                 )
+            if entry.get("executable"):
+                os.chmod(part, 0o700)
             os.rename(part, path)
         except BaseException:
             os.unlink(part)

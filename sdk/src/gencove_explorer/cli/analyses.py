@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from explorer_runner.errors import NotFinished
+from explorer_runner.keys import check_key
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
@@ -262,3 +263,8 @@ def _copy(output: JobOutput, folder: Path) -> None:
             raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.as_local(), target)
+        if file.executable:
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # by those who may read it
+    for key in output.outcome.folders:
+        (folder / check_key(key)).mkdir(parents=True, exist_ok=True)
