@@ -1,6 +1,7 @@
 """The explorer command, as a person types it."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer as command
+from gencove_explorer.cli.common import json_text
 from gencove_explorer.job_manager import JobManager
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
@@ -156,6 +158,31 @@ def test_json_of_everything(home: Path, analysis_file: Path):
     assert json.loads(explorer("executor", "status", "--json"))["running"] is False
     assert json.loads(explorer("executor", "start", "--json"))
     assert json.loads(explorer("delete", identifier, "--yes", "--json"))["id"] == identifier
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ([math.nan, math.inf, -math.inf, 1.5], "[null, null, null, 1.5]"),
+        ({"deep": [{"x": (math.nan, None)}]}, '{"deep": [{"x": [null, null]}]}'),
+        ({math.nan: math.inf}, '{"nan": null}'),
+        ({"path": Path("a"), "number": math.inf}, '{"path": "a", "number": null}'),
+    ],
+)
+def test_what_is_printed_as_json_is_json(data: object, text: str):
+    assert json.loads(json_text(data), parse_constant=pytest.fail) == json.loads(text)
+
+
+def test_json_of_numbers_that_json_does_not_have(home: Path, tmp_path: Path):
+    path = tmp_path / "numbers.py"
+    path.write_text("""
+def work(ac):
+    ac.output.value("nan", float("nan"))
+    ac.output.value("list", [1.5, float("inf"), {"x": -float("inf")}])
+""")
+    explorer("run", f"{path}:work", "--local")
+    [output] = json.loads(explorer("outputs", "last", "--json"), parse_constant=pytest.fail)
+    assert output["values"] == {"nan": None, "list": [1.5, None, {"x": None}]}
 
 
 def test_run_here(home: Path, analysis_file: Path):
