@@ -3,11 +3,11 @@
 To be run again nothing is unpickled: its parts are taken as bytes, but for those that were changed here.
 """
 
-import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from explorer_runner import unpickling
 from explorer_runner.context import GlobalConfig
 from explorer_runner.errors import PayloadError, PythonMismatch
 from explorer_runner.keys import SUCCEEDED
@@ -119,7 +119,7 @@ def _open(stored: StoredAnalysis) -> Payload:
 
 def _unpickle(raw: bytes, stored: StoredAnalysis, what: str) -> Any:
     try:
-        return pickle.loads(raw)
+        return unpickling.loads(raw)
     except Exception as error:
         raise PayloadError(
             f"the {what} of {stored.id} cannot be read here, though its jobs may: {error!r}"
