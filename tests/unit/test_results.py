@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner import outcome
-from explorer_runner.child import publish
+from explorer_runner.child import OUTCOME_INLINE_BYTES, publish
 from explorer_runner.context import find_dependency
 from explorer_runner.errors import (
     CorruptPayload,
@@ -35,11 +35,11 @@ from explorer_runner.keys import (
     value_key,
 )
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
+from explorer_runner.outputs import Collected, Output, Produced
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import Results, latest, outcome_names
 from explorer_runner.stores import Store, open_store
-from explorer_runner.values import encode
+from explorer_runner.values import PREVIEW, encode, inline
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 NAMES = st.builds(
@@ -136,6 +136,52 @@ def test_small_and_large_values_are_read_alike(store: Store, downloads: Path):
     assert out.values() == kept
     with pytest.raises(NoSuchOutput, match=r"job 0 of .* kept no value 'x'; it kept: 'deep/k', 'large'"):
         out.value("x")
+
+
+def test_what_is_shown_of_values_is_in_the_outcome(store: Store, downloads: Path):
+    output = Output(str(downloads), str(downloads))
+    kept = {"number": 1.5, "text": "x", "pair": (1, "x"), "path": Path("a"), "large": (b"x" * 200_000,)}
+    for key, value in kept.items():
+        output.value(key, value)
+    output.value("number", (1,))
+    output.value("number", 2.5)  # what is said of one that was replaced is gone with it
+    made = Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED)
+    publish(store, made, output.collect())
+    out = results(store, downloads).get_output()
+    assert out.values() == {**kept, "number": 2.5}
+    assert set(out.outcome.values["number"]) == {"json"}
+    store.delete_tree(f"analyses/{ID}/values")  # it is not looked at
+    shown = {key: out.glance(key) for key in kept}
+    assert shown.pop("large").startswith("[\"b'xxx")
+    assert shown == {"number": "2.5", "text": "'x'", "pair": "[1, 'x']", "path": "a"}
+    assert "<td style='text-align:left'>[1, &#x27;x&#x27;]</td>" in out._repr_html_()
+
+
+def test_previews_end_where_the_outcome_would_be_large(store: Store, downloads: Path):
+    output = Output(str(downloads), str(downloads))
+    for number in range(300):
+        output.value(f"k{number}", ("x" * 900, number))
+    publish(store, Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED), output.collect())
+    out = results(store, downloads).get_output()
+    entries = out.outcome.values.values()
+    size = sum(len(json.dumps(entry[PREVIEW])) for entry in entries if PREVIEW in entry)
+    assert OUTCOME_INLINE_BYTES - 5000 < size <= OUTCOME_INLINE_BYTES
+    assert PREVIEW not in out.outcome.values["k299"]
+    assert out.value("k299") == ("x" * 900, 299)
+
+
+def test_values_of_before_there_were_previews_are_shown_as_they_were(store: Store, downloads: Path):
+    kind, data = encode("k", (1, 2))
+    beside_it = {"kind": "pkl", "size": 1234, "sha256": "0" * 64}
+    tampered(store, values={"small": json.loads(inline(kind, data)), "large": beside_it})
+    out = results(store, downloads).get_output()
+    assert (out.glance("small"), out.glance("large")) == ("(a Python object)", "1,234 bytes of pkl")
+    assert out.value("small") == (1, 2)
+
+
+def test_a_preview_does_not_write_into_a_terminal(store: Store, downloads: Path):
+    tampered(store, values={"k": {"pkl": "", "preview": "\x1b[2Jgone\n"}})
+    assert results(store, downloads).get_output().glance("k") == "'\\x1b[2Jgone\\n'"
 
 
 def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path: Path):

@@ -4,6 +4,7 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
+import json
 import logging
 import os
 import pickle
@@ -12,7 +13,7 @@ import resource
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -131,16 +132,27 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
         outcome.files.append({**entry, "executable": True} if file.executable else entry)
     outcome.folders = collected.folders
     left = OUTCOME_INLINE_BYTES
+    notes = _bounded(collected.notes)
     texts: dict[str, str] = {}
     for key, (kind, data) in collected.values.items():
         if len(data) <= values.INLINE_BYTES and len(data) <= left:
             left -= len(data)
-            texts[key] = values.inline(kind, data)
+            texts[key] = values.inline(kind, data, notes.get(key))
         else:
             store.create(value_key(outcome.analysis, attempt, key, kind), data)
-            texts[key] = values.beside(kind, data)
+            texts[key] = values.beside(kind, data, notes.get(key))
     outcome.ended = time.time()
     write(store, outcome, texts)
+
+
+def _bounded(notes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is noted of values, with previews as long as there is room for them in the outcome."""
+    left = OUTCOME_INLINE_BYTES
+    kept: dict[str, dict[str, Any]] = {}
+    for key, noted in notes.items():
+        left -= len(json.dumps(noted[values.PREVIEW]))
+        kept[key] = noted if left >= 0 else {k: v for k, v in noted.items() if k != values.PREVIEW}
+    return kept
 
 
 def _fail(job: Job, error: BaseException) -> None:

@@ -3,7 +3,9 @@
 import os
 import stat
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from explorer_runner import values
@@ -45,6 +47,9 @@ _Identity = tuple[int, int]
 """Device and inode: what a file is, whatever it is called."""
 
 
+_NO_NOTES: Mapping[str, dict[str, Any]] = MappingProxyType({})
+
+
 class Collected(NamedTuple):
     """All that a finished job leaves behind."""
 
@@ -52,6 +57,8 @@ class Collected(NamedTuple):
     folders: list[str]
     """Keys of trees, and of the empty folders in them."""
     values: dict[str, tuple[str, bytes]]
+    notes: Mapping[str, dict[str, Any]] = _NO_NOTES
+    """What the outcome says beside some of the values: of pickled ones a preview."""
 
 
 class Output:
@@ -62,6 +69,7 @@ class Output:
         self._scratch = scratch
         self._paths: dict[str, Path] = {}
         self._values: dict[str, tuple[str, bytes]] = {}
+        self._notes: dict[str, dict[str, Any]] = {}
 
     def file(self, key: str, path_local: str | os.PathLike[str] | None = None) -> OutputFile:
         """The output file called ``key``: write to ``.as_local()``, or hand over ``path_local``.
@@ -90,11 +98,18 @@ class Output:
     def value(self, key: str, value: Any) -> None:
         """Keep ``value`` under ``key``, as it is now. The same key again replaces it.
 
-        Plain numbers, text, lists and dictionaries are kept as JSON, anything else by pickle.
+        Plain numbers, text, lists and dictionaries are kept as JSON, NumPy's scalars as the Python numbers,
+        bools and strings that they are, anything else by pickle, with a preview of it for people.
         Raises InvalidKey, or OutputError if it cannot be pickled.
         """
         check_key(key)
-        self._values[key] = values.encode(key, value)
+        kind, data = self._values[key] = values.encode(key, value)
+        if kind == values.PICKLE:
+            from explorer_runner.previews import preview  # not at the top: most jobs pickle no value
+
+            self._notes[key] = {values.PREVIEW: preview(value, len(data))}
+        else:
+            self._notes.pop(key, None)
 
     def collect(self) -> Collected:
         """All that there is, once the work function has returned.
@@ -118,7 +133,7 @@ class Output:
                     f"the output file {key!r} was asked for and never written: write to "
                     f"output.file({key!r}).as_local(), or do not ask for it"
                 )
-        return Collected(_move_once(produced), folders, self._values)
+        return Collected(_move_once(produced), folders, self._values, self._notes)
 
     def _check_conflict(self, key: str) -> None:
         for other in self._paths:

@@ -121,11 +121,12 @@ class JobOutput:
     def glance(self, key: str) -> str:
         """A value as a line for people, of what the outcome holds: nothing is unpickled or fetched for it."""
         entry = self.outcome.values[key]
-        if "kind" in entry:
-            return f"{entry['size']:,} bytes of {entry['kind']}"
-        if values.JSON not in entry:
-            return "(a Python object)"
-        text = repr(entry[values.JSON])
+        if values.PREVIEW in entry:
+            text = _as_line(entry[values.PREVIEW])
+        elif values.JSON in entry:
+            text = repr(entry[values.JSON])
+        else:
+            return f"{entry['size']:,} bytes of {entry['kind']}" if "kind" in entry else "(a Python object)"
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def _below(self, folder: str) -> list[dict[str, Any]]:
@@ -197,6 +198,10 @@ class JobOutput:
         return NoSuchOutput(
             f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}"
         )
+
+
+def _as_line(preview: Any) -> str:
+    return preview if isinstance(preview, str) and preview.isprintable() else repr(preview)
 
 
 def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:

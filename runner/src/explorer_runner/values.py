@@ -1,12 +1,14 @@
 """Output values: JSON where that is exact, a pickle where it is not.
 
 A value is JSON when reading it back gives the same value of the same types: str, int, float, bool,
-None, and lists and string-keyed dicts of them. Everything else (tuples, NumPy scalars, data frames)
+None, and lists and string-keyed dicts of them. NumPy's scalars are kept as the Python numbers, bools
+and strings that they are, alone and in containers. Everything else (tuples, arrays, data frames)
 is pickled; reading that runs code, so it trusts everybody who can write to the store.
 """
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +18,19 @@ INLINE_BYTES = 64 << 10
 """Values of up to this many bytes travel inside the outcome, larger ones beside it."""
 
 JSON, PICKLE = KINDS = ("json", "pkl")
+PREVIEW = "preview"
+"""In the outcome's entry of a pickled value: JSON to look at."""
+_CONTAINERS = (list, tuple, set, frozenset)
 
 
 def encode(key: str, value: Any) -> tuple[str, bytes]:
     """``(kind, bytes)`` of a value. Raises OutputError if it can be neither JSON nor a pickle."""
     if _is_json(value, 0):
         return JSON, json.dumps(value).encode()
+    if "numpy" in sys.modules:
+        value = without_numpy(value)
+        if _is_json(value, 0):
+            return JSON, json.dumps(value).encode()
     import cloudpickle
 
     try:
@@ -53,6 +62,40 @@ def _is_json(value: Any, depth: int) -> bool:
     return False
 
 
+class _NotPlainError(Exception):
+    pass
+
+
+def without_numpy(value: Any) -> Any:
+    """A value with NumPy's scalars as Python's: alone, and where all of it is plain data, in containers."""
+    try:
+        return _plain(value, 0)
+    except _NotPlainError:
+        return value
+
+
+def _plain(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind in _CONTAINERS and depth <= 100:
+        return kind([_plain(part, depth + 1) for part in value])
+    if kind is dict and depth <= 100:
+        return {_plain(key, depth + 1): _plain(part, depth + 1) for key, part in value.items()}
+    if kind.__module__ == "numpy":
+        value = _python_scalar(value)
+    if not _is_json(value, depth):
+        raise _NotPlainError
+    return value
+
+
+def _python_scalar(value: Any) -> Any:
+    """The Python number, bool or string that a scalar of NumPy is exactly; all else as it is."""
+    if not isinstance(value, sys.modules["numpy"].generic):
+        return value
+    if value.dtype.kind == "U":
+        return "".join((value,))  # item() would end at a null character
+    return value.item() if value.dtype.kind in "biuf" else value
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
@@ -61,18 +104,24 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def inline(kind: str, data: bytes) -> str:
-    """A small value as a part of the outcome: JSON text."""
+def inline(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
+    """A small value as a part of the outcome: JSON text. ``notes`` are said beside a pickled one."""
     if kind == JSON:
         return f'{{"{JSON}": {data.decode()}}}'
     import base64  # not at the top: every fork would pay for it
 
-    return f'{{"{PICKLE}": "{base64.b64encode(data).decode()}"}}'
+    return json.dumps({PICKLE: base64.b64encode(data).decode(), **(notes or {})})
 
 
-def beside(kind: str, data: bytes) -> str:
+def beside(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
     """What the outcome says of a value that is stored beside it: JSON text."""
-    return json.dumps({"kind": kind, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+    facts = {"kind": kind, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return json.dumps({**facts, **(notes or {})})
+
+
+def is_json(entry: Mapping[str, Any]) -> bool:
+    """Whether a value that the outcome has an entry of is JSON, there or beside it."""
+    return JSON in entry or entry.get("kind") == JSON
 
 
 def decode_inline(key: str, entry: Mapping[str, Any]) -> Any:
