@@ -12,6 +12,7 @@ from explorer_runner import values
 from explorer_runner.errors import OutputError
 from explorer_runner.folders import make_private
 from explorer_runner.keys import check_key
+from explorer_runner.previews import preview
 
 OUTPUTS = "outputs"
 """Folder, in a job's private one, where it writes its output files."""
@@ -105,8 +106,6 @@ class Output:
         check_key(key)
         kind, data = self._values[key] = values.encode(key, value)
         if kind == values.PICKLE:
-            from explorer_runner.previews import preview  # not at the top: most jobs pickle no value
-
             self._notes[key] = {values.PREVIEW: preview(value, len(data))}
         else:
             self._notes.pop(key, None)
