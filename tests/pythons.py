@@ -12,6 +12,7 @@ import pytest
 from explorer_runner.environment import find_uv
 
 OLD, NEW = "numpy<2", "numpy>=2"
+needs_old = pytest.mark.skipif(sys.version_info >= (3, 13), reason="NumPy 1 has no wheels for this Python")
 
 
 class Python(NamedTuple):
@@ -36,19 +37,18 @@ class Python(NamedTuple):
 
 
 def make_python(folder: Path, *requirements: str) -> Python:
-    """An environment with these packages. NumPy 1 has no wheels for Python 3.13 and newer: skipped there."""
-    if OLD in requirements and sys.version_info >= (3, 13):
-        pytest.skip("NumPy 1 is not there for this Python")
+    """An environment with these packages."""
     subprocess.run([find_uv(), "venv", "--quiet", "--python", sys.executable, folder], check=True)
     made = Python(folder / "bin" / "python")
-    made.install(*requirements)
+    if requirements:
+        made.install(*requirements)
     own = made.run("import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     shared = sysconfig.get_path("purelib")
     Path(own, "tests.pth").write_text(f"import site; site.addsitedir({shared!r})\n")
     return made
 
 
-@pytest.fixture(scope="session", params=[OLD, NEW])
+@pytest.fixture(scope="session", params=[pytest.param(OLD, marks=needs_old), NEW])
 def numpy_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Python:
     """A Python with NumPy and pandas, of each major version of NumPy."""
     return make_python(tmp_path_factory.mktemp("python") / "env", request.param, "pandas>=2", "attrs")

@@ -26,6 +26,7 @@ from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
 from explorer_runner.payload import Payload
 from explorer_runner.stores import Store
+from explorer_runner.versions import find_lack
 
 OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
@@ -103,7 +104,7 @@ def execute(
     try:
         set_up()
         context = _prepare(job, read_input())
-        function = _unpickle(job.payload.function, "the work function")
+        function = _unpickle(job, job.payload.function, "the work function")
         _introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
@@ -180,8 +181,8 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
         store=job.store,
         index=attempt[0],
         attempt=attempt[2],
-        input=_unpickle(raw_input, f"the input of job {attempt[0]}"),
-        global_config=_unpickle(payload.global_config, "the global config"),
+        input=_unpickle(job, raw_input, f"the input of job {attempt[0]}"),
+        global_config=_unpickle(job, payload.global_config, "the global config"),
         private=job.private,
         scratch=job.scratch,
     )
@@ -207,17 +208,17 @@ def _has_module(name: str) -> bool:
     return name in sys.modules or find_spec(name) is not None
 
 
-def _unpickle(raw: bytes, what: str) -> Any:
+def _unpickle(job: Job, raw: bytes, what: str) -> Any:
     try:
         return pickle.loads(raw)
-    except ModuleNotFoundError as error:
-        package = (error.name or "?").split(".")[0]
-        raise PayloadError(
-            f"{what} needs the package {package!r}, which the job does not have: "
-            f"add it, pip_packages=[{package!r}]"
-        ) from error
     except Exception as error:
-        raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        lack = find_lack(error, job.payload.spec.pickled_with)
+        if lack is None:
+            raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        needed = (
+            f'pip_packages=["{lack.wanted}"]' if lack.wanted else "the package that brings it in pip_packages"
+        )
+        raise PayloadError(f"{what} {lack.explain('the job')}: submit it with {needed}") from error
 
 
 def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:

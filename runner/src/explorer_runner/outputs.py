@@ -13,6 +13,7 @@ from explorer_runner.errors import OutputError
 from explorer_runner.folders import make_private
 from explorer_runner.keys import check_key
 from explorer_runner.previews import preview
+from explorer_runner.versions import packages_in
 
 OUTPUTS = "outputs"
 """Folder, in a job's private one, where it writes its output files."""
@@ -59,7 +60,7 @@ class Collected(NamedTuple):
     """Keys of trees, and of the empty folders in them."""
     values: dict[str, tuple[str, bytes]]
     notes: Mapping[str, dict[str, Any]] = _NO_NOTES
-    """What the outcome says beside some of the values: of pickled ones a preview."""
+    """What the outcome says beside pickled values: a preview, and the packages that they need."""
 
 
 class Output:
@@ -107,6 +108,8 @@ class Output:
         kind, data = self._values[key] = values.encode(key, value)
         if kind == values.PICKLE:
             self._notes[key] = {values.PREVIEW: preview(value, len(data))}
+            if packages := packages_in(data):
+                self._notes[key][values.PICKLED_WITH] = packages
         else:
             self._notes.pop(key, None)
 

@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
+from explorer_runner.versions import find_lack
 
 INLINE_BYTES = 64 << 10
 """Values of up to this many bytes travel inside the outcome, larger ones beside it."""
 
 JSON, PICKLE = KINDS = ("json", "pkl")
 PREVIEW = "preview"
-"""In the outcome's entry of a pickled value: JSON to look at."""
+PICKLED_WITH = "pickled_with"
+"""In the outcome's entry of a pickled value: JSON to look at, and the packages that it needs."""
 _CONTAINERS = (list, tuple, set, frozenset)
 
 
@@ -130,25 +132,26 @@ def decode_inline(key: str, entry: Mapping[str, Any]) -> Any:
         return entry[JSON]
     import base64
 
-    return _unpickle(key, base64.b64decode(entry[PICKLE]))
+    return _unpickle(key, base64.b64decode(entry[PICKLE]), entry)
 
 
 def decode_beside(key: str, entry: Mapping[str, Any], data: bytes) -> Any:
     """The value that ``beside`` made an entry of, checked against it."""
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise CorruptPayload(f"the value {key!r} in the store is not the one that the job wrote")
-    return json.loads(data) if entry["kind"] == JSON else _unpickle(key, data)
+    return json.loads(data) if entry["kind"] == JSON else _unpickle(key, data, entry)
 
 
-def _unpickle(key: str, data: bytes) -> Any:
+def _unpickle(key: str, data: bytes, entry: Mapping[str, Any]) -> Any:
     from explorer_runner import unpickling  # not at the top: most jobs read none
 
     try:
         return unpickling.loads(data)
-    except ModuleNotFoundError as error:
-        raise ExplorerError(
-            f"the value {key!r} is a Python object that needs the package {error.name!r}, "
-            "which is not installed here: install it, or write the value as plain numbers and text"
-        ) from error
     except Exception as error:
-        raise ExplorerError(f"the value {key!r} cannot be unpickled here: {error!r}") from error
+        lack = find_lack(error, entry.get(PICKLED_WITH, {}))
+        if lack is None:
+            raise ExplorerError(f"the value {key!r} cannot be unpickled here: {error!r}") from error
+        raise ExplorerError(
+            f"the value {key!r} is a Python object that {lack.explain('this Python')}: "
+            f"{lack.advise()}, or write the value as plain numbers and text"
+        ) from error
