@@ -22,21 +22,31 @@ JSON, PICKLE = KINDS = ("json", "pkl")
 PREVIEW = "preview"
 PICKLED_WITH = "pickled_with"
 """In the outcome's entry of a pickled value: JSON to look at, and the packages that it needs."""
-_CONTAINERS = (list, tuple, set, frozenset)
+_NUMPY = b"numpy"
 
 
 def encode(key: str, value: Any) -> tuple[str, bytes]:
     """``(kind, bytes)`` of a value. Raises OutputError if it can be neither JSON nor a pickle."""
     if _is_json(value, 0):
         return JSON, json.dumps(value).encode()
-    if "numpy" in sys.modules:
-        value = without_numpy(value)
-        if _is_json(value, 0):
-            return JSON, json.dumps(value).encode()
+    if "numpy" not in sys.modules:
+        return PICKLE, _pickle(key, value)
+    plain = without_numpy(value, containers=(list,))
+    if _is_json(plain, 0):
+        return JSON, json.dumps(plain).encode()
+    data = _pickle(key, value)
+    if _NUMPY in data:  # it holds a scalar, or something else of NumPy's
+        plain = without_numpy(value)
+        data = data if plain is value else _pickle(key, plain)
+    return PICKLE, data
+
+
+def _pickle(key: str, value: Any) -> bytes:
     import cloudpickle
 
     try:
-        return PICKLE, cloudpickle.dumps(value, protocol=5)
+        data: bytes = cloudpickle.dumps(value, protocol=5)
+        return data
     except Exception as error:
         raise OutputError(
             f"the value {key!r} cannot be kept: {type(value).__module__}.{type(value).__qualname__} "
@@ -68,20 +78,26 @@ class _NotPlainError(Exception):
     pass
 
 
-def without_numpy(value: Any) -> Any:
-    """A value with NumPy's scalars as Python's: alone, and where all of it is plain data, in containers."""
+def without_numpy(value: Any, containers: tuple[type, ...] = (list, tuple, set, frozenset)) -> Any:
+    """A value with NumPy's scalars as Python's, alone and in these containers and dictionaries.
+
+    One that holds anything but plain data is returned as it is.
+    """
     try:
-        return _plain(value, 0)
+        return _plain(value, containers, 0)
     except _NotPlainError:
         return value
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: Any, containers: tuple[type, ...], depth: int) -> Any:
     kind = type(value)
-    if kind in _CONTAINERS and depth <= 100:
-        return kind([_plain(part, depth + 1) for part in value])
+    if kind in containers and depth <= 100:
+        return kind([_plain(part, containers, depth + 1) for part in value])
     if kind is dict and depth <= 100:
-        return {_plain(key, depth + 1): _plain(part, depth + 1) for key, part in value.items()}
+        return {
+            _plain(key, containers, depth + 1): _plain(part, containers, depth + 1)
+            for key, part in value.items()
+        }
     if kind.__module__ == "numpy":
         value = _python_scalar(value)
     if not _is_json(value, depth):
