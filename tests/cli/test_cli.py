@@ -1,6 +1,7 @@
 """The explorer command, as a person types it."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer as command
+from gencove_explorer.cli.common import json_text
 from gencove_explorer.job_manager import JobManager
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
@@ -50,6 +52,8 @@ def work(ac):
     ac.output.value("double", ac.input * FACTOR)
     ac.output.value("object", (1, 2))
     ac.output.file("deep/file.txt").as_local().write_text("text")
+    (ac.output.file("tree").as_local() / "empty").mkdir(parents=True)
+    (ac.output.file("tree").as_local() / "tool").touch(0o700)
 
 def config(ac):
     ac.output.value("folds", ac.global_config.folds)
@@ -102,10 +106,15 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert explorer("logs", "last", "0") == "input foo\n"
     outputs = explorer("outputs", "last")
     assert "'foofoo'" in outputs
-    assert "(a Python object)" in outputs
+    assert re.search(r"object +value +\[1, 2\] *\n", outputs)
     assert "4 bytes" in outputs
     explorer("outputs", "last", "0", "--to", "copied")
     assert Path("copied/0/deep/file.txt").read_text() == "text"
+    assert list(Path("copied/0/tree/empty").iterdir()) == []
+    assert [os.access(f"copied/0/{name}", os.X_OK) for name in ("tree/tool", "deep/file.txt")] == [
+        True,
+        False,
+    ]
     assert "1 SUCCEEDED, 1 FAILED" in explorer("list")
     assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "400")
     explorer("wait", "last", code=1)
@@ -137,7 +146,7 @@ def test_json_of_everything(home: Path, analysis_file: Path):
     log = json.loads(explorer("logs", identifier, "1", "--json"))
     assert log == {"id": identifier, "index": 1, "log": "input bar\n", "notes": []}
     outputs = json.loads(explorer("outputs", identifier, "--json"))
-    assert outputs[1]["values"] == {"double": "barbar"}
+    assert outputs[1]["values"] == {"double": "barbar", "object": [1, 2]}
     assert outputs[1]["objects"] == ["object"]
     assert Path(outputs[1]["files"]["deep/file.txt"]).read_text() == "text"
     assert json.loads(explorer("failures", identifier, "--json")) == []
@@ -149,6 +158,39 @@ def test_json_of_everything(home: Path, analysis_file: Path):
     assert json.loads(explorer("executor", "status", "--json"))["running"] is False
     assert json.loads(explorer("executor", "start", "--json"))
     assert json.loads(explorer("delete", identifier, "--yes", "--json"))["id"] == identifier
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ([math.nan, math.inf, -math.inf, 1.5], "[null, null, null, 1.5]"),
+        ({"deep": [{"x": (math.nan, None)}]}, '{"deep": [{"x": [null, null]}]}'),
+        ({math.nan: math.inf}, '{"nan": null}'),
+        ({"path": Path("a"), "number": math.inf}, '{"path": "a", "number": null}'),
+    ],
+)
+def test_what_is_printed_as_json_is_json(data: object, text: str):
+    assert json.loads(json_text(data), parse_constant=pytest.fail) == json.loads(text)
+
+
+def test_json_of_numbers_that_json_does_not_have(home: Path, tmp_path: Path):
+    path = tmp_path / "numbers.py"
+    path.write_text("""
+def work(ac):
+    ac.output.value("nan", float("nan"))
+    ac.output.value("list", [1.5, float("inf"), {"x": -float("inf")}])
+    ac.output.value("long", list(range(20_000)))
+    ac.output.value("set", {float("nan")})
+""")
+    explorer("run", f"{path}:work", "--local")
+    [output] = json.loads(explorer("outputs", "last", "--json"), parse_constant=pytest.fail)
+    assert output["values"] == {
+        "nan": None,
+        "list": [1.5, None, {"x": None}],
+        "long": list(range(20_000)),
+        "set": [None],
+    }
+    assert output["objects"] == ["set"]
 
 
 def test_run_here(home: Path, analysis_file: Path):

@@ -55,6 +55,18 @@ def test_it_shows_what_it_was_given(found: Analysis):
     assert found.values("got") == [["a", 3, 1], ["b", 3, 2]]
 
 
+def test_looking_at_it_changes_no_class_of_the_notebook(home: Path):
+    Scale = type("Scale", (), {"__module__": "__main__", "factor": 1})
+    an = Analysis(function=up, input={"scale": Scale()}, global_config=GlobalConfig(scale=Scale()))
+    an.run()
+    an.wait_done(timeout=WAIT)
+    Scale.factor = 2
+    found = JobManager().get_analysis(an.id)
+    read = [found.input["scale"], found.global_config.scale, found.get_output().value("v")["scale"]]
+    assert [type(each) for each in read] == [Scale] * 3
+    assert Scale.factor == 2
+
+
 def test_what_is_changed_of_it_runs_changed(found: Analysis):
     found.input = ["x", "y"]
     found.global_config = GlobalConfig(scale=4)

@@ -63,6 +63,13 @@ def test_everything_is_private_whatever_the_umask(store: FolderStore, file: Path
     }
 
 
+@pytest.mark.parametrize("move", [False, True])
+def test_an_executable_file_stays_one(store: FolderStore, file: Path, move: bool):
+    file.chmod(0o755)
+    store.keep("tool", file, move=move)
+    assert modes(store.root)["tool"] == 0o500
+
+
 def test_moving_a_file_copies_nothing(store: FolderStore, file: Path):
     inode = file.stat().st_ino
     store.keep("k", file, move=True)

@@ -157,11 +157,12 @@ def _child(orders: BinaryIO) -> NoReturn:
 
 
 def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
+    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
     values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
+    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
     return {
         "outcome": outcome.to_json(),
-        "collected": json.dumps({"files": files, "folders": collected.folders, "values": values}).encode(),
+        "collected": json.dumps(data).encode(),
     }
 
 
@@ -173,9 +174,10 @@ def _read_report(path: str) -> tuple[Outcome, Collected] | None:
         return None
     data = json.loads(sent["collected"])
     return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
+        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
         data["folders"],
         {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
+        data["notes"],
     )
 
 

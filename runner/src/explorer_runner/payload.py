@@ -93,6 +93,8 @@ class Spec:
     pip_packages: list[str] = field(default_factory=list)
     job_definition: JobDefinition = field(default_factory=JobDefinition)
     depends_on: list[DependencyRef] = field(default_factory=list)
+    pickled_with: Mapping[str, str] = field(default_factory=dict)
+    """The packages that the pickles refer to: module, top level -> the requirement that brought it."""
 
     def index_of(self, position: int) -> int:
         """The job index at a position of this round. Raises CorruptPayload outside of it."""
@@ -108,6 +110,7 @@ class Spec:
             "format": FORMAT,
             **vars(self),
             "function": dict(self.function),
+            "pickled_with": dict(self.pickled_with),
             "job_definition": self.job_definition.to_json(),
             "depends_on": [dependency.to_json() for dependency in self.depends_on],
         }

@@ -8,6 +8,7 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
+from explorer_runner.versions import packages_in
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture
 from gencove_explorer.drafts import check_definition, own_image
@@ -52,6 +53,7 @@ def retry_failed(
             capture = Capture(modules, imports=image is None)
             with capture.travelling_with(function):
                 parts.function = capture.function(function)
+                parts.pickled_with |= packages_in(parts.function)
         spec = describe(
             id=stored.id,
             name=stored.record.name,

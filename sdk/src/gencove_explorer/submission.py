@@ -25,6 +25,7 @@ from explorer_runner.keys import (
 from explorer_runner.payload import DependencyRef, Payload, Spec, python_minor
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
+from explorer_runner.versions import packages_in
 from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture
 from gencove_explorer.functions import source_of
@@ -51,6 +52,8 @@ class Parts:
     python: str = field(default_factory=python_minor)
     buckets: frozenset[str] = frozenset()
     """Names of the S3 buckets that jobs read files of; unknown of what was submitted before."""
+    pickled_with: dict[str, str] = field(default_factory=dict)
+    """See Spec."""
 
     def members(self, spec: Spec) -> dict[str, bytes]:
         members = {
@@ -94,6 +97,8 @@ def pickle_parts(
             inputs=pickle_inputs(inputs, array, modules, folder),
         )
     parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    for pickled in (parts.function, parts.global_config, parts.inputs.beginning):
+        parts.pickled_with |= packages_in(pickled)
     return parts
 
 
@@ -124,6 +129,7 @@ def stored_parts(
         lock=loaded.lock,
         inputs=inputs,
         python=loaded.spec.python,
+        pickled_with=dict(loaded.spec.pickled_with),
     )
 
 
@@ -164,6 +170,7 @@ def describe(
         pip_packages=list(pip_packages),
         job_definition=definition,
         depends_on=list(depends_on),
+        pickled_with=parts.pickled_with,
     )
 
 

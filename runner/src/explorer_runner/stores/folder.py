@@ -3,6 +3,7 @@
 import errno
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ _counter = itertools.count()
 
 
 class FolderStore:
-    """See Store. Objects are files of mode 0600 (0400 for outputs) in folders of mode 0700.
+    """See Store. Objects are files of mode 0600 in folders of mode 0700.
+
+    Files that were kept have mode 0400, or 0500 if they are executable.
 
     The folder must be on a file system with hard links: linking is what creates a name only if it
     is free, and an object whole or not at all. Nothing is synced: after a power cut the last
@@ -46,11 +49,12 @@ class FolderStore:
 
     def keep(self, key: str, path: Path, *, move: bool = False) -> None:
         with self._errors(key):
+            mode = 0o500 if os.stat(path).st_mode & stat.S_IXUSR else 0o400
             if move:
                 try:
                     self._link(os.fspath(path), key)
                     os.unlink(path)
-                    os.chmod(f"{self.root}/{key}", 0o400)
+                    os.chmod(f"{self.root}/{key}", mode)
                     return
                 except OSError as error:
                     if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
@@ -60,7 +64,7 @@ class FolderStore:
             temporary = self._write(b"")
             try:
                 shutil.copyfile(path, temporary)
-                os.chmod(temporary, 0o400)
+                os.chmod(temporary, mode)
                 self._link(temporary, key)
             finally:
                 os.unlink(temporary)

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from explorer_runner import values
 from explorer_runner.errors import NotFinished
+from explorer_runner.keys import check_key
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
@@ -90,6 +92,9 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
 @json_option
 def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool) -> None:
     """Show values and files of one job, or of all that succeeded.
+
+    Of a Python object that is no JSON a preview is shown, in which "..." stands for what is left out. In
+    --json it is among the values, too, and "objects" names it; NaN and infinities are null.
 
     \b
     explorer outputs last
@@ -246,11 +251,13 @@ def _all_outputs(analysis: Any) -> list[JobOutput]:
 
 
 def _as_json(output: JobOutput) -> dict[str, Any]:
-    entries = output.outcome.values.items()
+    entries = output.outcome.values
+    plain = {key: output.value(key) for key, entry in entries.items() if values.is_json(entry)}
+    previews = {key: entry[values.PREVIEW] for key, entry in entries.items() if values.PREVIEW in entry}
     return {
         "index": output.index,
-        "values": {key: entry["json"] for key, entry in entries if "json" in entry},
-        "objects": [key for key, entry in entries if "json" not in entry],
+        "values": plain | previews,
+        "objects": [key for key in entries if key not in plain],
         "files": {key: str(file.as_local()) for key, file in output.files().items()},
     }
 
@@ -262,3 +269,8 @@ def _copy(output: JobOutput, folder: Path) -> None:
             raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.as_local(), target)
+        if file.executable:
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # by those who may read it
+    for key in output.outcome.folders:
+        (folder / check_key(key)).mkdir(parents=True, exist_ok=True)
