@@ -116,6 +116,16 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert explorer("list") == "no analyses\n"
 
 
+def test_one_job_of_an_array_is_told_from_all(home: Path):
+    an = Analysis(function=lambda ac: ac.output.value("x", ac.input), name="part", input=[1, 2, 3])
+    an.run_local(1)
+    assert re.search(r"1 of 3 +SUCCEEDED\n$", explorer("list"))
+    assert explorer("status", "last") == f"{an.id}: SUCCEEDED\n       1 SUCCEEDED\n       2 NOT_RUN\n"
+    assert explorer("wait", "last") == f"{an.id}: SUCCEEDED, 1 of 3 jobs\n"
+    [listed] = json.loads(explorer("list", "--json"))
+    assert listed["status"]["jobs"] == {"SUCCEEDED": 1, "NOT_RUN": 2}
+
+
 def test_json_of_everything(home: Path, analysis_file: Path):
     ran = json.loads(
         explorer(

@@ -59,13 +59,23 @@ class Observed:
 
     @property
     def counts(self) -> dict[str, int]:
-        """State -> number of jobs, in the states' order."""
+        """State -> number of jobs, in the states' order; NOT_RUN last."""
         counted = Counter(self.states)
-        return {state: counted[state] for state in STATES if counted[state]}
+        return {state: counted[state] for state in (*STATES, NOT_RUN) if counted[state]}
+
+    @property
+    def in_words(self) -> str:
+        """How many jobs are in which state."""
+        return ", ".join(f"{count:,} {state}" for state, count in self.counts.items())
+
+    @property
+    def submitted(self) -> int:
+        """How many jobs were submitted: all but those that ``run_local`` of one job left out."""
+        return len(self.states) - len(self.indices(NOT_RUN))
 
     @property
     def finished(self) -> bool:
-        return FINISHED.issuperset(self.counts)
+        return FINISHED.issuperset(set(self.counts) - {NOT_RUN})
 
     @property
     def state(self) -> str:

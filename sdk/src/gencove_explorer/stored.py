@@ -62,6 +62,11 @@ class StoredAnalysis:
             raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
         return list(self._rounds.values())
 
+    @property
+    def whole(self) -> bool:
+        """Whether all its jobs were submitted: run_local may have been asked for one of an array."""
+        return self.record.executor != "foreground" or self.rounds[0].jobs == self.record.jobs
+
     # -- state --------------------------------------------------------------------------------------
 
     def observe(self, job_index: int | None = None) -> Observed:
@@ -140,7 +145,7 @@ class StoredAnalysis:
             first = self.reason_of(observed, failed[0])
             if not self.record.array:
                 return first
-            return f"{len(failed):,} of {self.record.jobs:,} jobs failed; job {failed[0]}: {first}"
+            return f"{len(failed):,} of {observed.submitted:,} jobs failed; job {failed[0]}: {first}"
         return observed.reason if observed.indices(*_WAITING) else None
 
     def outcome(self, observed: Observed, index: int) -> Outcome:
@@ -191,7 +196,7 @@ class StoredAnalysis:
         observed = observed or self.observe()
         if not observed.finished:
             raise NotFinished(
-                f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it"
+                f"{self.id} is {observed.state} ({observed.in_words}): wait_done() waits for it"
             )
         failed = observed.indices(FAILED)
         if failed:
@@ -294,7 +299,3 @@ def find(store: Store, analysis_id: str) -> IndexRecord:
 
 def downloads_folder(home: Path) -> str:
     return str(home / "downloads")
-
-
-def _counts(observed: Observed) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())

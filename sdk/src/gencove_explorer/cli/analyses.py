@@ -19,7 +19,7 @@ from gencove_explorer.cli.common import (
     print_json,
     print_table,
 )
-from gencove_explorer.display import analyses_as_text
+from gencove_explorer.display import analyses_as_text, jobs_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
@@ -149,7 +149,9 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        click.echo(f"{analysis.id}: {found['status']}")
+        jobs = found.get("jobs", {})
+        some = f", {jobs_text(sum(jobs.values()), found)} jobs" if NOT_RUN in jobs else ""
+        click.echo(f"{analysis.id}: {found['status']}{some}")
         if "reason" in found:
             click.echo(found["reason"])
     context.exit(0 if found["status"] == "SUCCEEDED" else 1)
