@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from explorer_runner import claim, fork_hooks, frames, processes
 from explorer_runner.errors import ExplorerError
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
@@ -90,9 +90,7 @@ def load_aside(facts: dict[str, Any]) -> Payload:
             with os.fdopen(writer, "wb") as out:
                 try:
                     store = open_store(facts["store"])
-                    members = load(
-                        store, payload_key(facts["analysis"], facts["round"]), facts["digest"]
-                    ).members
+                    members = load(store, facts["analysis"], facts["round"], facts["digest"]).members
                     frames.write(out, members)
                 except ExplorerError as error:
                     frames.write(out, {"error": str(error).encode()})

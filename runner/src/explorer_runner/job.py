@@ -32,7 +32,6 @@ from explorer_runner.keys import (
     log_key,
     logs_prefix,
     outcome_key,
-    payload_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
@@ -176,7 +175,7 @@ class _Parent:
     def run(self) -> int:
         order = self.order
         try:
-            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)

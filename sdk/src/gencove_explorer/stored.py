@@ -17,7 +17,6 @@ from explorer_runner.keys import (
     analysis_prefix,
     index_key,
     outcome_key,
-    payload_key,
 )
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
@@ -246,7 +245,7 @@ class StoredAnalysis:
     def payload(self, round: int = 0) -> Payload:
         """The payload of a round, checked; nothing is unpickled."""
         record = next(each for each in self.rounds if each.round == round)
-        return payload.load(self.store, payload_key(self.id, round), record.payload)
+        return payload.load(self.store, self.id, round, record.payload)
 
     # -- the end ------------------------------------------------------------------------------------
 
