@@ -158,7 +158,9 @@ class Analysis:
         """Run the failed jobs again, under the same id, with more memory or a mended function.
 
         Failed jobs of dependencies are run again first. Returns how many jobs of its own it runs
-        again; nothing happens where nothing failed.
+        again; nothing happens where nothing failed. Raises NotFinished if the definition or function that
+        is given would be used for no job, while some that have not ended may yet fail; AlreadyExists if
+        somebody else runs them again at the same moment.
         """
         from gencove_explorer.retries import retry_failed
 

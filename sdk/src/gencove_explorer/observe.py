@@ -26,6 +26,7 @@ STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
 (https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""
 FINISHED = frozenset((SUCCEEDED, FAILED))
+_ENDED = FINISHED | {NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Observed:
 
     def indices(self, *states: str) -> list[int]:
         return [index for index, state in enumerate(self.states) if state in states]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Jobs that have not ended."""
+        return [index for index, state in enumerate(self.states) if state not in _ENDED]
 
     @property
     def missing(self) -> list[int]:
@@ -75,7 +81,7 @@ class Observed:
 
     @property
     def finished(self) -> bool:
-        return FINISHED.issuperset(set(self.counts) - {NOT_RUN})
+        return _ENDED.issuperset(self.counts)
 
     @property
     def state(self) -> str:

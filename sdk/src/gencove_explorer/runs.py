@@ -57,7 +57,7 @@ def run_here(target: "Analysis", job_index: int | None, parallel: int, container
 def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
     """End jobs that have not ended (None: all)."""
     observed = stored.observe()
-    open_jobs = [index for index, state in enumerate(observed.states) if state not in ("SUCCEEDED", "FAILED")]
+    open_jobs = observed.unfinished
     wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
     rounds = stored.rounds
     by_name = by_executor(rounds, wanted)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from explorer_runner.errors import NotFinished
+from explorer_runner.errors import AlreadyExists, NotFinished
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
@@ -202,7 +202,10 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     changes: dict[str, Any] = {"cpu": cpu, "memory_mb": memory_mb}
     changes = {name: value for name, value in changes.items() if value is not None}
     definition = replace(analysis._submitted().rounds[-1].job_definition, **changes) if changes else None
-    count = analysis.retry_failed(job_definition=definition)
+    try:
+        count = analysis.retry_failed(job_definition=definition)
+    except (NotFinished, AlreadyExists) as error:
+        raise click.ClickException(f"{error}. Here: explorer wait {analysis.id}, then the same") from error
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:
