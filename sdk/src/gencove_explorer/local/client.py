@@ -37,8 +37,8 @@ class LocalExecutor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.place = place_of(settings.home)
         self.queue = Queue(settings.home)
+        self.place = self.queue.place
 
     # -- the protocol (gencove_explorer.executors) --------------------------------------------------
 
@@ -121,7 +121,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(store, last, unclaimed, states)
-        states.update(close_lost(self.queue, self.place, store, last, open_jobs))
+        states.update(close_lost(self.queue, store, last, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -262,11 +262,6 @@ def last_claimed(
     while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
         number += 1
     return Attempt(index, round, number) if number else None
-
-
-def place_of(home: Path) -> str:
-    """The executor of a home folder of this machine, as rounds record it."""
-    return f"{os.uname().nodename}:{home}"
 
 
 def claimed_states(

@@ -8,6 +8,7 @@ from explorer_runner.keys import Attempt, log_key, logs_prefix, parse_log_name
 from explorer_runner.payload import DependencyRef
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
+from gencove_explorer.local.lost import close_lost_of
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.rounds import ActiveRound, Progress
@@ -103,9 +104,12 @@ class Ledger:
 
     def _load(self, round: ActiveRound, analysis: str, jobs: int) -> Progress | None:
         if analysis not in self._progress:
-            found = load_progress(self.store_of(round.entry), analysis, jobs)
+            store = self.store_of(round.entry)
+            found = load_progress(store, analysis, jobs)
             if found is None:
                 return None
+            if not found.finished and close_lost_of(self._queue, store, analysis, found):
+                found = load_progress(store, analysis, jobs) or found
             self._progress[analysis] = found
         return self._progress[analysis]
 
