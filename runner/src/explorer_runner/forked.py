@@ -12,7 +12,7 @@ from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
 
 _DEATH_SECONDS = 2.0
 
@@ -89,7 +89,7 @@ def load_aside(facts: dict[str, Any]) -> Payload:
         try:
             with os.fdopen(writer, "wb") as out:
                 try:
-                    store = open_store(facts["store"])
+                    store = open_store(facts["store"], absent=RAISE)
                     members = load(store, facts["analysis"], facts["round"], facts["digest"]).members
                     frames.write(out, members)
                 except ExplorerError as error:

@@ -37,7 +37,8 @@ from explorer_runner.keys import (
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
 from explorer_runner.payload import Payload
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
+from explorer_runner.stores.folder import FolderStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"]),
+        store=open_store(facts["store"], absent=RAISE),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -163,7 +164,7 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.store = open_store(order.store)
+        self.store = open_store(order.store, absent=RAISE)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -205,7 +206,10 @@ class _Parent:
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         while True:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if isinstance(self.store, FolderStore) and logs_folder == Path(folder):
+                self.store.make_folders(logs_prefix(self.order.analysis))
+            else:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             try:
                 self.lock = claim.claim(folder, log)
             except FileNotFoundError:
@@ -265,6 +269,8 @@ class _Parent:
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
+        if isinstance(self.store, FolderStore):
+            self.store.was_away()  # raises: the log lies in it
         logs.trim(log)
         self._keep_log(log)
         try:
