@@ -50,8 +50,11 @@ def note_made(home: Path, store: Store) -> None:
     note = _note(home, store.uri)
     if root is None or root.is_relative_to(home) or note.exists():
         return
-    make_private(str(note.parent))
-    note.write_text(f"{store.uri}\n")
+    try:
+        make_private(str(note.parent))
+        note.write_text(f"{store.uri}\n")
+    except OSError:
+        pass  # a full disk: the next submission notes it, and this one says what it cannot write itself
 
 
 def _note(home: Path, uri: str) -> Path:
