@@ -13,7 +13,7 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
-from gencove_explorer.errors import DependencyError, JobFailed
+from gencove_explorer.errors import DependencyError, JobFailed, NotFinished
 from gencove_explorer.foreground import GONE, NEVER_STARTED
 from gencove_explorer.job_manager import JobManager
 
@@ -58,6 +58,9 @@ def test_one_job_of_an_array(home: Path, capsys: pytest.CaptureFixture[str]):
     assert an.get_output(1).value("x") == "b"
     assert an.status() == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 1, "NOT_RUN": 2}}
     assert re.search(r"1 of 3 +SUCCEEDED$", str(JobManager().list_jobs()))
+    with pytest.raises(NotFinished, match=r"ran 1 of 3 jobs .*missing=None"):
+        an.values("x")
+    assert an.values("x", missing=None) == [None, "b", None]
     with pytest.raises(Exception, match=r"job 0 of .* was not run"):
         an.get_output(0)
     with pytest.raises(IndexError, match="0 to 2"):

@@ -222,7 +222,7 @@ class Analysis:
         """
         stored = self._submitted()
         if not missing:
-            stored.require_success()
+            stored.require_success(whole=True)
         return stored.results.values(key, **missing)
 
     def failures(self) -> "Failures":

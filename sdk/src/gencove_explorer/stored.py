@@ -190,8 +190,8 @@ class StoredAnalysis:
                 f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
             ) from error
 
-    def require_success(self, observed: Observed | None = None) -> None:
-        """Raise NotFinished or JobFailed unless every job succeeded."""
+    def require_success(self, observed: Observed | None = None, *, whole: bool = False) -> None:
+        """Raise NotFinished or JobFailed unless every job succeeded, ``whole``: those left out too."""
         observed = observed or self.observe()
         if not observed.finished:
             raise NotFinished(
@@ -201,6 +201,11 @@ class StoredAnalysis:
         if failed:
             tried = [index for index in failed if index in observed.outcomes] or failed
             raise self.job_failed(observed, tried[0], others=len(tried) - 1)
+        if whole and observed.submitted < self.record.jobs:
+            raise NotFinished(
+                f"{self.id} ran {observed.submitted:,} of {self.record.jobs:,} jobs (run_local of one job): "
+                "values(key, missing=None) leaves room for the others"
+            )
 
     def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
         """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
