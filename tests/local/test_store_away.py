@@ -102,11 +102,17 @@ def test_one_that_is_gone_for_good_is_made_again_by_hand_alone(store: Path):
     assert done(run()) == 1
 
 
-def test_one_that_was_made_before_there_were_marks_is_marked(store: Path):
+def test_one_that_was_made_before_there_were_marks_is_marked(home: Path, store: Path):
     first = run()
     done(first)
     (store / MARK).rmdir()
+    for note in (home / "stores").iterdir():
+        note.unlink()
     assert JobManager().get_analysis(first.id).status()["status"] == "SUCCEEDED"
+    store.rename(store.with_name("away"))
+    with pytest.raises(StoreError, match="is not there"):  # it was seen
+        run()
+    store.with_name("away").rename(store)
     assert done(run()) == 1
     assert (store / MARK).is_dir()
 

@@ -52,6 +52,7 @@ def _close_attempt(
 ) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
     log = place.begin(attempt, slot, started)
+    place.was_away()  # a claim in a store that is away tells nothing
     # What the job forked holds its lock too; the forker has killed it, which takes a moment.
     deadline = time.monotonic() + _DEATH_SECONDS
     while lives := claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING):

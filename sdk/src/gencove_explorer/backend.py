@@ -149,7 +149,10 @@ class Backend:
 
     def find(self, analysis_id: str) -> StoredAnalysis:
         """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
-        return self._first(lambda store: self.open(store, find(store, analysis_id)))
+        found = self._first(lambda store: self.open(store, find(store, analysis_id)))
+        if self.settings.home.is_dir():
+            note_made(self.settings.home, found.store)
+        return found
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
         *others, last = self.stores

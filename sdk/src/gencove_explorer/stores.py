@@ -42,7 +42,7 @@ def open_store_of(home: Path, uri: str, region: str | None = None) -> Store:
 
 
 def note_made(home: Path, store: Store) -> None:
-    """Remember that something was submitted to a store in a folder.
+    """Remember that a store in a folder is there: something was submitted to it, or found in it.
 
     One in the home folder itself needs no note: it comes and goes with that.
     """
