@@ -125,6 +125,37 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert explorer("list") == "no analyses\n"
 
 
+def test_one_job_of_an_array_is_told_from_all(home: Path):
+    an = Analysis(function=lambda ac: ac.output.value("x", ac.input), name="part", input=[1, 2, 3])
+    an.run_local(1)
+    assert re.search(r"1 of 3 +SUCCEEDED\n$", explorer("list"))
+    assert explorer("status", "last") == f"{an.id}: SUCCEEDED\n       1 SUCCEEDED\n       2 NOT_RUN\n"
+    assert explorer("wait", "last") == f"{an.id}: SUCCEEDED, 1 of 3 jobs\n"
+    [listed] = json.loads(explorer("list", "--json"))
+    assert listed["status"]["jobs"] == {"SUCCEEDED": 1, "NOT_RUN": 2}
+
+
+def test_more_memory_for_what_still_runs_is_refused_and_the_advice_works(home: Path, tmp_path: Path):
+    def waits(ac):
+        import os
+        import time
+
+        while not os.path.exists(ac.input):
+            time.sleep(0.01)
+        raise ValueError("no")
+
+    small = JobDefinition(cpu=1, memory_mb=200)
+    an = Analysis(function=waits, input=str(tmp_path / "flag"), job_definition=small)
+    an.run()
+    refused = explorer("retry", "last", "--memory-mb", "300", code=1)
+    assert "1 of 1 have not ended: the job_definition is used for none of them" in refused
+    assert f"Here: explorer wait {an.id}, then the same" in refused
+    (tmp_path / "flag").touch()
+    explorer("wait", an.id, code=1)
+    assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "300")
+    explorer("wait", an.id, code=1)
+
+
 def test_json_of_everything(home: Path, analysis_file: Path):
     ran = json.loads(
         explorer(

@@ -18,7 +18,7 @@
     ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
     ├── NoSuchJob            an index that no job of the analysis has (also an IndexError)
     ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
-    └── NotFinished          outputs were asked of a job that has none (yet)
+    └── NotFinished          what is asked for needs jobs that have ended: their outputs, or a retry
 
 The SDK's own errors (gencove_explorer.errors) join the same tree.
 """
@@ -135,4 +135,4 @@ class NoSuchDependency(_LookupFailed):
 
 
 class NotFinished(ExplorerError):
-    """The job has no outputs, because it has not ended or has failed."""
+    """A job has no outputs, because it has not ended or has failed; or nothing can be run again yet."""

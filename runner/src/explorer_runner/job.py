@@ -50,14 +50,14 @@ from explorer_runner.keys import (
     log_key,
     logs_prefix,
     outcome_key,
-    payload_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
 from explorer_runner.patience import JOB_SECONDS, Patience
 from explorer_runner.payload import Payload
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
+from explorer_runner.stores.folder import FolderStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"], patience=Patience(facts["patience"])),
+        store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -190,7 +190,7 @@ class _Parent:
         self.pid = pid
         self.orders = orders
         self.patience = Patience(order.patience)
-        self.store = open_store(order.store, patience=self.patience)
+        self.store = open_store(order.store, absent=RAISE, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -202,7 +202,7 @@ class _Parent:
     def run(self) -> int:
         order = self.order
         try:
-            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
@@ -235,7 +235,10 @@ class _Parent:
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         while True:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if isinstance(self.store, FolderStore) and logs_folder == Path(folder):
+                self.store.make_folders(logs_prefix(self.order.analysis))
+            else:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             try:
                 self.lock = claim.claim(folder, log)
             except FileNotFoundError:
@@ -313,6 +316,8 @@ class _Parent:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
         self.patience.seconds = float("inf")  # the work is done: as long as the job's time lasts
+        if isinstance(self.store, FolderStore):
+            self.store.was_away()  # raises: the log lies in it
         logs.trim(log)
         self._keep_log(log)
         try:

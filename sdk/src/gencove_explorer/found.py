@@ -93,6 +93,11 @@ def recorded(
                 f"{name} depends on {ref.name} ({ref.id}), which is not in the store {store.uri}, where its "
                 "jobs would look for it: it was deleted, or ran elsewhere. Set another, depends_on = [...]"
             ) from error
+        if executor.name != "foreground" and not found.whole:
+            raise DependencyError(
+                f"{ref.id}, on which {name} depends, ran one job of an array (run_local of one job): jobs "
+                "would wait for the others. run() it, and set depends_on = [...]"
+            )
         if executor.name == "foreground" and (state := found.observe().state) != SUCCEEDED:
             raise DependencyError(
                 f"{ref.id}, which run_local needs, is {state}: wait_done() or retry_failed() of it first"
@@ -134,7 +139,7 @@ def _unpickle(raw: bytes, stored: StoredAnalysis, what: str, pickled_with: Mappi
 
 
 def _check_whole(stored: StoredAnalysis, loaded: Payload) -> None:
-    if loaded.spec.indices is not None:
+    if loaded.spec.indices is not None and len(loaded.spec.indices) < loaded.spec.jobs:
         raise SubmissionError(
             f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
             "take the analysis that it was made from"

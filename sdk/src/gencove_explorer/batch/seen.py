@@ -58,6 +58,8 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     if status and status != EXITED:
         return str(status)
     code = container.get("exitCode")
+    if code == 0:
+        return "its outcome is missing from the store: its container ended with exit code 0; retry_failed()"
     if code == processes.UNWRITTEN:
         return "its outcome could not be stored; its log says why"
     if code == processes.RETRY:

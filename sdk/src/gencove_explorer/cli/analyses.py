@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from explorer_runner import values
-from explorer_runner.errors import NotFinished
+from explorer_runner.errors import AlreadyExists, NotFinished
 from explorer_runner.keys import check_key
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
@@ -21,7 +21,7 @@ from gencove_explorer.cli.common import (
     print_json,
     print_table,
 )
-from gencove_explorer.display import analyses_as_text
+from gencove_explorer.display import analyses_as_text, jobs_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
@@ -154,7 +154,9 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        click.echo(f"{analysis.id}: {found['status']}")
+        jobs = found.get("jobs", {})
+        some = f", {jobs_text(sum(jobs.values()), found)} jobs" if NOT_RUN in jobs else ""
+        click.echo(f"{analysis.id}: {found['status']}{some}")
         if "reason" in found:
             click.echo(found["reason"])
     context.exit(0 if found["status"] == "SUCCEEDED" else 1)
@@ -205,7 +207,10 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     changes: dict[str, Any] = {"cpu": cpu, "memory_mb": memory_mb}
     changes = {name: value for name, value in changes.items() if value is not None}
     definition = replace(analysis._submitted().rounds[-1].job_definition, **changes) if changes else None
-    count = analysis.retry_failed(job_definition=definition)
+    try:
+        count = analysis.retry_failed(job_definition=definition)
+    except (NotFinished, AlreadyExists) as error:
+        raise click.ClickException(f"{error}. Here: explorer wait {analysis.id}, then the same") from error
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import make_private
 from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
@@ -153,8 +152,7 @@ class Scheduler:
             return
         store = self.ledger.store_of(entry)
         write_index(store, entry.index)
-        claims = self.ledger.claims_of(round)
-        make_private(claims)
+        claims = self.ledger.make_claims(round)
         self.ledger.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
@@ -248,6 +246,7 @@ class Scheduler:
             forker.flush()
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
+        self.ledger.require(round)
         forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
