@@ -85,7 +85,7 @@ def test_jobs_and_executor_wait_until_it_is_back(store: Path, tmp_path: Path, mo
         store.rmdir()
     assert not store.exists()
     away.rename(store)
-    assert [done(each) for each in (first, second, third)] == [1, 1, 1]
+    assert [done(an) for an in (first, second, third)] == [1, 1, 1]
     assert first.get_output().file("file").as_local().read_text() == "kept"
 
 
