@@ -210,7 +210,7 @@ def test_one_job_alone_is_no_dependency_of_what_is_submitted(home: Path):
     second = Analysis(function=takes_all, depends_on=[first], job_definition=SMALL)
     first.run_local(0)
     alone = first.id
-    second.run()  # would wait for ever for what nobody runs
+    second.run()  # would never end: nobody runs the other job
     second.wait_done(timeout=WAIT)
     assert first.id != alone
     assert second.values("got") == [[1, 2]]

@@ -146,7 +146,7 @@ def test_of_a_store_on_s3_likewise(
     monkeypatch.setenv("EXPLORER_EXECUTOR", "local")
     an = ended()
     store = an._submitted().store
-    [name] = [each for each in store.names(f"analyses/{an.id}/outcomes") if each.startswith("1.0-")]
+    [name] = [name for name in store.names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
     store.delete(f"analyses/{an.id}/outcomes/{name}")
     assert an.status(1)["reason"].startswith("its outcome is missing from the store")
     assert an.retry_failed() == 1

@@ -108,7 +108,7 @@ def test_of_two_at_once_one_runs_and_the_other_says_so(fail: Callable[[], Analys
     ran = [memory_mb for memory_mb, call in calls.items() if call.exception() is None]
     refused = [call.exception() for call in calls.values() if call.exception() is not None]
     assert len(ran) == 1
-    assert [type(each) for each in refused] in ([AlreadyExists], [NotFinished])
+    assert [type(error) for error in refused] in ([AlreadyExists], [NotFinished])
     assert "job_definition is" in str(refused[0])
     an.wait_done(timeout=SECONDS)
     assert an.values("with") == ran * 2

@@ -1,7 +1,9 @@
 """A store whose folder goes away, since its disk was unmounted or it was renamed, and comes back."""
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -85,7 +87,7 @@ def test_jobs_and_executor_wait_until_it_is_back(store: Path, tmp_path: Path, mo
         store.rmdir()
     assert not store.exists()
     away.rename(store)
-    assert [done(each) for each in (first, second, third)] == [1, 1, 1]
+    assert [done(an) for an in (first, second, third)] == [1, 1, 1]
     assert first.get_output().file("file").as_local().read_text() == "kept"
 
 
@@ -139,3 +141,23 @@ def test_run_local_ends_and_what_it_ran_is_lost(store: Path):
     assert an.status()["status"] == "FAILED"
     assert an.retry_failed(function=one) == 1
     assert done(an) == 1
+
+
+def test_a_payload_that_was_to_be_opened_meanwhile_is_opened_when_it_is_back(store: Path, tmp_path: Path):
+    flag, away = tmp_path / "flag", tmp_path / "away"
+    first = run(waits, input=str(flag))
+    first.wait_running_or_done(timeout=SECONDS)
+    queue = executor().queue
+    eventually(lambda: queue.read_state().get("running") == 1)
+    [forker] = queue.read_state()["forkers"]
+    os.kill(forker, signal.SIGSTOP)
+    try:
+        second = run(name="second")
+        eventually(lambda: queue.read_state().get("waiting") == 1)  # the forker was told of it
+        store.rename(away)
+    finally:
+        os.kill(forker, signal.SIGCONT)
+    eventually(lambda: f"{store} is not there" in str(queue.read_state().get("troubles")))
+    away.rename(store)
+    flag.touch()
+    assert [done(an) for an in (first, second)] == [1, 1]

@@ -268,9 +268,9 @@ def test_of_one_that_is_away_nothing_is_missing_and_nothing_is_made(
     store.create("first", b"")
     others = [FolderStore(store.root), FolderStore(store.root, RAISE)]
     away(store, mount_point=mount_point)
-    for each in (store, *others, FolderStore(store.root, RAISE), FolderStore(store.root, WAIT)):
+    for opened in (store, *others, FolderStore(store.root, RAISE), FolderStore(store.root, WAIT)):
         with pytest.raises(StoreError, match="is not there: it was made") as caught:
-            step(each)
+            step(opened)
         assert not isinstance(caught.value, NotFound)
     assert os.path.exists(store.root) == mount_point
     assert not mount_point or os.listdir(store.root) == []
@@ -290,12 +290,12 @@ def test_whoever_may_wait_goes_on_when_it_is_back(store: FolderStore, mount_poin
         lambda: waiting.keep("later/two", Path(__file__)),
     ]
     with ThreadPoolExecutor(len(steps)) as pool:
-        found = [pool.submit(step) for step in steps]
-        early = [each.done() for each in found]
+        futures = [pool.submit(step) for step in steps]
+        early = [future.done() for future in futures]
         if mount_point:
             os.rmdir(store.root)
         os.rename(f"{store.root}-away", store.root)
-        results = [each.result(60) for each in found]
+        results = [future.result(60) for future in futures]
     assert not any(early)
     assert results[:4] == [b"1", True, False, []]
     assert store.read("later/one") == b"2"
@@ -310,9 +310,9 @@ def test_one_that_nobody_has_made_is_empty_and_made_once(store: FolderStore):
     assert other.exists("a/b")
     assert not other.exists("a/c")  # it sees that it was made
     away(store, mount_point=False)
-    for each in (store, other):
+    for opened in (store, other):
         with pytest.raises(StoreError, match="is not there"):
-            each.create("a/d", b"")
+            opened.create("a/d", b"")
 
 
 def test_one_of_before_there_were_marks_is_there(store: FolderStore):

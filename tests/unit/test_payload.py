@@ -145,7 +145,7 @@ def test_of_two_that_submit_one_round_each_has_its_own(store_uri: str):
     sha256 = [payload.keep(store, ID, 1, raw) for raw in made]
     again = [payload.keep(store, ID, 1, raw) for raw in reversed(made)]
     assert sha256 == again[::-1]
-    assert [payload.load(store, ID, 1, each).spec.name for each in sha256] == ["one", "two"]
+    assert [payload.load(store, ID, 1, digest).spec.name for digest in sha256] == ["one", "two"]
     with pytest.raises(CorruptPayload, match="not the one that was submitted"):
         payload.load(store, ID, 1, "0" * 64)
 

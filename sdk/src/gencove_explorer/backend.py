@@ -149,10 +149,10 @@ class Backend:
 
     def find(self, analysis_id: str) -> StoredAnalysis:
         """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
-        found = self._first(lambda store: self.open(store, find(store, analysis_id)))
+        stored = self._first(lambda store: self.open(store, find(store, analysis_id)))
         if self.settings.home.is_dir():
-            note_made(self.settings.home, found.store)
-        return found
+            note_made(self.settings.home, stored.store)
+        return stored
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
         *others, last = self.stores

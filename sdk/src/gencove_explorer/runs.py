@@ -104,10 +104,10 @@ def _serving(
 ) -> StoredAnalysis | None:
     """The run of a dependency that jobs can read where they will run; None: it has to be run (again)."""
     runs = [dependency._stored, dependency._tried if foreground else None]
-    here = [each for each in runs if each is not None and each.store.uri == store.uri]
+    here = [run for run in runs if run is not None and run.store.uri == store.uri]
     # One job may be tried over what was tried of its dependency; all jobs read all of it.
-    usable = [each for each in here if only is not None or each.whole]
-    return next((each for each in usable if not foreground or _has_succeeded(each)), None)
+    usable = [run for run in here if only is not None or run.whole]
+    return next((run for run in usable if not foreground or _has_succeeded(run)), None)
 
 
 def _has_succeeded(stored: StoredAnalysis) -> bool:

@@ -102,8 +102,8 @@ class FolderStore:
         return True
 
     def names(self, prefix: str, *, after: str = "") -> list[str]:
-        found = self._scan(prefix, folders=False)
-        return sorted(name for name in found if name > after) if after else sorted(found)
+        names = self._scan(prefix, folders=False)
+        return sorted(name for name in names if name > after) if after else sorted(names)
 
     def folders(self, prefix: str) -> list[str]:
         return sorted(self._scan(prefix, folders=True))

@@ -154,8 +154,8 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        jobs = found.get("jobs", {})
-        some = f", {jobs_text(sum(jobs.values()), found)} jobs" if NOT_RUN in jobs else ""
+        counts = found.get("jobs", {})
+        some = f", {jobs_text(sum(counts.values()), found)} jobs" if NOT_RUN in counts else ""
         click.echo(f"{analysis.id}: {found['status']}{some}")
         if "reason" in found:
             click.echo(found["reason"])

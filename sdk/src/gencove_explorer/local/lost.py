@@ -72,9 +72,9 @@ def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
 def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
     """Whether jobs of a round were run, for which it was in the queue."""
     logs = map(parse_log_name, store.names(logs_prefix(record.id)))
-    rounds = {each.round for each in claims_of(claims_folder(queue, store, record.id), record.round)}
-    rounds.update(each.round for each in logs if each is not None)
-    rounds.update(each.round for each in outcome_names(store, record.id))
+    claims = claims_of(claims_folder(queue, store, record.id), record.round)
+    rounds = {attempt.round for attempt in (*claims, *logs) if attempt is not None}
+    rounds.update(name.round for name in outcome_names(store, record.id))
     return record.round in rounds
 
 
