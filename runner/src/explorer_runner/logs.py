@@ -5,14 +5,18 @@ of time and size (two 8-byte little-endian numbers: seconds since 1970, bytes), 
 seconds while the log grows, so that "the last ten minutes" of a long log can be found.
 """
 
+import fcntl
 import os
 import re
 import struct
+import time
 
 LIMIT = 32 << 20
 """Bytes that are kept of a log: its beginning and its end."""
 HEAD = 4 << 20
 
+_TURN_SECONDS = 10.0
+_LOCKED_BYTE = 1 << 62
 _MARK = struct.Struct("<dQ")
 _CRASHED_AT = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<function>\S+)')
 _NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
@@ -23,9 +27,11 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
 
     Works on the log of a running job too: it is opened for appending, so later output follows. Only
     what is written in the microseconds between the last look at its end and the cut is lost with it.
+    Whoever comes while another process cuts waits for it: two at once would leave the end twice.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
+        _take_turn(descriptor)
         size = os.fstat(descriptor).st_size
         if size <= limit:
             return False
@@ -48,6 +54,20 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
     except FileNotFoundError:
         pass
     return True
+
+
+def _take_turn(descriptor: int) -> None:
+    """Lock a byte far behind the end, apart from the claim's lock; not for longer than a cut may take.
+
+    A file system that keeps both locks as one (NFS) would never give it.
+    """
+    deadline = time.monotonic() + _TURN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
+            return
+        except OSError:
+            time.sleep(0.01)
 
 
 def _read_on(descriptor: int, offset: int, keep: int) -> tuple[bytearray, int]:
