@@ -31,7 +31,7 @@ from typing import Any
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
-from explorer_runner import environment, processes
+from explorer_runner import environment, processes, temporary
 from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import become, load_aside
@@ -196,6 +196,7 @@ class Forker:
         self.use(facts["variables"])
         if not self.scratch:
             self.scratch = facts["scratch"]
+            temporary.reach(self.scratch, "0")  # its jobs share the link, and the forker holds it
             warm_up(f"{self.scratch}/warm-up")
         try:
             payload = load_aside(facts)

@@ -20,7 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
+from explorer_runner import (
+    claim,
+    environment,
+    frames,
+    leftovers,
+    logs,
+    payload,
+    processes,
+    progress,
+    temporary,
+)
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain, Terminated
 from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
@@ -120,7 +130,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         store=open_store(facts["store"]),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
-    environment.use_folders(job.scratch, job.private)
+    environment.use_folders(temporary.reach(job.scratch), job.private)
     collected = execute(
         job,
         read_input=lambda: sent["input"],
@@ -277,6 +287,7 @@ class _Parent:
             publish(self.store, outcome, Collected([], [], {}))
         finally:
             remove_tree(self.job.scratch)
+            temporary.forget(self.job.scratch)
             remove_tree(self.job.private)
             if self.logs is not None:
                 leftovers.forget(self.logs, log)
