@@ -4,7 +4,9 @@ Single-threaded and small, because the cost of a fork grows with what is loaded:
 imported here but the standard library, cloudpickle and the runner, and no job ever runs in this
 process. It never uses obstore (what has used it must not fork), SQLite or threads.
 
-Commands come as lines of JSON on standard input, reports go to standard output:
+Commands come as lines of JSON through one pipe, reports go through another. Neither is a standard stream: a
+user's code may run when Python starts (sitecustomize), and print or read. All jobs of a forker have those
+environment variables in common that it was started with (startup).
 
     in   {"round": {...}}                                      a round, before its first job
          {"start": [key, width, [[position, attempt], ...]]}   queue jobs; at most width at once
@@ -65,6 +67,8 @@ class Forker:
         self.report_due = False
         self.reported = 0.0
         self.variables: dict[str, str] | None = None
+        self.own_variables = dict(os.environ)
+        """Those it was started with, and what Python adds to them (LC_CTYPE, where there is no locale)."""
         self.scratch = ""
         self.wake, wakeup = os.pipe()
         for descriptor in (self.wake, wakeup, commands):
@@ -126,7 +130,7 @@ class Forker:
         if variables is not self.variables:
             self.variables = variables
             os.environ.clear()
-            os.environ.update(variables)
+            os.environ.update({**self.own_variables, **variables})
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -270,11 +274,11 @@ class Forker:
             pass  # the end of the commands will say so
 
 
-def main() -> None:
-    """Serve a scheduler on standard input and output."""
-    commands, reports = os.dup(0), os.dup(1)
+def main(commands: int, reports: int) -> None:
+    """Serve a scheduler through these pipes."""
+    for descriptor in (commands, reports):
+        os.set_inheritable(descriptor, False)
     with open(os.devnull, "r+b", buffering=0) as nothing:
-        os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
     processes.use_as_output()
     faulthandler.enable(file=2)
