@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import JobFailed
 from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.local.forkers import ForkerHandle
+from gencove_explorer.local.rounds import Ground
+from gencove_explorer.local.runtime import find_runtime
 from gencove_explorer.settings import Settings
 
 TOKYO = "XYZ-9"
@@ -224,3 +228,15 @@ def test_so_it_is_in_the_foreground(home: Path, unfit: tuple[dict[str, str], str
     an.job_definition = job()
     an.run_local()
     assert an.get_output().value("x") == 2
+
+
+def test_a_forker_that_does_not_get_ready_is_killed_and_says_so(home: Path, tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(600)")
+    ground = Ground(find_runtime(home), (("PYTHONPATH", str(tmp_path)),))
+    forker = ForkerHandle(ground, tmp_path / "log.txt")
+    poll = select.poll()
+    poll.register(forker.reports)
+    eventually(lambda: forker.kill_if_late(0.2) or poll.poll(10))
+    forker.reap()
+    assert forker.late
+    assert "(PYTHONPATH): it did not get ready. Leave the one at fault out of" in forker.why_gone()

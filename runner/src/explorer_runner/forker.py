@@ -82,6 +82,7 @@ class Forker:
 
     def run(self) -> None:
         processes.become_subreaper()
+        self.report_due = True  # so that the scheduler hears of it
         while not (self.orphaned and not self.running):
             self.start_jobs()
             for descriptor, _ in self.poll.poll(self.report_or_patience()):

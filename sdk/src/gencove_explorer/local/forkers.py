@@ -8,6 +8,7 @@ import json
 import os
 import select
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from gencove_explorer.local.rounds import ActiveRound, Ground
 _CHUNK = 1 << 20
 _TRIES = 3
 """How often a forker may die in a row before it has carried out a command."""
+_START_SECONDS = 60.0
+"""How long one may take until it is ready: code of the user's may run first, and never end."""
 _SPARE = 2
 """How many forkers stay without an open round, for the next one."""
 
@@ -33,6 +36,10 @@ class ForkerHandle:
         """How many commands it was sent."""
         self.heard = 0
         """How many commands it has carried out, as far as is known."""
+        self.late = False
+        """Whether it was killed because it did not get ready."""
+        self._ready = False
+        self._begun = time.monotonic()
         self._unsent = bytearray()
         self._unread = bytearray()
         commands, self._commands = os.pipe()
@@ -115,6 +122,7 @@ class ForkerHandle:
                 return
             if not chunk:
                 raise EOFError
+            self._ready = True
             self._unread += chunk
             for line in iterate_lines(self._unread):
                 report = json.loads(line)
@@ -140,12 +148,18 @@ class ForkerHandle:
         self.close()
         self._process.wait()
 
+    def kill_if_late(self, seconds: float) -> None:
+        """Kill it if it was not ready ``seconds`` after its start."""
+        if not self._ready and time.monotonic() - self._begun > seconds:
+            self.late = True
+            self._process.kill()
+
     def why_gone(self) -> str:
         """Why it ended before it had carried out a command."""
         variables = dict(self.ground.variables)
         if not startup.names_read_at_start(variables):
             return f"jobs cannot be started on this machine: {self._log} says why"
-        said = logs.tail(self._log, self._log_begins)
+        said = "it did not get ready" if self.late else logs.tail(self._log, self._log_begins)
         return f"{startup.explain(variables, said)}; {self._log} says more"
 
 
@@ -197,6 +211,11 @@ class Forkers:
             forker.dismiss()
             self._dismissed.append(forker)
 
+    def kill_late(self) -> None:
+        """Kill those that do not get ready."""
+        for forker in self:
+            forker.kill_if_late(_START_SECONDS)
+
     def lose(self, forker: ForkerHandle) -> str | None:
         """Let go of one that is gone; the reason if it has died too often to be started again."""
         self._poll.unregister(forker.reports)
@@ -208,7 +227,7 @@ class Forkers:
         failures = self._failures.pop(forker.ground, 0) + 1
         if forker.heard:
             return None
-        if failures >= _TRIES:
+        if failures >= _TRIES or forker.late:
             return forker.why_gone()
         self._failures[forker.ground] = failures
         return None

@@ -120,6 +120,7 @@ class Scheduler:
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
+        self.forkers.kill_late()
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
