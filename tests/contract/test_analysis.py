@@ -113,7 +113,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
         ac.output.value("name", ac.name)
         ac.output.value("attempt", ac.attempt)
         ac.output.value(
-            "folder", [os.listdir("."), os.environ["TMPDIR"] == os.getcwd(), os.environ["COLOUR"]]
+            "folder", [os.listdir("."), os.path.samefile(os.environ["TMPDIR"], "."), os.environ["COLOUR"]]
         )
 
     definition = JobDefinition(cpu=1, memory_mb=200, timeout_seconds=60, environment={"COLOUR": "blue"})

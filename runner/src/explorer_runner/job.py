@@ -9,7 +9,6 @@ The child is forked before the parent touches a store: a process that has used o
 fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
 """
 
-import base64
 import faulthandler
 import json
 import os
@@ -19,7 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from explorer_runner import (
     claim,
@@ -28,11 +27,14 @@ from explorer_runner import (
     leftovers,
     logs,
     memory,
+    ordered,
     payload,
     processes,
     progress,
+    startup,
+    temporary,
 )
-from explorer_runner.child import Job, execute, publish
+from explorer_runner.child import Job, publish
 from explorer_runner.drain import Drain, Terminated
 from explorer_runner.errors import (
     AlreadyExists,
@@ -53,9 +55,8 @@ from explorer_runner.keys import (
     round_key,
 )
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
+from explorer_runner.outputs import Collected
 from explorer_runner.patience import JOB_SECONDS, Patience
-from explorer_runner.payload import Payload
 from explorer_runner.stores import RAISE, open_store
 from explorer_runner.stores.folder import FolderStore
 
@@ -116,69 +117,10 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
         processes.die_with(parent)
         drain.become_child()
         faulthandler.enable(file=2)
-        _child(os.fdopen(reader, "rb"))
+        ordered.follow(os.fdopen(reader, "rb"))
     os.close(reader)
     drain.close_child_ends()
     return pid, os.fdopen(writer, "wb")
-
-
-def _child(orders: BinaryIO) -> NoReturn:
-    """Wait for the order, call the work function, leave a report in a file, end."""
-    try:
-        with orders:
-            sent = frames.read(orders)
-    except EOFError:
-        os._exit(processes.UNWRITTEN)  # the parent could not even begin, and says why itself
-    facts = json.loads(sent["facts"])
-    os.environ.update(facts["variables"])
-    environment.show_python(os.environ)
-    folder = Path(facts["environment"]) if facts["environment"] else None
-    os.chdir(facts["scratch"])
-    payload = Payload(sent)
-    job = Job(
-        analysis=payload.spec.id,
-        round=payload.spec.round,
-        digest=facts["digest"],
-        payload=payload,
-        store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
-    )
-    job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
-    environment.use_folders(job.scratch, job.private)
-    collected = execute(
-        job,
-        read_input=lambda: sent["input"],
-        set_up=lambda: environment.activate(folder) if folder else None,
-        on_call=lambda: environment.yield_to_pins(folder) if folder else None,
-    )
-    os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(job.outcome, collected))
-    os._exit(0 if job.outcome.succeeded else 1)
-
-
-def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
-    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
-    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
-    return {
-        "outcome": outcome.to_json(),
-        "collected": json.dumps(data).encode(),
-    }
-
-
-def _read_report(path: str) -> tuple[Outcome, Collected] | None:
-    try:
-        with open(path, "rb") as file:
-            sent = frames.read(file)
-    except (FileNotFoundError, EOFError):
-        return None
-    data = json.loads(sent["collected"])
-    return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
-        data["folders"],
-        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
-        data["notes"],
-    )
 
 
 class _Parent:
@@ -263,7 +205,7 @@ class _Parent:
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        outcome, collected = _read_report(f"{self.job.private}/report") or (None, nothing)
+        outcome, collected = ordered.read_report(self.job.private) or (None, nothing)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -281,6 +223,8 @@ class _Parent:
             peak = max(peak, memory.container_bytes())
             asked = self.loaded.spec.job_definition.memory_mb
             reason = memory.reason(peak, asked, "Container killed due to memory usage")
+        elif not ordered.has_resumed(self.job.private):
+            reason = startup.explain(self._variables(), logs.tail(log))
         outcome = self.job.fail(self.drain.reason or reason, code, number)
         outcome.add_peak(peak)
         return outcome
@@ -300,8 +244,10 @@ class _Parent:
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
+            "private": self.job.private,
             "environment": os.fspath(folder) if folder else None,
-            "variables": {"OMP_NUM_THREADS": str(spec.job_definition.cpu), **spec.job_definition.environment},
+            "variables": self._variables(),
+            "start_again": startup.are_missing(self._variables(), os.environ),
             "started": self.job.outcome.started,
         }
         claim.running(self.lock)
@@ -311,6 +257,11 @@ class _Parent:
         self.drain.begins(self.pid)
         frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
         self.orders.close()
+
+    def _variables(self) -> dict[str, str]:
+        """The environment variables that the job has beside its parent's."""
+        definition = self.loaded.spec.job_definition
+        return {"OMP_NUM_THREADS": str(definition.cpu), **definition.environment}
 
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
@@ -331,6 +282,7 @@ class _Parent:
 
     def _clean_up(self, log: str) -> None:
         remove_tree(self.job.scratch)
+        temporary.forget(self.job.scratch)
         remove_tree(self.job.private)
         if self.logs is not None:
             leftovers.forget(self.logs, log)

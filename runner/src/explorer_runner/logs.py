@@ -14,6 +14,7 @@ import time
 LIMIT = 32 << 20
 """Bytes that are kept of a log: its beginning and its end."""
 HEAD = 4 << 20
+_TAIL = 16 << 10
 
 _TURN_SECONDS = 10.0
 _LOCKED_BYTE = 1 << 62
@@ -104,15 +105,19 @@ def offset_since(path: str, when: float) -> int:
     return max((size for time, size in _MARK.iter_unpack(raw[:whole]) if time <= when), default=0)
 
 
-def crash_line(log: str) -> str:
-    """Where a crash happened, if faulthandler could still write it to the log."""
+def tail(path: str, since: int = 0) -> str:
+    """The last lines of a log, of what was written from the byte ``since`` on; empty if there is no log."""
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
-            tail = file.read().decode(errors="replace")
+        with open(path, "rb") as file:
+            file.seek(max(since, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
-    _, found, dump = tail.rpartition("Fatal Python error")
+
+
+def crash_line(log: str) -> str:
+    """Where a crash happened, if faulthandler could still write it to the log."""
+    _, found, dump = tail(log).rpartition("Fatal Python error")
     own, library = os.path.dirname(__file__), os.path.dirname(os.__file__)
     lines = [match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith((own, library))]
     return f" (line {lines[0]['line']}, in {lines[0]['function']})" if found and lines else ""

@@ -119,6 +119,7 @@ class Scheduler:
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
+        self.forkers.kill_late()
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
@@ -224,14 +225,13 @@ class Scheduler:
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        works = self.forkers.lose(forker)
-        for round in self.rounds.values():
-            if round.entry.runtime == forker.runtime:
-                for position, attempt in round.orphan().items():
-                    self.watch.adopt(round, position, attempt)
-                if not works:
-                    reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
-                    round.end(range(round.record.jobs), reason)
+        rounds = [each for each in self.rounds.values() if self.forkers.find(each) is forker]
+        reason = self.forkers.lose(forker)
+        for round in rounds:
+            for position, attempt in round.orphan().items():
+                self.watch.adopt(round, position, attempt)
+            if reason is not None:
+                round.end(range(round.record.jobs), reason)
         self.changed = True
 
     def hand_out(self) -> None:
@@ -241,11 +241,9 @@ class Scheduler:
         used = Size(0, 0)
         for round in rounds:
             used += round.need * len(round.adopted)
-        heard = {forker.runtime: forker.heard for forker in self.forkers}
+        heard = {each.key: forker.heard for each in rounds if (forker := self.forkers.find(each))}
         able = {each.key for each in rounds if not self.troubles.waits("start", each.entry)}
-        demands = [
-            each.demand(heard.get(each.entry.runtime, 0), startable=each.key in able) for each in rounds
-        ]
+        demands = [each.demand(heard.get(each.key, 0), startable=each.key in able) for each in rounds]
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
             if round.key in able and (width != round.width or (width and round.ready)):
                 hand = partial(self.hand_to, round, width)
@@ -273,6 +271,7 @@ class Scheduler:
                 forker = self.forkers.find(round)
                 if round.announced and forker is not None:
                     forker.send("forget", key)
+        self.forkers.dismiss_unused(self.rounds.values())
 
     def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
         self.watch.forget(round, position, attempt)
