@@ -34,11 +34,11 @@ class Remote:
     def path(self, key: str) -> None:
         return None
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
         if "/outcomes/" in key:
             self._together.wait(10)
             self.reads.append(key)
-        return self._store.read(key)
+        return self._store.read(key, limit=limit)
 
 
 def index_of(analysis: str = ID, jobs: int = JOBS) -> IndexRecord:

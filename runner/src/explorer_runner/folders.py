@@ -2,8 +2,9 @@
 
 import os
 import stat
+from typing import BinaryIO
 
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import CorruptPayload, ExplorerError
 
 
 def make_private(path: str) -> None:
@@ -38,6 +39,25 @@ def claim_private(path: str) -> str:
             f"or: chmod 700 {path}"
         )
     return path
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file to read. Raises OSError, for a pipe or a device too: such may have no end."""
+    file = open(path, "rb", opener=_open_at_once)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(f"{path} is neither a file nor a folder")
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
+
+
+def check_size(what: str, size: int, limit: int | None) -> None:
+    """Raise CorruptPayload for more bytes than are to be read."""
+    if limit is not None and size > limit:
+        raise CorruptPayload(f"{what} has {size:,} bytes, and at most {limit:,} are read of it")
 
 
 def remove_tree(path: str) -> None:

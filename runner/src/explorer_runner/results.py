@@ -17,13 +17,13 @@ from explorer_runner.keys import (
     OutcomeName,
     check_key,
     file_key,
-    outcome_key,
     outcomes_prefix,
     parse_outcome_name,
     rounds_prefix,
     value_key,
 )
 from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
 from explorer_runner.stores import Store
 
 _MISSING: Any = object()
@@ -278,10 +278,7 @@ class Results:
 
     def _output(self, name: OutcomeName) -> JobOutput:
         attempt = Attempt(name.index, name.round, name.attempt)
-        key = outcome_key(self.analysis, attempt, name.status)
-        outcome = Outcome.from_json(self.store.read(key))
-        if (outcome.analysis, outcome.of, outcome.status) != (self.analysis, attempt, name.status):
-            raise CorruptPayload(f"{key} in the store {self.store.uri} is the outcome of another attempt")
+        outcome = read_outcome(self.store, self.analysis, attempt, name.status)
         return JobOutput(self.store, outcome, self.downloads)
 
     def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:

@@ -16,11 +16,11 @@ from explorer_runner.keys import (
     OutcomeName,
     analysis_prefix,
     index_key,
-    outcome_key,
     payload_key,
 )
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
 from explorer_runner.payload import Payload
 from explorer_runner.results import JobOutput, Results, check_index, outcome_names
 from explorer_runner.stores import Store
@@ -151,8 +151,7 @@ class StoredAnalysis:
             raise NotFinished(
                 f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
             )
-        key = outcome_key(self.id, Attempt(name.index, name.round, name.attempt), name.status)
-        return Outcome.from_json(self.store.read(key))
+        return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
 
     # -- outputs ------------------------------------------------------------------------------------
 

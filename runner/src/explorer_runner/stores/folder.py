@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.folders import make_private
+from explorer_runner.folders import check_size, make_private, open_regular
 
 _counter = itertools.count()
 
@@ -24,14 +24,16 @@ class FolderStore:
     def __init__(self, root: str) -> None:
         self.uri = self.root = root
 
-    def read(self, key: str) -> bytes:
-        with self._errors(key), open(f"{self.root}/{key}", "rb") as file:
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        with self._errors(key), open_regular(f"{self.root}/{key}") as file:
+            check_size(f"{key} in the store {self.uri}", os.fstat(file.fileno()).st_size, limit)
             return file.read()
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
-        with self._errors(key), open(f"{self.root}/{key}", "rb") as file:
+        with self._errors(key), open_regular(f"{self.root}/{key}") as file:
+            there = max(0, os.fstat(file.fileno()).st_size - offset)
             file.seek(offset)
-            return file.read(length)
+            return file.read(min(length, there))
 
     def create(self, key: str, data: bytes) -> None:
         # Written out, without the context manager: this is on the path of every job.
@@ -80,6 +82,8 @@ class FolderStore:
                 found = [entry.name for entry in entries if not entry.is_dir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise self._translate(error, prefix) from error
         return sorted(name for name in found if name > after) if after else sorted(found)
 
     def folders(self, prefix: str) -> list[str]:
@@ -88,21 +92,27 @@ class FolderStore:
                 return sorted(entry.name for entry in entries if entry.is_dir())
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise self._translate(error, prefix) from error
 
     def delete_tree(self, prefix: str) -> None:
-        import shutil
-
-        with self._errors(prefix):
-            try:
-                shutil.rmtree(f"{self.root}/{prefix}")
-            except FileNotFoundError:
-                pass
+        self._remove(prefix)
 
     def delete(self, key: str) -> None:
+        self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        """Remove a file, or a folder with all that is in it, whichever of them is there."""
+        path = f"{self.root}/{key}"
         with self._errors(key):
             try:
-                os.unlink(f"{self.root}/{key}")
-            except FileNotFoundError:
+                if os.path.isdir(path) and not os.path.islink(path):
+                    import shutil
+
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+            except (FileNotFoundError, NotADirectoryError):
                 pass
 
     def path(self, key: str) -> Path:

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from explorer_runner import progress
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
+from explorer_runner.folders import check_size
 from explorer_runner.stores.credentials import find_helper
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ class S3Store:
     def _backend(self) -> "Backend":
         return open_bucket(self._bucket, self._prefix, self._credentials, self._region)
 
-    def read(self, key: str) -> bytes:
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
         with self._errors(key):
-            return bytes(self._obstore.get(self._backend, key).bytes())
+            found = self._obstore.get(self._backend, key)
+            check_size(f"{key} in the store {self.uri}", found.meta["size"], limit)
+            return bytes(found.bytes())
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         if length == 0:

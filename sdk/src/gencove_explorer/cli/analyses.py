@@ -257,8 +257,9 @@ def _as_json(output: JobOutput) -> dict[str, Any]:
 
 def _copy(output: JobOutput, folder: Path) -> None:
     for key, file in output.files().items():
+        source = file.as_local()  # first of all: it refuses keys that lead out of a folder
         target = folder / key
         if target.exists():
             raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.as_local(), target)
+        shutil.copyfile(source, target)
