@@ -60,7 +60,9 @@ def test_the_limits_of_the_definition_hold(image_home: Path):
             taken.append(bytearray(20 << 20))
 
     an = Analysis(function=greedy, job_definition=JobDefinition(cpu=1, memory_mb=100))
-    with pytest.raises(JobFailed, match="OutOfMemoryError: Container killed due to memory usage"):
+    with pytest.raises(
+        JobFailed, match=r"OutOfMemoryError: Container killed due to memory usage: \d+ MiB used, 100 MiB"
+    ):
         an.run_local(container=True)
 
     def slow(ac):

@@ -1,5 +1,6 @@
 """What a script may do, a work function may: threads, pools, exit codes, links among its files."""
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,19 +63,47 @@ def test_threads_that_still_run_are_waited_for(home: Path, write):
     assert an.get_output().file("rows.txt").as_local().read_text().split() == list("01234")
 
 
+def use_pools(ac):
+    """Pools of every kind, whose workers find ``double`` and ``Row`` by their names."""
+    import multiprocessing
+    import pickle
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context(ac.input)
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        rows = list(pool.map(double, [Row(1), Row(2)]))
+    with context.Pool(2) as pool:
+        rows += pool.map(double, [Row(3)])
+    left_open = context.Pool(1)
+    rows += left_open.map(double, [Row(4)])
+    ac.output.value("numbers", [row.number for row in pickle.loads(pickle.dumps(rows))])
+
+
+METHODS = ["fork", "spawn"]
+
+
 @pytest.mark.in_containers
-def test_processes_find_what_came_along_with_the_function(home: Path):
+def test_processes_find_what_came_along_with_the_function(home: Path, capsys: pytest.CaptureFixture[str]):
+    """forkserver is the default of Python 3.14."""
+    an = run(use_pools, input=METHODS)
+    assert an.values("numbers") == [[2, 4, 6, 8]] * len(METHODS), an.failures()
+    for index in range(len(METHODS)):
+        an.logs(index, since="1h")
+    assert "leaked" not in capsys.readouterr().out
+    an.run_local()
+    assert an.values("numbers") == [[2, 4, 6, 8]] * len(METHODS)
+    partial = run(functools.partial(use_pools), input="spawn")
+    assert partial.get_output().value("numbers") == [2, 4, 6, 8]
+
+
+def test_a_jobs_main_has_no_file_for_those_who_start_no_process(home: Path):
     def work(ac):
-        import multiprocessing
-        import pickle
-        from concurrent.futures import ProcessPoolExecutor
+        import sys
 
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(2, mp_context=context) as pool:
-            rows = list(pool.map(double, [Row(1), Row(2)]))
-        ac.output.value("numbers", [row.number for row in pickle.loads(pickle.dumps(rows))])
+        main = sys.modules["__main__"]
+        ac.output.value("main", [hasattr(main, "__file__"), "__file__" in vars(main), os.listdir()])
 
-    assert run(work).get_output().value("numbers") == [2, 4]
+    assert run(work).get_output().value("main") == [False, False, []]
 
 
 def test_temporary_files_lie_in_the_jobs_own_folder(home: Path):

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from explorer_runner import failure, values
+from explorer_runner import failure, memory, values
 from explorer_runner._version import __version__
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
+from explorer_runner.main_module import MainModule, introduce
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
 from explorer_runner.payload import Payload
@@ -104,7 +105,7 @@ def execute(
         set_up()
         context = _prepare(job, read_input())
         function = _unpickle(job.payload.function, "the work function")
-        _introduce(function)
+        introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
         _call(function, context)
@@ -162,8 +163,8 @@ def _fail(job: Job, error: BaseException) -> None:
 
 def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
     # A fresh __main__, so that neither the work function nor a process that it starts sees ours.
-    sys.modules["__main__"] = types.ModuleType("__main__")
     payload, attempt = job.payload, job.attempt
+    sys.modules["__main__"] = MainModule(job.private, payload.function)
     return AnalysisContext(
         spec=payload.spec,
         store=job.store,
@@ -174,26 +175,6 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
         private=job.private,
         scratch=job.scratch,
     )
-
-
-def _introduce(function: Any) -> None:
-    """Let pickles find by name what came along with the function, as in a script: process pools need that."""
-    name = getattr(function, "__module__", None) or "__main__"
-    parts = name.split(".")
-    if name != "__main__" and _has_module(parts[0]):
-        return  # by that name the job has the real one
-    for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
-        sys.modules.setdefault(each, types.ModuleType(each))
-    module = vars(sys.modules[name])
-    for each, value in getattr(function, "__globals__", {}).items():
-        if not each.startswith("__"):
-            module[each] = value
-
-
-def _has_module(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return name in sys.modules or find_spec(name) is not None
 
 
 def _unpickle(raw: bytes, what: str) -> Any:
@@ -266,8 +247,7 @@ def _flush() -> None:
 def _measure_use(outcome: Outcome) -> None:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome.cpu_seconds = round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux KiB
-    outcome.peak_memory_mb = round(max(own.ru_maxrss, children.ru_maxrss) / unit, 1)
+    outcome.add_peak(memory.largest_process_bytes())
 
 
 def _measure(path: Path) -> tuple[int, str]:

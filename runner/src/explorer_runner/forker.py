@@ -133,7 +133,7 @@ class Forker:
     def reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -141,6 +141,7 @@ class Forker:
             job = self.running.pop(pid, None)
             processes.end_strays(self.running, pid)
             if job is not None:
+                job.peak = usage.ru_maxrss
                 self.ended(job, status)
 
     def ended(self, job: Running, status: int) -> None:

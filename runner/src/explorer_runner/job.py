@@ -13,6 +13,7 @@ import base64
 import faulthandler
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -20,7 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
+from explorer_runner import (
+    claim,
+    environment,
+    frames,
+    leftovers,
+    logs,
+    memory,
+    payload,
+    processes,
+    progress,
+)
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain, Terminated
 from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
@@ -229,13 +240,27 @@ class _Parent:
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        report = _read_report(f"{self.job.private}/report")
-        if report is not None:
-            return report
+        outcome, collected = _read_report(f"{self.job.private}/report") or (None, nothing)
+        peak = max(self.drain.peak, memory.take_peak(log))
+        if self.order.batch_job:
+            peak = max(peak, memory.container_bytes())
+        if outcome is None:
+            outcome = self._describe_end(status, log, peak)
+        outcome.add_peak(peak)
+        return outcome, collected
+
+    def _describe_end(self, status: int, log: str, peak: int) -> Outcome:
+        """The outcome of a child that ended without a report."""
+        peak = max(peak, memory.resident_bytes(resource.getrusage(resource.RUSAGE_CHILDREN)))
         code, number, reason = processes.describe_exit(status)
+        reason += logs.crash_line(log)
         if number == signal.SIGKILL and processes.count_oom_kills() > self.oom_kills:
-            reason = processes.OUT_OF_MEMORY
-        return self.job.fail(self.drain.reason or f"{reason}{logs.crash_line(log)}", code, number), nothing
+            peak = max(peak, memory.container_bytes())
+            asked = self.loaded.spec.job_definition.memory_mb
+            reason = memory.reason(peak, asked, "Container killed due to memory usage")
+        outcome = self.job.fail(self.drain.reason or reason, code, number)
+        outcome.add_peak(peak)
+        return outcome
 
     def _send_order(self) -> None:
         spec = self.loaded.spec

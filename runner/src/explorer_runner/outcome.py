@@ -8,6 +8,7 @@ from typing import Any
 from explorer_runner import checked
 from explorer_runner.errors import CorruptPayload, OutputError
 from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.memory import as_mb
 from explorer_runner.payload import FORMAT, load_record
 from explorer_runner.stores import Store
 
@@ -46,7 +47,8 @@ class Outcome:
     """From the start to the call of the work function."""
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
-    """Largest resident size of the work function's process, in MiB."""
+    """The most memory that the attempt had, in MiB: of all its processes where a container or whoever watched
+    it knows, else of the largest one."""
     values: dict[str, Any] = field(default_factory=dict)
     """Key -> a small value itself, or kind, size and sha256 of a larger one."""
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -62,6 +64,10 @@ class Outcome:
     @property
     def succeeded(self) -> bool:
         return self.status == SUCCEEDED
+
+    def add_peak(self, size: int) -> None:
+        """Take a size in bytes as the peak of memory, if it is larger than what is known."""
+        self.peak_memory_mb = max(self.peak_memory_mb, as_mb(size))
 
     @property
     def of(self) -> Attempt:
@@ -97,7 +103,7 @@ def _status(value: Any) -> None:
 
 def _exit_code(value: Any) -> None:
     if not isinstance(value, int):  # sys.exit(True) is one
-        raise ValueError("a checked.whole number")
+        raise ValueError("a whole number")
 
 
 def _value(entry: Any) -> None:

@@ -24,11 +24,8 @@ needs the rest to write the outcome."""
 OWN_PYTHON = sys.executable
 """The Python that has the runner: in a job with packages sys.executable is that of the packages."""
 
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-"""AWS Batch's own reason (https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html)."""
-
 TIMED_OUT = "Job attempt duration exceeded timeout"
-"""Likewise (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
+"""AWS Batch's own reason (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

@@ -22,7 +22,7 @@ class Round:
 class Running:
     """A process of ours: a job, or a writer that closes a job which died."""
 
-    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "slot", "started", "writer")
+    __slots__ = ("attempt", "kill_at", "peak", "position", "reason", "round", "slot", "started", "writer")
 
     def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
         self.round = round
@@ -34,3 +34,5 @@ class Running:
         self.reason: str | None = None
         self.kill_at: float | None = None
         self.writer = False
+        self.peak = 0
+        """Its largest resident size, as wait4 gave it."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from explorer_runner import claim, environment, logs, processes
+from explorer_runner import claim, environment, logs, memory, processes
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
@@ -76,6 +76,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     collected = execute(
         job, read_input=lambda: job.payload.read_input(job.store, position), set_up=set_up, on_call=on_call
     )
+    job.outcome.add_peak(memory.take_peak(log_path))
     if not job.outcome.succeeded:
         job.outcome.reason = _told_to_end(job.scratch) or job.outcome.reason
     try:
@@ -169,6 +170,7 @@ def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> N
     job = place.job
     code, number, found = processes.describe_exit(wait_status)
     outcome = job.fail(reason or f"{found}{logs.crash_line(log)}", code, number)
+    outcome.add_peak(memory.take_peak(log))
     while True:
         remove_tree(job.scratch)
         remove_tree(job.private)
