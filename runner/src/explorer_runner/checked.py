@@ -111,7 +111,8 @@ def known(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
         try:
             checks[name](value)
         except ValueError as error:
-            raise ValueError(f"{name} is {shown(value)}: allowed is {error}") from None
+            has = "holds what" if isinstance(value, list | dict) else f"is {shown(value)}, which"
+            raise ValueError(f"{name} {has} is not {error}") from None
     return found
 
 

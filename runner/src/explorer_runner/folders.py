@@ -42,11 +42,14 @@ def claim_private(path: str) -> str:
 
 
 def open_regular(path: str) -> BinaryIO:
-    """Open a file to read. Raises OSError, for a pipe or a device too: such may have no end."""
-    file = open(path, "rb", opener=_open_at_once)
+    """Open a file to read. Raises OSError, or CorruptPayload for what is no file: a pipe may have no end."""
+    try:
+        file = open(path, "rb", opener=_open_at_once)
+    except IsADirectoryError as error:
+        raise CorruptPayload(f"{path} is a folder, and should be a file") from error
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(f"{path} is neither a file nor a folder")
+        raise CorruptPayload(f"{path} should be a file, and is none")
     return file
 
 

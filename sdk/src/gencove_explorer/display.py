@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Sequence
 
+from explorer_runner.shown import visible_line
 from gencove_explorer.durations import ago
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.stored import StoredAnalysis
@@ -21,11 +22,12 @@ def analyses_as_text(analyses: Sequence[StoredAnalysis], width: int | None = Non
         return "no analyses"
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
     table.columns[0].no_wrap = True
     for row in _rows(analyses):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     text = io.StringIO()
     Console(file=text, width=width or 200, highlight=False, force_jupyter=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
@@ -48,7 +50,7 @@ def status_text(stored: StoredAnalysis) -> str:
     try:
         status = stored.status()
     except ExplorerError as error:
-        return f"? ({error})"
+        return visible_line(f"? ({error})")
     counts = status.get("jobs", {})
     if len(counts) > 1:
         return ", ".join(f"{count:,} {state}" for state, count in counts.items())
@@ -56,18 +58,16 @@ def status_text(stored: StoredAnalysis) -> str:
 
 
 def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
-    now = time.time()
-    return [
-        (
-            each.id,
-            each.record.name,
-            each.record.user,
-            f"{ago(max(0.0, now - each.record.submitted))} ago",
-            f"{each.record.jobs:,}",
-            status_text(each),
-        )
-        for each in analyses[:SHOWN]
-    ]
+    return [_row(each) for each in analyses[:SHOWN]]
+
+
+def _row(stored: StoredAnalysis) -> tuple[str, ...]:
+    record = stored.record
+    age = f"{ago(max(0.0, time.time() - record.submitted))} ago"
+    if stored.fault is not None:
+        return record.id, record.name, "?", age, "?", status_text(stored)
+    cells = (record.id, record.name, record.user, age, f"{record.jobs:,}", status_text(stored))
+    return tuple(map(visible_line, cells))
 
 
 def _rest(analyses: Sequence[StoredAnalysis]) -> list[str]:

@@ -97,7 +97,10 @@ def settle(
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
         if max(record.all_indices(), default=0) >= jobs:
-            raise CorruptPayload(f"round {record.round} of {record.id} runs more jobs than its {jobs:,}")
+            raise CorruptPayload(
+                f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
+                f"damaged; restore it, or remove the analysis: explorer delete {record.id}"
+            )
         for index in record.all_indices():
             last[index] = record
     states: list[str | None] = [None if record else NOT_RUN for record in last]

@@ -6,7 +6,8 @@ Each is written once, as JSON, and never changed (explorer_runner.keys has the l
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
 
 from explorer_runner import checked
 from explorer_runner.definition import JobDefinition
@@ -222,6 +223,9 @@ class Closed(_Record):
         }
 
 
+_R = TypeVar("_R", bound=_Record)
+
+
 def _ranges(indices: Iterable[int]) -> list[list[int]]:
     ranges: list[list[int]] = []
     for index in sorted(indices):
@@ -240,12 +244,38 @@ def write_index(store: Store, record: IndexRecord) -> None:
         pass
 
 
+def index_of_id(analysis_id: str) -> IndexRecord:
+    """What an id alone tells of an analysis, where its index record cannot be read."""
+    parts = parse_id(analysis_id)
+    try:
+        submitted = datetime.strptime(f"{parts.date}T{parts.clock}+0000", "%Y-%m-%dT%H%M%S%z").timestamp()
+    except ValueError:
+        submitted = 0.0  # digits that are no time
+    return IndexRecord(
+        id=analysis_id,
+        name=parts.name,
+        user="?",
+        submitted=submitted,
+        jobs=1,
+        array=False,
+        executor="?",
+        python="?",
+    )
+
+
+def unreadable_round(analysis_id: str, executor: str) -> RoundRecord:
+    """Stands for a round of which no more is known than that it has not ended."""
+    return RoundRecord(
+        id=analysis_id, round=0, executor=executor, indices=None, jobs=1, payload="", submitted=0.0
+    )
+
+
 def read_index(store: Store, analysis_id: str) -> IndexRecord:
     """Raises NotFound, or PayloadError for one that cannot be read."""
     key = index_key(parse_id(analysis_id).date, analysis_id)
-    record = IndexRecord.from_json(store.read(key, limit=checked.RECORD_BYTES), key)
+    record = _read(store, key, IndexRecord, analysis_id)
     if record.id != analysis_id:
-        raise CorruptPayload(f"{key} cannot be read: it is about another analysis, {record.id}")
+        raise _unreadable(f"{key} is about another analysis, {record.id}", analysis_id)
     return record
 
 
@@ -264,12 +294,22 @@ def read_rounds(
 
 def _read_round(store: Store, analysis_id: str, number: int) -> RoundRecord:
     key = round_key(analysis_id, number)
-    record = RoundRecord.from_json(store.read(key, limit=checked.RECORD_BYTES), key)
+    record = _read(store, key, RoundRecord, analysis_id)
     if (record.id, record.round) != (analysis_id, number):
-        raise CorruptPayload(
-            f"{key} cannot be read: it is about another round, {record.round} of {record.id}"
-        )
+        raise _unreadable(f"{key} is about another round, {record.round} of {record.id}", analysis_id)
     return record
+
+
+def _read(store: Store, key: str, kind: type[_R], analysis_id: str) -> _R:
+    """A record of an analysis. Raises NotFound, or PayloadError with what can be done about it."""
+    try:
+        return kind.from_json(store.read(key, limit=checked.RECORD_BYTES), key)
+    except CorruptPayload as error:
+        raise _unreadable(str(error), analysis_id) from error
+
+
+def _unreadable(problem: str, analysis_id: str) -> CorruptPayload:
+    return CorruptPayload(f"{problem}; restore it, or remove the analysis: explorer delete {analysis_id}")
 
 
 def write_closed(store: Store, analysis_id: str, round: int, closed: Closed) -> None:
@@ -289,7 +329,7 @@ def read_closed(store: Store, analysis_id: str) -> dict[int, dict[int, str]]:
         round = parse_closed_name(name)
         if round is not None:
             key = f"{closed_prefix(analysis_id)}/{name}"
-            reasons = Closed.from_json(store.read(key, limit=checked.RECORD_BYTES), key).by_index()
+            reasons = _read(store, key, Closed, analysis_id).by_index()
             found.setdefault(round, {}).update(reasons)
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from explorer_runner.errors import NotFinished
+from explorer_runner.errors import ExplorerError, NotFinished
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
@@ -23,6 +23,7 @@ from gencove_explorer.display import analyses_as_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis
 
 
 @click.command("list")
@@ -43,7 +44,7 @@ def list_(
     found = JobManager().list_jobs(since=since, date=date, name=name, user=user)
     shown = [each._submitted() for each in found[:limit]]
     if as_json:
-        print_json([{**each.record.to_data(), "status": each.status()} for each in shown])
+        print_json([_listed(each) for each in shown])
         return
     if not shown:
         click.echo(f"looked in {Settings.load().store}", err=True)
@@ -227,6 +228,15 @@ def delete(analysis_id: str, yes: bool, as_json: bool) -> None:
         click.confirm(f"Delete {found} with all its outputs?", abort=True, err=True)
     analysis.delete()
     _done(found, "deleted", as_json)
+
+
+def _listed(stored: StoredAnalysis) -> dict[str, Any]:
+    """A row of a list, of one that cannot be read too."""
+    facts = stored.record.to_data() if stored.fault is None else {"id": stored.id, "name": stored.record.name}
+    try:
+        return {**facts, "status": stored.status()}
+    except ExplorerError as error:
+        return {**facts, "status": None, "error": str(error)}
 
 
 def _done(analysis_id: str, what: str, as_json: bool) -> None:
