@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, ExplorerError, PayloadError
+from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
@@ -151,15 +151,15 @@ class Backend:
         return replace(self.open(store, index_of_id(analysis_id)), fault=fault)
 
     def find(self, analysis_id: str) -> StoredAnalysis:
-        """The analysis of an id, whether it can be read or not. Raises NoSuchAnalysis, naming where it was
-        looked for.
+        """The analysis of an id, also of one that is damaged. Raises NoSuchAnalysis, naming where it was
+        looked for, or UnsupportedFormat.
         """
         return self._first(lambda store: self._find_in(store, analysis_id))
 
     def _find_in(self, store: Store, analysis_id: str) -> StoredAnalysis:
         try:
             return self.open(store, find(store, analysis_id))
-        except PayloadError as error:
+        except CorruptPayload as error:
             return self.open_unreadable(store, analysis_id, error)
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from explorer_runner import checked
-from explorer_runner.names import check_id
 from explorer_runner.payload import FORMAT, load_record
 from gencove_explorer.reconcile.specification import Specification
 
@@ -61,8 +60,6 @@ class Revision:
         try:
             facts = checked.known(load_record(raw, what), _REVISION)
             entries = {name: _entry(each) for name, each in facts["entries"].items()}
-            for analysis in facts.get("leaving", ()):
-                check_id(analysis)
             return cls(**{**facts, "entries": entries})
         except (ValueError, TypeError, KeyError) as error:
             raise checked.refused(what, error) from error
@@ -78,10 +75,10 @@ def _change(value: Any) -> None:
 
 
 _ENTRY: dict[str, checked.Check] = {
-    "id": check_id,
+    "id": checked.text(),
     "file": checked.text(),
     "specification": checked.mapped(),
-    "depends_on": checked.mapped(check_id),
+    "depends_on": checked.mapped(checked.text()),
     "ran": checked.mapped(),
     "rounds": checked.whole(0, checked.ROUNDS),
     "succeeded": checked.flag,
