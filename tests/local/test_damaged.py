@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
-from gencove_explorer.errors import CorruptPayload, ExplorerError, InUse
+from gencove_explorer.errors import CorruptPayload, ExplorerError, InUse, JobFailed
 from gencove_explorer.job_manager import JobManager
 
 KEPT = Path(__file__).parents[1] / "data" / "store-format-1"
@@ -180,3 +180,21 @@ def test_what_cannot_be_read_and_still_runs_is_kept(home: Path):
     path.write_bytes(b"")
     JobManager().get_analysis(an.id).delete()
     assert JobManager().list_jobs() == []
+
+
+def test_what_jobs_said_steers_no_terminal(kept: Path):
+    evil = "\x1b]0;title\x07\x9b2J\u202e"
+    failed = kept / f"analyses/{MEASURE}/outcomes/2.1-1.FAILED.json"
+    (failed.parent / "2.1-1.SUCCEEDED.json").rename(failed)
+    failure = {"type": "X", "message": evil, "traceback": f"Traceback\n  {evil}\n", "line": 3}
+    facts(status="FAILED", reason=evil, failure=failure)(failed)
+    facts(values={f"k{evil}": {"json": evil}})(kept / OUTCOME)
+    an = JobManager().get_analysis(MEASURE)
+    with pytest.raises(JobFailed) as raised:
+        an.values("length")
+    shown = [run("status", MEASURE), run("failures", MEASURE), run("outputs", MEASURE), str(raised.value)]
+    shown += [run("logs", MEASURE, "2", "--since", "1s"), run("list"), run("outputs", MEASURE, "--json")]
+    shown += [an.failures()._repr_html_(), an.get_output(0)._repr_html_(), repr(an.get_output(0))]
+    assert not any(char in text for text in shown for char in "\x1b\x07\x9b\u202e")
+    assert all("\\x1b]0;title" in text for text in shown[:4])
+    assert an.status(2)["reason"] == evil

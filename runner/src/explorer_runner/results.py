@@ -24,6 +24,7 @@ from explorer_runner.keys import (
 )
 from explorer_runner.outcome import Outcome
 from explorer_runner.outcome import read as read_outcome
+from explorer_runner.shown import visible_line
 from explorer_runner.stores import Store
 
 _MISSING: Any = object()
@@ -111,7 +112,10 @@ class JobOutput:
         rows += [(key, "file", f"{each['size']:,} bytes") for key, each in self._files.items()]
         if not rows:
             return f"job {self.index} kept no output"
-        cells = ["".join(f"<td style='text-align:left'>{escape(each)}</td>" for each in row) for row in rows]
+        cells = [
+            "".join(f"<td style='text-align:left'>{escape(visible_line(each))}</td>" for each in row)
+            for row in rows
+        ]
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
     def glance(self, key: str) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import FAILED, Attempt, log_key
+from explorer_runner.shown import visible
 from explorer_runner.stores import Store
 from gencove_explorer.durations import ago, seconds
 from gencove_explorer.observe import FINISHED, Observed
@@ -22,14 +23,14 @@ _MARGIN_SECONDS = 600.0
 
 
 def write_text(text: str) -> None:
-    """Write to standard output as it is: a log's colours are its own."""
+    """Write to standard output as it is: a log is what its job printed, colours and all."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def write_note(text: str) -> None:
     """Write a remark of our own to standard error."""
-    sys.stderr.write(f"[explorer] {text}\n")
+    sys.stderr.write(f"[explorer] {visible(text)}\n")
     sys.stderr.flush()
 
 

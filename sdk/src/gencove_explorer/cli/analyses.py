@@ -11,6 +11,7 @@ from explorer_runner.errors import ExplorerError, NotFinished
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
+    echo,
     find,
     id_argument,
     index_argument,
@@ -47,10 +48,10 @@ def list_(
         print_json([_listed(each) for each in shown])
         return
     if not shown:
-        click.echo(f"looked in {Settings.load().store}", err=True)
-    click.echo(analyses_as_text(shown))
+        echo(f"looked in {Settings.load().store}", err=True)
+    echo(analyses_as_text(shown))
     if len(found) > limit:
-        click.echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
+        echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
 
 
 @click.command()
@@ -70,16 +71,16 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     if as_json:
         print_json({"id": analysis.id, **found, "rounds": [each.to_data() for each in stored.rounds]})
         return
-    click.echo(f"{analysis.id}: {found['status']}")
+    echo(f"{analysis.id}: {found['status']}")
     for state, count in found.get("jobs", {}).items():
-        click.echo(f"  {count:>6,} {state}")
+        echo(f"  {count:>6,} {state}")
     if "reason" in found:
-        click.echo(found["reason"])
+        echo(found["reason"])
     for before, record in pairwise(stored.rounds):
         jobs = "1 failed job" if record.jobs == 1 else f"{record.jobs:,} failed jobs"
         changes = record.changes_from(before)
-        click.echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
-        click.echo(f", with {', '.join(changes)}" if changes else "")
+        echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
+        echo(f", with {', '.join(changes)}" if changes else "")
 
 
 @click.command()
@@ -124,7 +125,7 @@ def failures(analysis_id: str, as_json: bool) -> None:
     if as_json:
         print_json([vars(group) for group in found])
     else:
-        click.echo(repr(found))
+        echo(repr(found))
 
 
 @click.command()
@@ -144,15 +145,15 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     try:
         waiting.wait(analysis._submitted(), lambda observed: observed.finished, timeout)
     except KeyboardInterrupt:
-        click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+        echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
         context.exit(130)
     found = analysis.status()
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        click.echo(f"{analysis.id}: {found['status']}")
+        echo(f"{analysis.id}: {found['status']}")
         if "reason" in found:
-            click.echo(found["reason"])
+            echo(found["reason"])
     context.exit(0 if found["status"] == "SUCCEEDED" else 1)
 
 
@@ -205,7 +206,7 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:
-        click.echo(
+        echo(
             f"{analysis.id}: running {count:,} failed job{'s' if count > 1 else ''} again"
             if count
             else f"{analysis.id}: no job has failed"
@@ -243,7 +244,7 @@ def _done(analysis_id: str, what: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": analysis_id, "done": what})
     else:
-        click.echo(f"{analysis_id}: {what}")
+        echo(f"{analysis_id}: {what}")
 
 
 def _all_outputs(analysis: Any) -> list[JobOutput]:

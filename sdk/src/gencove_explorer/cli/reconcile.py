@@ -10,7 +10,7 @@ import click
 
 from explorer_runner.keys import FAILED
 from gencove_explorer.backend import Backend
-from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.cli.common import echo, json_option, print_json, print_table
 from gencove_explorer.manifests.faults import ManifestError
 from gencove_explorer.manifests.loading import load_folder
 from gencove_explorer.manifests.locking import write_lock
@@ -100,7 +100,7 @@ def plan(
     if as_json or form == "json":
         print_json(data)
     elif form == "markdown":
-        click.echo(plan_as_markdown(made), nl=False)
+        echo(plan_as_markdown(made), nl=False)
     else:
         _show(made)
     context.exit(CHANGES if made.changes else 0)
@@ -157,7 +157,7 @@ def reconcile(
             made = reconciler.wait(choice)
             failed = [row.name for row in made.rows if row.state == FAILED or row.action == WAIT]
     except KeyboardInterrupt:
-        click.echo("interrupted; what was submitted goes on, the next reconcile finishes the rest", err=True)
+        echo("interrupted; what was submitted goes on, the next reconcile finishes the rest", err=True)
         context.exit(130)
     if as_json:
         print_json(plan_as_json(made, reconciler.checkout))
@@ -188,9 +188,9 @@ def validate(context: click.Context, folder: Path, schema: bool, as_json: bool) 
     else:
         try:
             loaded.require()
-            click.echo(f"{len(loaded.manifests):,} manifests in {folder} are fine.")
+            echo(f"{len(loaded.manifests):,} manifests in {folder} are fine.")
         except ManifestError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
     context.exit(1 if loaded.faults else 0)
 
 
@@ -208,7 +208,7 @@ def lock(name: str, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"lock": str(path)})
         return
-    click.echo(f"{path}: commit it; runs of {name} use these packages from now on")
+    echo(f"{path}: commit it; runs of {name} use these packages from now on")
 
 
 @click.command()
@@ -250,10 +250,10 @@ def _show(made: Plan) -> None:
         print_table(["", "manifest", "action", "why"], rows)
     for row in made.rows:
         for line in source_diff(row):
-            click.echo(line)
+            echo(line)
     if made.stops:
-        click.echo(f"{len(made.stops)} superseded runs are still ending.")
-    click.echo(headline(made))
+        echo(f"{len(made.stops)} superseded runs are still ending.")
+    echo(headline(made))
 
 
 def _read_plan(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.shell import get_ipython
 from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.cli.common import json_option, print_json
+from gencove_explorer.cli.common import echo, json_option, print_json
 from gencove_explorer.errors import JobFailed
 from gencove_explorer.manifests.functions import SourceError, without_magics
 
@@ -90,15 +90,15 @@ def run(
             try:
                 waiting.wait(analysis._submitted(), lambda observed: observed.finished)
             except KeyboardInterrupt:
-                click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+                echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
                 context.exit(130)
     status = analysis.status()
     if as_json:
         print_json({"id": analysis.id, **status})
     elif local or wait:
-        click.echo(f"{analysis.id}: {status['status']}")
+        echo(f"{analysis.id}: {status['status']}")
         if "reason" in status:
-            click.echo(status["reason"])
+            echo(status["reason"])
     context.exit(0 if status["status"] == "SUCCEEDED" or not (local or wait) else 1)
 
 

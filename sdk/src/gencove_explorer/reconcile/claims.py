@@ -20,6 +20,7 @@ import psutil
 from explorer_runner import checked
 from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.keys import parse_number
+from explorer_runner.shown import visible_line
 from explorer_runner.stores import Store
 from gencove_explorer.log import get_logger
 from gencove_explorer.observe import SUBMISSION_SECONDS
@@ -109,7 +110,9 @@ class Claims:
                 except AlreadyExists:
                     continue
             if not said:
-                _log.info("%s: waiting for %s, which submits it just now", analysis, holder["host"])
+                _log.info(
+                    "%s: waiting for %s, which submits it just now", analysis, visible_line(holder["host"])
+                )
                 said = True
             self.sleep(_POLL_SECONDS)
         return None
