@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from explorer_runner import checked
+from explorer_runner.checked import load_json
 from explorer_runner.keys import FAILED
 from gencove_explorer.backend import Backend
 from gencove_explorer.cli.common import echo, json_option, print_json, print_table
@@ -27,6 +29,8 @@ from gencove_explorer.reconcile.show import (
     rows_of,
     source_diff,
 )
+from gencove_explorer.sheets import MAX_BYTES
+from gencove_explorer.texts import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 CHANGES = 3
@@ -258,9 +262,27 @@ def _show(made: Plan) -> None:
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
+        data: dict[str, Any] = load_json(read_text(path, MAX_BYTES))
+    except (OSError, ValueError) as error:
         raise click.UsageError(f"--plan {path}: not JSON ({error})") from error
-    if not isinstance(data, dict) or not {"revision", "choice", "rows"} <= data.keys():
-        raise click.UsageError(f"--plan {path}: not a plan, as explorer plan --out writes it")
+    try:
+        checked.require(checked.require(data, _PLAN)["choice"], _CHOICE)
+    except ValueError as error:
+        raise click.UsageError(
+            f"--plan {path}: not a plan, as explorer plan --out writes it: {error}"
+        ) from error
+    data["choice"] = checked.known(data["choice"], _CHOICE)
     return data
+
+
+_PLAN: dict[str, checked.Check] = {
+    "revision": lambda value: None,
+    "choice": checked.mapped(),
+    "rows": checked.listed(checked.mapped()),
+}
+_CHOICE: dict[str, checked.Check] = {
+    "select": checked.listed(checked.text()),
+    "rerun": checked.listed(checked.text()),
+    "prune": checked.flag,
+    "max_prune": checked.whole(0, 1 << 60),
+}
