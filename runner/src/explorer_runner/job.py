@@ -42,6 +42,7 @@ from explorer_runner.errors import (
     OutputError,
     PayloadError,
     StoreError,
+    Unreachable,
 )
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
@@ -51,13 +52,14 @@ from explorer_runner.keys import (
     log_key,
     logs_prefix,
     outcome_key,
-    payload_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected, Produced
+from explorer_runner.patience import JOB_SECONDS, Patience
 from explorer_runner.payload import Payload
-from explorer_runner.stores import Store, open_store
+from explorer_runner.stores import RAISE, Store, open_store
+from explorer_runner.stores.folder import FolderStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ class Order:
     """Path of the uv executable; None: look for it when it is needed."""
     batch_job: str | None = None
     """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
+    patience: float = JOB_SECONDS
+    """Seconds for which requests to a store are tried again whose failure may pass."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -95,6 +99,8 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
+        if order.batch_job and isinstance(error, Terminated | Unreachable):
+            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
         if isinstance(error, Terminated):
             return 128 + signal.SIGTERM
         return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
@@ -136,7 +142,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"]),
+        store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -153,11 +159,12 @@ def _child(orders: BinaryIO) -> NoReturn:
 
 
 def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
+    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
     values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
+    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
     return {
         "outcome": outcome.to_json(),
-        "collected": json.dumps({"files": files, "folders": collected.folders, "values": values}).encode(),
+        "collected": json.dumps(data).encode(),
     }
 
 
@@ -169,9 +176,10 @@ def _read_report(path: str) -> tuple[Outcome, Collected] | None:
         return None
     data = json.loads(sent["collected"])
     return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
+        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
         data["folders"],
         {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
+        data["notes"],
     )
 
 
@@ -194,7 +202,8 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.store = open_store(order.store)
+        self.patience = Patience(order.patience)
+        self.store = open_store(order.store, absent=RAISE, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -206,7 +215,7 @@ class _Parent:
     def run(self) -> int:
         order = self.order
         try:
-            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
@@ -214,8 +223,11 @@ class _Parent:
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
-        outcome, collected = self._run_child(log)
-        return self._finish(outcome, collected, log)
+        try:
+            outcome, collected = self._run_child(log)
+            return self._finish(outcome, collected, log)
+        finally:
+            self._clean_up(log)
 
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
@@ -235,7 +247,10 @@ class _Parent:
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         while True:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if isinstance(self.store, FolderStore) and logs_folder == Path(folder):
+                self.store.make_folders(logs_prefix(self.order.analysis))
+            else:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             try:
                 self.lock = claim.claim(folder, log)
             except FileNotFoundError:
@@ -253,6 +268,8 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
+                if self.order.batch_job and isinstance(error, Unreachable):
+                    raise
                 ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
                 return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
@@ -291,6 +308,7 @@ class _Parent:
         os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
+            "patience": self.order.patience,
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
@@ -309,6 +327,9 @@ class _Parent:
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
+        self.patience.seconds = float("inf")  # the work is done: as long as the job's time lasts
+        if isinstance(self.store, FolderStore):
+            self.store.was_away()  # raises: the log lies in it
         logs.trim(log)
         self._keep_log(log)
         try:
@@ -318,18 +339,26 @@ class _Parent:
         except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        finally:
-            remove_tree(self.job.scratch)
-            remove_tree(self.job.private)
-            if self.logs is not None:
-                leftovers.forget(self.logs, log)
-            os.close(self.lock)
         return self._exit_code(outcome)
 
+    def _clean_up(self, log: str) -> None:
+        remove_tree(self.job.scratch)
+        remove_tree(self.job.private)
+        if self.logs is not None:
+            leftovers.forget(self.logs, log)
+        os.close(self.lock)
+
     def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up."""
+        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
+
+        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
+        and never tries again what was cancelled, terminated or timed out
+        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
+        """
         if outcome.succeeded:
             return 0
+        if outcome.status == STOPPED:
+            return processes.RETRY
         retries = self.loaded.spec.job_definition.retries
         if self.order.batch_job and outcome.status == FAILED and retries:
             earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))

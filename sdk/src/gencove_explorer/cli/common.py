@@ -1,6 +1,7 @@
 """What the commands share: ids as people type them, JSON, and tables."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -82,8 +83,27 @@ def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 def print_json(data: Any) -> None:
-    """JSON as ASCII, with the one control character that it leaves as it is escaped too."""
-    click.echo(json.dumps(data, indent=2, default=str).replace("\x7f", "\\u007f"))
+    click.echo(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """JSON that every reader takes: NaN and infinities, which JSON does not have, are null.
+
+    It is ASCII; the one control character that JSON leaves as it is, is escaped too.
+    """
+    try:
+        text = json.dumps(data, indent=2, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {str(key) if isinstance(key, float) else key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def print_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
