@@ -109,6 +109,7 @@ def _exit_code(value: Any) -> None:
 def _value(entry: Any) -> None:
     if type(entry) is not dict:
         raise ValueError("a mapping")
+    checked.known(entry, _NOTES)
     if "kind" in entry:
         checked.require(entry, _BESIDE)
     elif "json" not in entry:
@@ -116,6 +117,7 @@ def _value(entry: Any) -> None:
 
 
 def _file(entry: Any) -> None:
+    checked.known(entry, {"executable": checked.flag})
     checked.require(entry, _FILE)  # its key is checked where it becomes one of the store's
 
 
@@ -123,6 +125,7 @@ _SIZE = checked.whole(0, 1 << 60)
 _SECONDS = checked.number(0, checked.LATEST)
 _FILE: dict[str, checked.Check] = {"key": checked.text(), "size": _SIZE, "sha256": checked.text()}
 _BESIDE: dict[str, checked.Check] = {"kind": checked.text(), "size": _SIZE, "sha256": checked.text()}
+_NOTES: dict[str, checked.Check] = {"pickled_with": checked.mapped(checked.text())}
 _PICKLED: dict[str, checked.Check] = {"pkl": checked.text(None)}
 _FAILURE: dict[str, checked.Check] = {
     "type": checked.text(None),

@@ -99,7 +99,8 @@ class JobOutput:
         outcome = self.outcome
         if entry["kind"] not in values.KINDS:
             raise CorruptPayload(f"the value {key!r} is of an unknown kind, {entry['kind']!r}")
-        data = self._store.read(value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"]))
+        place = value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"])
+        data = self._store.read(place, limit=entry["size"])
         return values.decode_beside(key, entry, data)
 
     def values(self) -> dict[str, Any]:

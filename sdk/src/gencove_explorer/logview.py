@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from explorer_runner import logs
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import FAILED, Attempt, log_key
 from explorer_runner.shown import visible
@@ -16,6 +17,8 @@ from gencove_explorer.observe import FINISHED, Observed
 from gencove_explorer.readers import Reader
 from gencove_explorer.stored import StoredAnalysis
 
+_LARGEST_LOG = 4 * logs.LIMIT
+"""Bytes that are read of a log in the store: more than any that was put there."""
 _TAIL = 1000
 """Characters of what was shown last, by which it is found again in the whole log."""
 _MARGIN_SECONDS = 600.0
@@ -183,7 +186,7 @@ class _StoreReader:
         if self._done:
             return b""
         try:
-            data = self._store.read(self._key)
+            data = self._store.read(self._key, limit=_LARGEST_LOG)
         except NotFound:
             return b""
         self._done = True
