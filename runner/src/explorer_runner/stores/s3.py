@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from explorer_runner import progress
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
+from explorer_runner.folders import check_size
 from explorer_runner.patience import Passing, Patience
 from explorer_runner.stores.credentials import find_helper
 
@@ -76,8 +77,13 @@ class S3Store:
     def _backend(self) -> "Backend":
         return open_bucket(self._bucket, self._prefix, self._credentials, self._region)
 
-    def read(self, key: str) -> bytes:
-        return self._call(key, lambda: bytes(self._obstore.get(self._backend, key).bytes()))
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._call(key, lambda: self._read(key, limit))
+
+    def _read(self, key: str, limit: int | None) -> bytes:
+        answer = self._obstore.get(self._backend, key)
+        check_size(f"{key} in the store {self.uri}", answer.meta["size"], limit)
+        return bytes(answer.bytes())
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         if length == 0:
