@@ -5,6 +5,7 @@
     ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
     ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
     ├── StoreError           a store that cannot be read or written
+    │   ├── Unavailable      what was asked did not answer, or was out of order, for too long
     │   ├── NotFound         no object at that key
     │   └── AlreadyExists    an object that may only be created is there already
     ├── PayloadError         what was submitted cannot be run
@@ -59,6 +60,10 @@ class InvalidDefinition(ExplorerError, ValueError):
 
 class StoreError(ExplorerError):
     """The store cannot be read or written."""
+
+
+class Unavailable(StoreError):
+    """What was asked (S3, the credentials endpoint, a web server) was out of order for too long."""
 
 
 class NotFound(StoreError):

@@ -9,7 +9,6 @@ The child is forked before the parent touches a store: a process that has used o
 fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
 """
 
-import base64
 import faulthandler
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from explorer_runner import (
+    batch_exit,
     claim,
     environment,
     frames,
@@ -31,23 +31,23 @@ from explorer_runner import (
     payload,
     processes,
     progress,
+    report,
 )
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain, Terminated
-from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
-from explorer_runner.folders import remove_tree
-from explorer_runner.keys import (
-    FAILED,
-    STOPPED,
-    Attempt,
-    log_key,
-    logs_prefix,
-    outcome_key,
-    payload_key,
-    round_key,
+from explorer_runner.errors import (
+    AlreadyExists,
+    ExplorerError,
+    NotFound,
+    PayloadError,
+    StoreError,
+    Unavailable,
 )
+from explorer_runner.folders import remove_tree
+from explorer_runner.keys import STOPPED, Attempt, log_key, logs_prefix, payload_key, round_key
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
+from explorer_runner.outputs import Collected
+from explorer_runner.patience import DONE_SECONDS, JOB_SECONDS, Patience
 from explorer_runner.payload import Payload
 from explorer_runner.stores import open_store
 
@@ -72,6 +72,8 @@ class Order:
     """Path of the uv executable; None: look for it when it is needed."""
     batch_job: str | None = None
     """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
+    patience: float = JOB_SECONDS
+    """For how many seconds S3 may be out of order before the function is called."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -82,14 +84,17 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     """
     processes.become_subreaper()
     try:
-        drain = Drain(foreground=foreground, forward=forward)
+        leave_after = processes.LEAVE_SECONDS if order.batch_job else None
+        drain = Drain(foreground=foreground, forward=forward, leave_after=leave_after)
         pid, orders = _fork_child(drain)
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
-        if isinstance(error, Terminated):
-            return 128 + signal.SIGTERM
-        return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
+        if isinstance(error, claim.AlreadyClaimed):
+            return processes.CLAIMED
+        if order.batch_job:
+            return batch_exit.code_without_outcome(error)
+        return 128 + signal.SIGTERM if isinstance(error, Terminated) else processes.UNWRITTEN
 
 
 def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
@@ -128,7 +133,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"]),
+        store=open_store(facts["store"], patience=Patience(JOB_SECONDS)),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -139,32 +144,9 @@ def _child(orders: BinaryIO) -> NoReturn:
         on_call=lambda: environment.yield_to_pins(folder) if folder else None,
     )
     os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(job.outcome, collected))
+    with open(f"{job.private}/report", "wb") as file:
+        frames.write(file, report.pack(job.outcome, collected))
     os._exit(0 if job.outcome.succeeded else 1)
-
-
-def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
-    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
-    return {
-        "outcome": outcome.to_json(),
-        "collected": json.dumps({"files": files, "folders": collected.folders, "values": values}).encode(),
-    }
-
-
-def _read_report(path: str) -> tuple[Outcome, Collected] | None:
-    try:
-        with open(path, "rb") as file:
-            sent = frames.read(file)
-    except (FileNotFoundError, EOFError):
-        return None
-    data = json.loads(sent["collected"])
-    return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
-        data["folders"],
-        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
-    )
 
 
 class _Parent:
@@ -175,7 +157,8 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.store = open_store(order.store)
+        self.patience = Patience(order.patience)
+        self.store = open_store(order.store, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -192,6 +175,11 @@ class _Parent:
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
         attempt = Attempt(index, order.round, order.attempt)
+        if order.batch_job:
+            ended = batch_exit.ended_before(self.store, order.analysis, attempt, self._retries)
+            if ended is not None:
+                self.drain.say(f"explorer: an attempt before this one has ended job {index}\n")
+                return ended
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
@@ -235,12 +223,16 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
+                if self.order.batch_job and isinstance(error, Unavailable):
+                    self._clean_up(log)
+                    raise
                 ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
                 return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        outcome, collected = _read_report(f"{self.job.private}/report") or (None, nothing)
+        self.patience.seconds = DONE_SECONDS  # its time ends it, if that is limited
+        outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -301,25 +293,21 @@ class _Parent:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
         finally:
-            remove_tree(self.job.scratch)
-            remove_tree(self.job.private)
-            if self.logs is not None:
-                leftovers.forget(self.logs, log)
-            os.close(self.lock)
-        return self._exit_code(outcome)
+            self._clean_up(log)
+        if self.order.batch_job:
+            return batch_exit.code_of(self.store, outcome, self._retries)
+        return 0 if outcome.succeeded else batch_exit.own_code(outcome)
 
-    def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up."""
-        if outcome.succeeded:
-            return 0
-        retries = self.loaded.spec.job_definition.retries
-        if self.order.batch_job and outcome.status == FAILED and retries:
-            earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))
-            failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
-            if failed < retries:
-                return processes.RETRY
-        code = (outcome.exit_code or 1) & 0xFF  # the system keeps no more of it: 256 would be success
-        return code if code not in processes.MEANINGFUL else 1
+    def _clean_up(self, log: str) -> None:
+        remove_tree(self.job.scratch)
+        remove_tree(self.job.private)
+        if self.logs is not None:
+            leftovers.forget(self.logs, log)
+        os.close(self.lock)
+
+    @property
+    def _retries(self) -> int:
+        return self.loaded.spec.job_definition.retries
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

@@ -29,7 +29,7 @@ def lines(what: str, total: int, *, every: float = EVERY_SECONDS) -> Iterator[Ad
             done += size
             if time.monotonic() >= due:
                 due = time.monotonic() + every
-                _say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+                say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
     yield advance
 
@@ -46,7 +46,7 @@ def waiting(what: str, *, every: float = EVERY_SECONDS) -> Iterator[None]:
 
     def tell() -> None:
         while not over.wait(every):
-            _say(f"{what}: {time.monotonic() - begin:.0f} s so far")
+            say(f"{what}: {time.monotonic() - begin:.0f} s so far")
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -57,7 +57,8 @@ def waiting(what: str, *, every: float = EVERY_SECONDS) -> Iterator[None]:
         teller.join()
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line about what takes a while."""
     stream = log or sys.stderr
     stream.write(f"{line}\n")
     stream.flush()

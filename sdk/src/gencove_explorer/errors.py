@@ -38,6 +38,7 @@ from explorer_runner.errors import (
     PayloadError,
     PythonMismatch,
     StoreError,
+    Unavailable,
     UnsupportedFormat,
 )
 from explorer_runner.outcome import Outcome
@@ -73,6 +74,7 @@ __all__ = [
     "SheetError",
     "StoreError",
     "SubmissionError",
+    "Unavailable",
     "UnsupportedFormat",
     "WaitTimeout",
 ]

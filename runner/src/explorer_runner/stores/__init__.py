@@ -9,13 +9,15 @@ from explorer_runner.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from explorer_runner.patience import Patience
+
 __all__ = ["Store", "open_store"]
 
 
 class Store(Protocol):
     """Objects under keys. A key is created once and never changed; see keys.py for the layout.
 
-    Methods raise NotFound, AlreadyExists or StoreError, each with the store and the key named.
+    Methods raise NotFound, AlreadyExists, Unavailable or StoreError, each with the store and the key named.
     """
 
     uri: str
@@ -65,12 +67,17 @@ class Store(Protocol):
 
 
 def open_store(
-    uri: str, *, credentials: "Callable[[], Any] | None" = None, region: str | None = None
+    uri: str,
+    *,
+    credentials: "Callable[[], Any] | None" = None,
+    region: str | None = None,
+    patience: "Patience | None" = None,
 ) -> Store:
     """Open the store at ``s3://bucket/prefix`` or in a folder (a path or a ``file://`` URI).
 
     ``credentials`` is handed to obstore; without it the environment or the container's role decides.
-    ``region`` is the bucket's; without it AWS's own variables say it.
+    ``region`` is the bucket's; without it AWS's own variables say it. ``patience`` says how long S3 may be
+    out of order; without it half a minute.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
@@ -80,5 +87,5 @@ def open_store(
     if scheme == "s3":
         from explorer_runner.stores.s3 import S3Store
 
-        return S3Store(uri, credentials=credentials, region=region)
+        return S3Store(uri, credentials=credentials, region=region, patience=patience)
     raise StoreError(f"{uri!r} is not a store: use s3://bucket/prefix or a folder")

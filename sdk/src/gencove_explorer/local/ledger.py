@@ -14,6 +14,9 @@ from gencove_explorer.local.rounds import ActiveRound, Progress
 from gencove_explorer.records import Closed, write_closed
 from gencove_explorer.stores import open_configured_store
 
+_PATIENCE_SECONDS = 2.0
+"""A step that fails is taken again later, and meanwhile nothing else goes on: see troubles."""
+
 
 class Ledger:
     """Opens each store once, and keeps the progress of analyses that jobs wait for."""
@@ -45,7 +48,9 @@ class Ledger:
                 del os.environ[name]
             os.environ.update(variables)
         if entry.store not in self._stores:
-            self._stores[entry.store] = open_configured_store(entry.store, variables)
+            self._stores[entry.store] = open_configured_store(
+                entry.store, variables, patience=_PATIENCE_SECONDS
+            )
         return self._stores[entry.store]
 
     def claims_of(self, round: ActiveRound) -> str:

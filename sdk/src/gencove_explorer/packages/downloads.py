@@ -1,28 +1,31 @@
 """Downloading one file of a package index: checked by its SHA-256, with the user's credentials."""
 
 import base64
-import errno
 import hashlib
+import http.client
 import netrc
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from explorer_runner.errors import PackageError
+from explorer_runner.errors import PackageError, Unavailable
+from explorer_runner.patience import PEOPLE_SECONDS, Patience
+from explorer_runner.web import TIMEOUT_SECONDS, TRIES, passing_failures
 from gencove_explorer.packages.indexes import Indexes
 
-_TRIES = 4
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 
 
 def download(
-    url: str, target: Path, sha256: str | None, indexes: Indexes, advance: Callable[[int], None]
+    url: str,
+    target: Path,
+    sha256: str | None,
+    indexes: Indexes,
+    advance: Callable[[int], None],
+    patience: Patience | None = None,
 ) -> str:
     """Fetch ``url`` into ``target``; returns its SHA-256. Raises PackageError, or OSError for a full disk.
 
@@ -38,24 +41,24 @@ def download(
     context = ssl.create_default_context(
         cafile=indexes.environment.get("SSL_CERT_FILE", indexes.certificates)
     )
-    for attempt in range(1, _TRIES + 1):
-        try:
-            digest = _fetch(request, context, target, advance)
-            break
-        except urllib.error.HTTPError as error:
-            if error.code in (401, 403):
-                raise PackageError(
-                    f"{url} is refused ({error.code}): put user and password of that host into ~/"
-                    ".netrc, or into the index's address in your uv or pip configuration"
-                ) from None
-            if error.code < 500 or attempt == _TRIES:
-                raise PackageError(f"{url} cannot be downloaded: {error}") from error
-        except OSError as error:
-            if error.errno in _FULL:
-                raise  # this machine's trouble, not the network's
-            if attempt == _TRIES:
-                raise PackageError(f"{url} cannot be downloaded: {error}") from error
-        time.sleep(2 ** (attempt - 2))
+
+    def once() -> str:
+        with passing_failures(f"{url} cannot be downloaded"):
+            return _fetch(request, context, target, advance)
+
+    try:
+        digest = (patience or Patience(PEOPLE_SECONDS)).retry(once, at_least=TRIES)
+    except Unavailable as error:
+        raise PackageError(str(error)) from error
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            raise PackageError(
+                f"{url} is refused ({error.code}): put user and password of that host into ~/"
+                ".netrc, or into the index's address in your uv or pip configuration"
+            ) from None
+        raise PackageError(f"{url} cannot be downloaded: {error}") from error
+    except (http.client.HTTPException, urllib.error.URLError) as error:
+        raise PackageError(f"{url} cannot be downloaded: {error}") from error
     if sha256 is not None and digest != sha256:
         raise PackageError(f"{url} is not what the index promised: its SHA-256 is {digest}, not {sha256}")
     return digest
@@ -67,7 +70,7 @@ def _fetch(
     digest = hashlib.sha256()
     size = 0
     with (
-        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context) as answer,  # noqa: S310
+        urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context) as answer,  # noqa: S310
         target.open("wb") as file,
     ):
         promised = answer.headers.get("Content-Length")
