@@ -96,6 +96,7 @@ def test_files_folders_and_values_of_every_kind_are_kept(submit):
     assert list(out.file("none").as_local().iterdir()) == []
     assert out.file("large").as_local().stat().st_size == out.file("large").size == 20 << 20
     assert out.values() == {"json": {"é": [1, None]}, "pickle": (1, {2}), "big": "x" * 500_000}
+    assert out.outcome.values["pickle"]["preview"] == [1, [2]]
     assert job.left() == []
 
 

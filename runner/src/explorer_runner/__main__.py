@@ -80,14 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         default=f"{base}/environments",
     )
     _fact(parser, "--uv", "EXPLORER_UV", "path of uv; default: beside Python, or on the PATH", default="")
-    _fact(parser, "--batch-job", "AWS_BATCH_JOB_ID", "id of the AWS Batch job", default="")
     _fact(
         parser,
         "--patience",
         "EXPLORER_PATIENCE",
-        "for how many seconds S3 may be out of order before the work function is called",
+        "seconds for which a store that does not answer is asked again",
         default=str(JOB_SECONDS),
     )
+    _fact(parser, "--batch-job", "AWS_BATCH_JOB_ID", "id of the AWS Batch job", default="")
     parser.add_argument("--foreground", action="store_true", help="end the job when standard input closes")
     return parser
 

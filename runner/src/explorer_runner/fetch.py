@@ -20,19 +20,20 @@ from explorer_runner import progress
 from explorer_runner.cache import Cache
 from explorer_runner.errors import NotFound, StoreError
 from explorer_runner.patience import JOB_SECONDS, Patience
-from explorer_runner.stores.bucket import Bucket
-from explorer_runner.stores.s3 import fetch_parts
+from explorer_runner.stores.s3 import fetch_parts, message_of, open_bucket, persist
 from explorer_runner.web import WebFile
 
 _S3 = "s3://"
 _TELL_SECONDS = 0.2
+_PATIENCE = Patience(JOB_SECONDS)
+"""Of the job that waits for the file."""
 
 
 class S3Object(NamedTuple):
     """An object as it was when it was looked at."""
 
     uri: str
-    bucket: Bucket
+    backend: Any
     path: str
     size: int
     version: str
@@ -46,7 +47,7 @@ class S3Object(NamedTuple):
     def download(self, file: IO[bytes]) -> None:
         """Fetch it by ranges, several at once."""
         file.truncate(self.size)
-        fetch_parts(self.bucket, self.path, self.size, self.etag, file.fileno(), self.uri)
+        fetch_parts(self.backend, self.path, self.size, self.etag, file.fileno(), _PATIENCE)
 
 
 def main() -> int:
@@ -66,8 +67,7 @@ def main() -> int:
 
 def fetch(uris: list[str], cache: Cache) -> None:
     """Bring objects into one folder of the cache, side by side."""
-    patience = Patience(JOB_SECONDS)
-    found = [look(uri, patience) for uri in uris]
+    found = [look(uri) for uri in uris]
     if len({each.name for each in found}) < len(found):
         raise StoreError(f"{' and '.join(uris)} would have one name beside each other, {found[0].name}")
     facts = [[each.uri, each.version, each.size] for each in found]
@@ -82,19 +82,21 @@ def fetch(uris: list[str], cache: Cache) -> None:
         sys.stdin.read()
 
 
-def look(uri: str, patience: Patience) -> S3Object | WebFile:
+def look(uri: str) -> S3Object | WebFile:
     """What is at ``s3://bucket/key`` or an http(s) address. Raises NotFound, StoreError."""
     if not uri.startswith(_S3):
-        return WebFile(uri, patience)
+        return WebFile(uri, _PATIENCE)
     import obstore
 
-    bucket, path = _open(uri, patience)
+    backend, path = _open(uri)
     try:
-        meta = bucket.ask(uri, lambda backend: obstore.head(backend, path))
-    except NotFound:
+        meta = persist(uri, lambda: obstore.head(backend, path), _PATIENCE)
+    except FileNotFoundError:
         raise NotFound(f"{uri}: there is no such file") from None
+    except Exception as error:
+        raise StoreError(f"{uri} cannot be read: {message_of(error)}") from error
     etag = meta["e_tag"]
-    return S3Object(uri, bucket, path, meta["size"], etag or str(meta["last_modified"]), etag)
+    return S3Object(uri, backend, path, meta["size"], etag or str(meta["last_modified"]), etag)
 
 
 def download(remote: S3Object | WebFile, target: str) -> None:
@@ -104,6 +106,10 @@ def download(remote: S3Object | WebFile, target: str) -> None:
             remote.download(file)
     except OSError as error:
         raise StoreError(f"{remote.uri} cannot be kept as {target}: {error}") from error
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(f"{remote.uri} cannot be read: {message_of(error)}") from error
     os.chmod(target, 0o400)
 
 
@@ -113,16 +119,15 @@ def sign(uri: str, seconds: float) -> str:
 
     if not uri.startswith(_S3):
         return uri
-    bucket, path = _open(uri, Patience(JOB_SECONDS))
-    lasts = timedelta(seconds=seconds)
-    return bucket.ask(uri, lambda backend: str(obstore.sign(backend, "GET", path, lasts)))
+    backend, path = _open(uri)
+    return str(obstore.sign(backend, "GET", path, timedelta(seconds=seconds)))
 
 
-def _open(uri: str, patience: Patience) -> tuple[Bucket, str]:
+def _open(uri: str) -> tuple[Any, str]:
     bucket, _, path = uri.removeprefix(_S3).partition("/")
     if not bucket or not path:
         raise StoreError(f"{uri!r} names no file: use s3://bucket/key, an http(s) address, or a path")
-    return Bucket(bucket, patience=patience), path
+    return open_bucket(bucket), path
 
 
 @contextmanager

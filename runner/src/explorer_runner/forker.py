@@ -38,7 +38,7 @@ from explorer_runner.forked import become, load_aside
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
 from explorer_runner.running import Round, Running
 from explorer_runner.solo import Place, forget_slots, take_word_back, tell_to_end
-from explorer_runner.stores import open_store
+from explorer_runner.stores import WAIT, open_store
 from explorer_runner.warm_up import warm_up
 
 REPORT_SECONDS = 0.02
@@ -203,7 +203,7 @@ class Forker:
             if payload.lock is None:
                 environment.show_python(facts["variables"])
                 self.variables = None
-            store = open_store(facts.pop("store"))
+            store = open_store(facts.pop("store"), absent=WAIT)
             named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
             self.rounds[key] = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
         except ExplorerError as error:

@@ -9,6 +9,7 @@ The child is forked before the parent touches a store: a process that has used o
 fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
 """
 
+import base64
 import faulthandler
 import json
 import os
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from explorer_runner import (
-    batch_exit,
     claim,
     environment,
     frames,
@@ -31,7 +31,6 @@ from explorer_runner import (
     payload,
     processes,
     progress,
-    report,
 )
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.drain import Drain, Terminated
@@ -41,15 +40,24 @@ from explorer_runner.errors import (
     NotFound,
     PayloadError,
     StoreError,
-    Unavailable,
+    Unreachable,
 )
 from explorer_runner.folders import remove_tree
-from explorer_runner.keys import STOPPED, Attempt, log_key, logs_prefix, payload_key, round_key
+from explorer_runner.keys import (
+    FAILED,
+    STOPPED,
+    Attempt,
+    log_key,
+    logs_prefix,
+    outcome_key,
+    round_key,
+)
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected
-from explorer_runner.patience import DONE_SECONDS, JOB_SECONDS, Patience
+from explorer_runner.outputs import Collected, Produced
+from explorer_runner.patience import JOB_SECONDS, Patience
 from explorer_runner.payload import Payload
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
+from explorer_runner.stores.folder import FolderStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +81,7 @@ class Order:
     batch_job: str | None = None
     """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
     patience: float = JOB_SECONDS
-    """For how many seconds S3 may be out of order before the function is called."""
+    """Seconds for which requests to a store are tried again whose failure may pass."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -84,17 +92,16 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     """
     processes.become_subreaper()
     try:
-        leave_after = processes.LEAVE_SECONDS if order.batch_job else None
-        drain = Drain(foreground=foreground, forward=forward, leave_after=leave_after)
+        drain = Drain(foreground=foreground, forward=forward)
         pid, orders = _fork_child(drain)
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
-        if isinstance(error, claim.AlreadyClaimed):
-            return processes.CLAIMED
-        if order.batch_job:
-            return batch_exit.code_without_outcome(error)
-        return 128 + signal.SIGTERM if isinstance(error, Terminated) else processes.UNWRITTEN
+        if order.batch_job and isinstance(error, Terminated | Unreachable):
+            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
+        if isinstance(error, Terminated):
+            return 128 + signal.SIGTERM
+        return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
 
 
 def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
@@ -133,7 +140,7 @@ def _child(orders: BinaryIO) -> NoReturn:
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
-        store=open_store(facts["store"], patience=Patience(JOB_SECONDS)),
+        store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
     )
     job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
     environment.use_folders(job.scratch, job.private)
@@ -144,9 +151,34 @@ def _child(orders: BinaryIO) -> NoReturn:
         on_call=lambda: environment.yield_to_pins(folder) if folder else None,
     )
     os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as file:
-        frames.write(file, report.pack(job.outcome, collected))
+    with open(f"{job.private}/report", "wb") as report:
+        frames.write(report, _report(job.outcome, collected))
     os._exit(0 if job.outcome.succeeded else 1)
+
+
+def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
+    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
+    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
+    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
+    return {
+        "outcome": outcome.to_json(),
+        "collected": json.dumps(data).encode(),
+    }
+
+
+def _read_report(path: str) -> tuple[Outcome, Collected] | None:
+    try:
+        with open(path, "rb") as file:
+            sent = frames.read(file)
+    except (FileNotFoundError, EOFError):
+        return None
+    data = json.loads(sent["collected"])
+    return Outcome.from_json(sent["outcome"]), Collected(
+        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
+        data["folders"],
+        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
+        data["notes"],
+    )
 
 
 class _Parent:
@@ -158,7 +190,7 @@ class _Parent:
         self.pid = pid
         self.orders = orders
         self.patience = Patience(order.patience)
-        self.store = open_store(order.store, patience=self.patience)
+        self.store = open_store(order.store, absent=RAISE, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -170,21 +202,19 @@ class _Parent:
     def run(self) -> int:
         order = self.order
         try:
-            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
         attempt = Attempt(index, order.round, order.attempt)
-        if order.batch_job:
-            ended = batch_exit.ended_before(self.store, order.analysis, attempt, self._retries)
-            if ended is not None:
-                self.drain.say(f"explorer: an attempt before this one has ended job {index}\n")
-                return ended
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
-        outcome, collected = self._run_child(log)
-        return self._finish(outcome, collected, log)
+        try:
+            outcome, collected = self._run_child(log)
+            return self._finish(outcome, collected, log)
+        finally:
+            self._clean_up(log)
 
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
@@ -205,7 +235,10 @@ class _Parent:
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         while True:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if isinstance(self.store, FolderStore) and logs_folder == Path(folder):
+                self.store.make_folders(logs_prefix(self.order.analysis))
+            else:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             try:
                 self.lock = claim.claim(folder, log)
             except FileNotFoundError:
@@ -223,16 +256,14 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
-                if self.order.batch_job and isinstance(error, Unavailable):
-                    self._clean_up(log)
+                if self.order.batch_job and isinstance(error, Unreachable):
                     raise
                 ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
                 return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        self.patience.seconds = DONE_SECONDS  # its time ends it, if that is limited
-        outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
+        outcome, collected = _read_report(f"{self.job.private}/report") or (None, nothing)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -265,6 +296,7 @@ class _Parent:
         os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
+            "patience": self.order.patience,
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
@@ -283,6 +315,9 @@ class _Parent:
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
+        self.patience.seconds = float("inf")  # the work is done: as long as the job's time lasts
+        if isinstance(self.store, FolderStore):
+            self.store.was_away()  # raises: the log lies in it
         logs.trim(log)
         self._keep_log(log)
         try:
@@ -292,11 +327,7 @@ class _Parent:
         except (StoreError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        finally:
-            self._clean_up(log)
-        if self.order.batch_job:
-            return batch_exit.code_of(self.store, outcome, self._retries)
-        return 0 if outcome.succeeded else batch_exit.own_code(outcome)
+        return self._exit_code(outcome)
 
     def _clean_up(self, log: str) -> None:
         remove_tree(self.job.scratch)
@@ -305,9 +336,25 @@ class _Parent:
             leftovers.forget(self.logs, log)
         os.close(self.lock)
 
-    @property
-    def _retries(self) -> int:
-        return self.loaded.spec.job_definition.retries
+    def _exit_code(self, outcome: Outcome) -> int:
+        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
+
+        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
+        and never tries again what was cancelled, terminated or timed out
+        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
+        """
+        if outcome.succeeded:
+            return 0
+        if outcome.status == STOPPED:
+            return processes.RETRY
+        retries = self.loaded.spec.job_definition.retries
+        if self.order.batch_job and outcome.status == FAILED and retries:
+            earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))
+            failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
+            if failed < retries:
+                return processes.RETRY
+        code = (outcome.exit_code or 1) & 0xFF  # the system keeps no more of it: 256 would be success
+        return code if code not in processes.MEANINGFUL else 1
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

@@ -1,103 +1,80 @@
-"""How often and how long a request is tried again that failed for a reason which may pass.
+"""Trying again what may pass: one way for stores, web servers and package indexes.
 
-S3, the credentials endpoint and web servers have bad moments: they throttle, restart, or are not reached.
-Whoever asks them raises Passing for such an answer and leaves the rest to ``Patience.retry``.
+Whoever waits chooses how long: a job for minutes, since its work is worth more than that; a person who
+looks at a notebook for less; a scheduler, which has others to see to, not at all.
 """
 
-import os
+import random
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
-
-from explorer_runner import progress
-from explorer_runner.errors import Unavailable
 
 _Result = TypeVar("_Result")
 
-PEOPLE_SECONDS = 60.0
-"""For whoever sits in front of it: a line says what is waited for."""
-JOB_SECONDS = 300.0
-"""For a job that has not called its function yet: its executor starts it again."""
-DONE_SECONDS = 24 * 3600.0
-"""For a job whose function has returned: giving up costs all of its work."""
-_BRIEF_SECONDS = 15.0
-_TELL_AFTER_SECONDS = 5.0
-_TELL_EVERY_SECONDS = 30.0
+PERSON_SECONDS = 60.0
+JOB_SECONDS = 600.0
+"""S3 slows down while it scales, and so do the credentials of a host with many jobs: for minutes."""
+_SAID_AFTER = 5.0
+"""Seconds after which it is said that something is waited for."""
 
 
 class Passing(Exception):
-    """A request failed for a reason that may pass."""
+    """A failure that may pass: ``cause``; the server asks to be left alone for ``asked`` seconds."""
 
-    def __init__(self, text: str, *, after: float = 0.0, brief: bool = False) -> None:
-        super().__init__(text)
-        self.after = after
-        """Seconds for which the server asked to be left alone (Retry-After)."""
-        self.brief = brief
-        """Whether it passes soon or never: such as credentials that have expired."""
+    def __init__(self, cause: Exception, asked: float = 0.0) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.asked = asked
 
 
+@dataclass
 class Patience:
-    """Tries again for ``seconds`` from the first failure of each request, with growing pauses."""
+    """How long a failing request is tried again, with pauses that grow and differ from job to job."""
 
-    def __init__(
-        self,
-        seconds: float = 30.0,
-        *,
-        first: float = 0.2,
-        longest: float = 20.0,
-        sleep: Callable[[float], object] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        tell: Callable[[str], object] = progress.say,
-    ) -> None:
-        self.seconds = seconds
-        """May change at any time: a job that has done its work has more patience than one that has not."""
-        self.first = first
-        """The first pause."""
-        self._longest = longest
-        self._sleep = sleep
-        self._clock = clock
-        self._tell = tell
-        self._told = float("-inf")
+    seconds: float = 0.0
+    first: float = 0.5
+    longest: float = 20.0
+    sleep: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    say: Callable[[str], object] = lambda text: sys.stderr.write(f"explorer: {text}\n")
 
-    def retry(self, action: Callable[[], _Result], *, at_least: int = 1) -> _Result:
-        """Do it until it raises no Passing. ``at_least`` is how often, however long each try takes.
-
-        Raises Unavailable when the time is over, or would be before the server wants to be asked again.
-        """
-        begun: float | None = None
-        pause, tries = self.first, 0
+    def call(self, what: str, action: Callable[[], _Result]) -> _Result:
+        """The result of ``action``, which raises Passing for what may pass; at last its cause is raised."""
+        begun, pause, said = self.clock(), self.first, False
         while True:
             try:
                 return action()
-            except Passing as error:
-                failure = error
-            tries += 1
-            now = self._clock()
-            begun = now if begun is None else begun
-            left = begun + self._limit(failure) - now
-            # Many jobs that were refused at once must not all come back at once.
-            wait = pause * (0.5 + _draw() / 2)
-            if failure.after > max(left, 0.0) or (left <= 0 and tries >= at_least):
-                raise Unavailable(_describe(failure, now - begun)) from (failure.__cause__ or failure)
-            self._say(f"{failure}: trying again for up to {max(left, 0.0):.0f} s", now, now - begun + wait)
-            self._sleep(max(failure.after, min(wait, left) if left > 0 else wait))
-            pause = min(2 * pause, self._longest)
-
-    def _limit(self, failure: Passing) -> float:
-        return min(self.seconds, _BRIEF_SECONDS) if failure.brief else self.seconds
-
-    def _say(self, text: str, now: float, waited: float) -> None:
-        if waited >= _TELL_AFTER_SECONDS and now - self._told >= _TELL_EVERY_SECONDS:
-            self._told = now
-            self._tell(f"explorer: {text}")
+            except Passing as failure:
+                left = begun + self.seconds - self.clock()
+                if left <= 0:
+                    raise failure.cause from failure.cause.__cause__
+                if not said and self.seconds - left >= _SAID_AFTER:
+                    said = True
+                    self.say(f"{what}: trying again for {_shown(left)}: {failure.cause}")
+                self.sleep(min(left, max(failure.asked, random.uniform(pause / 2, pause))))
+                pause = min(self.longest, 2 * pause)
 
 
-def _describe(failure: Passing, waited: float) -> str:
-    if failure.after:
-        return f"{failure} (the server wants to be asked again after {failure.after:,.0f} s)"
-    return f"{failure} (tried again for {waited:.0f} s)" if waited else str(failure)
+def retry_after(value: str | None, now: float | None = None) -> float:
+    """Seconds of a Retry-After header, which has a number or a date (RFC 9110, 10.2.3); 0 without one."""
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    import email.utils  # brings much along, and most servers give a number
+
+    try:
+        when = email.utils.parsedate_to_datetime(value).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return max(0.0, when - (time.time() if now is None else now))
 
 
-def _draw() -> float:
-    """A number between 0 and 1, which is another one in each forked process."""
-    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+def _shown(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "as long as the job may run"
+    return f"up to {seconds / 60:.0f} min" if seconds >= 90 else f"up to {seconds:.0f} s"

@@ -29,7 +29,7 @@ def lines(what: str, total: int, *, every: float = EVERY_SECONDS) -> Iterator[Ad
             done += size
             if time.monotonic() >= due:
                 due = time.monotonic() + every
-                say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+                _say(f"{what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
 
     yield advance
 
@@ -46,7 +46,7 @@ def waiting(what: str, *, every: float = EVERY_SECONDS) -> Iterator[None]:
 
     def tell() -> None:
         while not over.wait(every):
-            say(f"{what}: {time.monotonic() - begin:.0f} s so far")
+            _say(f"{what}: {time.monotonic() - begin:.0f} s so far")
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -57,8 +57,7 @@ def waiting(what: str, *, every: float = EVERY_SECONDS) -> Iterator[None]:
         teller.join()
 
 
-def say(line: str) -> None:
-    """Write a line about what takes a while."""
+def _say(line: str) -> None:
     stream = log or sys.stderr
     stream.write(f"{line}\n")
     stream.flush()

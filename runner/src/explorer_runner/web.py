@@ -1,30 +1,23 @@
 """Files of web servers, at exactly the address that was given: with its query, and signed for GET alone."""
 
-import email.utils
 import errno
 import http.client
-import socket
-import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import IO, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from explorer_runner import progress
 from explorer_runner.errors import NotFound, StoreError
-from explorer_runner.patience import Passing, Patience
+from explorer_runner.patience import Passing, Patience, retry_after
 
-TRIES = 4
-"""Of a download at least, however long each takes: a connection may be cut after an hour."""
-TIMEOUT_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _GONE = (404, 410)
 _BUSY = (408, 425, 429)
-_NOT_IMPLEMENTED = 501
-_LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _Result = TypeVar("_Result")
 
@@ -67,7 +60,7 @@ class WebFile:
         self._retry(copy)
 
     def _open(self) -> Any:
-        return urllib.request.urlopen(self._request, timeout=TIMEOUT_SECONDS)  # noqa: S310  http(s)
+        return urllib.request.urlopen(self._request, timeout=_TIMEOUT_SECONDS)  # noqa: S310  http(s)
 
     def _copy(self, answer: Any, file: IO[bytes]) -> None:
         if _version(answer) not in (self.version, None):
@@ -84,58 +77,27 @@ class WebFile:
             raise ConnectionError(f"the connection ended after {done:,} of {self.size:,} bytes")
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
-        def once() -> _Result:
-            try:
-                with passing_failures(f"{self._shown} cannot be read"):
-                    return action()
-            except urllib.error.HTTPError as error:
-                if error.code in _GONE:
-                    raise NotFound(f"{self._shown}: there is no such file") from None
-                raise StoreError(f"{self._shown} cannot be read: {error}") from error
-            except (http.client.HTTPException, urllib.error.URLError, ValueError) as error:
-                raise StoreError(f"{self._shown} cannot be read: {error}") from error
+        """Do it again, after a pause, where the network or the server may have had a bad moment."""
+        return self._patience.call(self._shown, lambda: self._attempt(action))
 
-        return self._patience.retry(once, at_least=TRIES)
-
-
-@contextmanager
-def passing_failures(what: str) -> Iterator[None]:
-    """Raise Passing for what a web server, or the way to it, may get over; other errors stay as they are."""
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in _BUSY or (error.code >= 500 and error.code != _NOT_IMPLEMENTED):
-            raise Passing(f"{what}: {error}", after=_retry_after(error.headers.get("Retry-After"))) from error
-        raise
-    except (OSError, http.client.HTTPException) as error:
-        cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        if _is_final(cause):
-            raise
-        unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
-        raise Passing(f"{what}: {error}", brief=unknown) from error
-
-
-def _is_final(cause: object) -> bool:
-    """Of errors without an answer: this machine's own trouble, or a mistake."""
-    if isinstance(cause, OSError) and (cause.errno in _LOCAL or cause.filename is not None):
-        return True
-    return isinstance(cause, str | ssl.SSLCertVerificationError | http.client.InvalidURL)
-
-
-def _retry_after(header: str | None) -> float:
-    """Seconds, which are given as a number or as the time of a day.
-
-    See https://www.rfc-editor.org/rfc/rfc9110.html#name-retry-after.
-    """
-    if header is None:
-        return 0.0
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return 0.0
+    def _attempt(self, action: Callable[[], _Result]) -> _Result:
+        try:
+            return action()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _GONE:
+                raise NotFound(f"{self._shown}: there is no such file") from None
+            failure = StoreError(f"{self._shown} cannot be read: {error}")
+            failure.__cause__ = error
+            if error.code >= 500 or error.code in _BUSY:
+                raise Passing(failure, retry_after(error.headers.get("Retry-After"))) from error
+            raise failure from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            failure = StoreError(f"{self._shown} cannot be read: {error}")
+            failure.__cause__ = error
+            raise Passing(failure) from error
 
 
 def _version(answer: Any) -> str | None:

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-CHECK_SECONDS = 10.0
-"""For how long a store that is being looked at may be out of order."""
-
 
 @dataclass(frozen=True)
 class Check:

@@ -6,8 +6,7 @@ See ``explorer_runner.stores.credentials``, which asks.
 import json
 import sys
 
-from explorer_runner.stores.credentials import AGAIN
-from gencove_explorer.aws_errors import errors, may_pass
+from gencove_explorer.aws_errors import errors
 
 
 def find_credentials() -> dict[str, str] | None:
@@ -30,17 +29,17 @@ def find_credentials() -> dict[str, str] | None:
 
 
 def main() -> int:
-    """Print what boto3 finds (variables, profiles, SSO, roles); AGAIN if it is worth asking again."""
+    """Print what boto3 finds (variables, profiles, SSO, roles)."""
     from boto3.session import Session
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError
 
     try:
         session = Session()
         found = session.get_credentials()
         frozen = found.get_frozen_credentials() if found else None
-    except (BotoCoreError, ClientError) as error:
+    except BotoCoreError as error:
         sys.stderr.write(f"{error}\n")
-        return AGAIN if may_pass(error) else 1
+        return 1
     if frozen is None:
         sys.stderr.write("boto3 finds none here: set AWS_PROFILE, or run: aws configure (or aws sso login)\n")
         return 1

@@ -38,7 +38,6 @@ from explorer_runner.errors import (
     PayloadError,
     PythonMismatch,
     StoreError,
-    Unavailable,
     UnsupportedFormat,
 )
 from explorer_runner.outcome import Outcome
@@ -74,7 +73,6 @@ __all__ = [
     "SheetError",
     "StoreError",
     "SubmissionError",
-    "Unavailable",
     "UnsupportedFormat",
     "WaitTimeout",
 ]

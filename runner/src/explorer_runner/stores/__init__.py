@@ -11,13 +11,16 @@ if TYPE_CHECKING:
 
     from explorer_runner.patience import Patience
 
-__all__ = ["Store", "open_store"]
+__all__ = ["MAKE", "RAISE", "WAIT", "Store", "open_store"]
+
+MAKE, RAISE, WAIT = "make", "raise", "wait"
+"""What to do where the root of a folder store is not there (see FolderStore)."""
 
 
 class Store(Protocol):
     """Objects under keys. A key is created once and never changed; see keys.py for the layout.
 
-    Methods raise NotFound, AlreadyExists, Unavailable or StoreError, each with the store and the key named.
+    Methods raise NotFound, AlreadyExists or StoreError, each with the store and the key named.
     """
 
     uri: str
@@ -71,19 +74,21 @@ def open_store(
     *,
     credentials: "Callable[[], Any] | None" = None,
     region: str | None = None,
+    absent: str = MAKE,
     patience: "Patience | None" = None,
 ) -> Store:
     """Open the store at ``s3://bucket/prefix`` or in a folder (a path or a ``file://`` URI).
 
     ``credentials`` is handed to obstore; without it the environment or the container's role decides.
-    ``region`` is the bucket's; without it AWS's own variables say it. ``patience`` says how long S3 may be
-    out of order; without it half a minute.
+    ``region`` is the bucket's; without it AWS's own variables say it. ``absent`` is for folders.
+    ``patience`` is how long requests to S3 are tried again whose failure may pass; without it for a second
+    or two.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
         from explorer_runner.stores.folder import FolderStore
 
-        return FolderStore(os.path.abspath(os.path.expanduser(rest if separator else uri)))
+        return FolderStore(os.path.abspath(os.path.expanduser(rest if separator else uri)), absent)
     if scheme == "s3":
         from explorer_runner.stores.s3 import S3Store
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from explorer_runner.errors import ExplorerError
+from explorer_runner.patience import Patience
 from explorer_runner.payload import python_minor
 from gencove_explorer.aws_errors import AwsError, UnreachableError, errors
 from gencove_explorer.batch.aws import Aws
 from gencove_explorer.batch.images import Images
-from gencove_explorer.checks import CHECK_SECONDS, Check
+from gencove_explorer.checks import Check
 from gencove_explorer.settings import Settings
 from gencove_explorer.stores import open_configured_store
 
@@ -77,7 +78,7 @@ class _Looks:
                 f"{uri} is in {region}, jobs run in {self._aws.region}",
                 "use a bucket of the jobs' region, or set EXPLORER_BATCH__REGION",
             )
-        store = open_configured_store(uri, region=self._aws.region, patience=CHECK_SECONDS)
+        store = open_configured_store(uri, region=self._aws.region, patience=Patience())
         key = f"doctor/{time.time_ns()}"
         store.create(key, b"")
         store.read(key)

@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import make_private
+from explorer_runner.errors import ExplorerError, StoreError
 from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
@@ -153,8 +152,7 @@ class Scheduler:
             return
         store = self.ledger.store_of(entry)
         write_index(store, entry.index)
-        claims = self.ledger.claims_of(round)
-        make_private(claims)
+        claims = self.ledger.make_claims(round)
         self.ledger.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
@@ -212,8 +210,17 @@ class Scheduler:
             round = self.rounds[key]
             round.close(position, round.ending[position])
         for key, reason in report.get("broken", ()):
-            self.rounds[key].granted.clear()
-            self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+            self.not_opened(self.rounds[key], reason)
+
+    def not_opened(self, round: ActiveRound, reason: str) -> None:
+        """A forker could not open the payload of a round: its jobs fail, unless the store is only away."""
+        try:
+            self.ledger.require(round)
+        except StoreError:
+            round.orphan()  # the forker is told of it again when the store is back
+            return
+        round.granted.clear()
+        round.end(range(round.record.jobs), reason)
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
@@ -248,6 +255,7 @@ class Scheduler:
             forker.flush()
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
+        self.ledger.require(round)
         forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
