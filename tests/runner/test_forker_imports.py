@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from gencove_explorer.local.forkers import ForkerHandle
+from gencove_explorer.local.rounds import Ground
 from gencove_explorer.local.runtime import find_runtime
 
 SECONDS = 60.0
@@ -37,7 +38,7 @@ def runtime(tmp_path: Path, shared_runtimes: Path) -> str:
 @pytest.fixture
 def forker(runtime: str, tmp_path: Path) -> Iterator[ForkerHandle]:
     """A forker, started by the scheduler's own code."""
-    handle = ForkerHandle(runtime, tmp_path / "forker.log")
+    handle = ForkerHandle(Ground(runtime, ()), tmp_path / "forker.log")
     yield handle
     handle.reap()
 

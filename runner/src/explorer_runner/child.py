@@ -4,6 +4,7 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
+import json
 import logging
 import os
 import pickle
@@ -12,7 +13,7 @@ import resource
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from explorer_runner.outputs import Collected
 from explorer_runner.payload import Payload
 from explorer_runner.processes import flush_c_streams
 from explorer_runner.stores import Store
+from explorer_runner.versions import find_lack
 
 OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
@@ -104,7 +106,7 @@ def execute(
     try:
         set_up()
         context = _prepare(job, read_input())
-        function = _unpickle(job.payload.function, "the work function")
+        function = _unpickle(job, job.payload.function, "the work function")
         introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
@@ -130,19 +132,31 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
     for file in collected.files:
         size, sha256 = _measure(file.path)
         store.keep(file_key(outcome.analysis, attempt, file.key), file.path, move=file.movable)
-        outcome.files.append({"key": file.key, "size": size, "sha256": sha256})
+        entry = {"key": file.key, "size": size, "sha256": sha256}
+        outcome.files.append({**entry, "executable": True} if file.executable else entry)
     outcome.folders = collected.folders
     left = OUTCOME_INLINE_BYTES
+    notes = _bounded(collected.notes)
     texts: dict[str, str] = {}
     for key, (kind, data) in collected.values.items():
         if len(data) <= values.INLINE_BYTES and len(data) <= left:
             left -= len(data)
-            texts[key] = values.inline(kind, data)
+            texts[key] = values.inline(kind, data, notes.get(key))
         else:
             store.create(value_key(outcome.analysis, attempt, key, kind), data)
-            texts[key] = values.beside(kind, data)
+            texts[key] = values.beside(kind, data, notes.get(key))
     outcome.ended = time.time()
     write(store, outcome, texts)
+
+
+def _bounded(notes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is noted of values, with previews as long as there is room for them in the outcome."""
+    left = OUTCOME_INLINE_BYTES
+    kept: dict[str, dict[str, Any]] = {}
+    for key, noted in notes.items():
+        left -= len(json.dumps(noted[values.PREVIEW]))
+        kept[key] = noted if left >= 0 else {k: v for k, v in noted.items() if k != values.PREVIEW}
+    return kept
 
 
 def _fail(job: Job, error: BaseException) -> None:
@@ -170,24 +184,24 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
         store=job.store,
         index=attempt[0],
         attempt=attempt[2],
-        input=_unpickle(raw_input, f"the input of job {attempt[0]}"),
-        global_config=_unpickle(payload.global_config, "the global config"),
+        input=_unpickle(job, raw_input, f"the input of job {attempt[0]}"),
+        global_config=_unpickle(job, payload.global_config, "the global config"),
         private=job.private,
         scratch=job.scratch,
     )
 
 
-def _unpickle(raw: bytes, what: str) -> Any:
+def _unpickle(job: Job, raw: bytes, what: str) -> Any:
     try:
         return pickle.loads(raw)
-    except ModuleNotFoundError as error:
-        package = (error.name or "?").split(".")[0]
-        raise PayloadError(
-            f"{what} needs the package {package!r}, which the job does not have: "
-            f"add it, pip_packages=[{package!r}]"
-        ) from error
     except Exception as error:
-        raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        lack = find_lack(error, job.payload.spec.pickled_with)
+        if lack is None:
+            raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        needed = (
+            f'pip_packages=["{lack.wanted}"]' if lack.wanted else "the package that brings it in pip_packages"
+        )
+        raise PayloadError(f"{what} {lack.explain('the job')}: submit it with {needed}") from error
 
 
 def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:

@@ -5,6 +5,7 @@
     ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
     ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
     ├── StoreError           a store that cannot be read or written
+    │   ├── Unreachable      a store that did not answer well for as long as was waited: it may later
     │   ├── NotFound         no object at that key
     │   └── AlreadyExists    an object that may only be created is there already
     ├── PayloadError         what was submitted cannot be run
@@ -17,7 +18,7 @@
     ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
     ├── NoSuchJob            an index that no job of the analysis has (also an IndexError)
     ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
-    └── NotFinished          outputs were asked of a job that has none (yet)
+    └── NotFinished          what is asked for needs jobs that have ended: their outputs, or a retry
 
 The SDK's own errors (gencove_explorer.errors) join the same tree.
 """
@@ -59,6 +60,10 @@ class InvalidDefinition(ExplorerError, ValueError):
 
 class StoreError(ExplorerError):
     """The store cannot be read or written."""
+
+
+class Unreachable(StoreError):
+    """The store did not answer, or answered with its own troubles; it may answer later."""
 
 
 class NotFound(StoreError):
@@ -130,4 +135,4 @@ class NoSuchDependency(_LookupFailed):
 
 
 class NotFinished(ExplorerError):
-    """The job has no outputs, because it has not ended or has failed."""
+    """A job has no outputs, because it has not ended or has failed; or nothing can be run again yet."""

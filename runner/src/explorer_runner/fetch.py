@@ -19,11 +19,14 @@ from typing import IO, Any, NamedTuple
 from explorer_runner import progress
 from explorer_runner.cache import Cache
 from explorer_runner.errors import NotFound, StoreError
-from explorer_runner.stores.s3 import fetch_parts, message_of, open_bucket
+from explorer_runner.patience import JOB_SECONDS, Patience
+from explorer_runner.stores.s3 import fetch_parts, message_of, open_bucket, persist
 from explorer_runner.web import WebFile
 
 _S3 = "s3://"
 _TELL_SECONDS = 0.2
+_PATIENCE = Patience(JOB_SECONDS)
+"""Of the job that waits for the file."""
 
 
 class S3Object(NamedTuple):
@@ -44,7 +47,7 @@ class S3Object(NamedTuple):
     def download(self, file: IO[bytes]) -> None:
         """Fetch it by ranges, several at once."""
         file.truncate(self.size)
-        fetch_parts(self.backend, self.path, self.size, self.etag, file.fileno())
+        fetch_parts(self.backend, self.path, self.size, self.etag, file.fileno(), _PATIENCE)
 
 
 def main() -> int:
@@ -82,12 +85,12 @@ def fetch(uris: list[str], cache: Cache) -> None:
 def look(uri: str) -> S3Object | WebFile:
     """What is at ``s3://bucket/key`` or an http(s) address. Raises NotFound, StoreError."""
     if not uri.startswith(_S3):
-        return WebFile(uri)
+        return WebFile(uri, _PATIENCE)
     import obstore
 
     backend, path = _open(uri)
     try:
-        meta = obstore.head(backend, path)
+        meta = persist(uri, lambda: obstore.head(backend, path), _PATIENCE)
     except FileNotFoundError:
         raise NotFound(f"{uri}: there is no such file") from None
     except Exception as error:

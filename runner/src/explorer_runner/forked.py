@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 
 from explorer_runner import claim, fork_hooks, frames, memory, processes
 from explorer_runner.errors import ExplorerError
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key, payload_key
+from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
 
 _DEATH_SECONDS = 2.0
 
@@ -49,6 +49,7 @@ def _close_attempt(job: Running, wait_status: int) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
     place = job.round.place
     log = place.begin(job.attempt, job.slot, job.started)
+    place.was_away()  # a claim in a store that is away tells nothing
     # What the job forked holds its lock too; the forker has killed it, which takes a moment.
     deadline = time.monotonic() + _DEATH_SECONDS
     while lives := claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING):
@@ -87,10 +88,8 @@ def load_aside(facts: dict[str, Any]) -> Payload:
         try:
             with os.fdopen(writer, "wb") as out:
                 try:
-                    store = open_store(facts["store"])
-                    members = load(
-                        store, payload_key(facts["analysis"], facts["round"]), facts["digest"]
-                    ).members
+                    store = open_store(facts["store"], absent=RAISE)
+                    members = load(store, facts["analysis"], facts["round"], facts["digest"]).members
                     frames.write(out, members)
                 except ExplorerError as error:
                     frames.write(out, {"error": str(error).encode()})

@@ -4,7 +4,9 @@ Single-threaded and small, because the cost of a fork grows with what is loaded:
 imported here but the standard library, cloudpickle and the runner, and no job ever runs in this
 process. It never uses obstore (what has used it must not fork), SQLite or threads.
 
-Commands come as lines of JSON on standard input, reports go to standard output:
+Commands come as lines of JSON through one pipe, reports go through another. Neither is a standard stream: a
+user's code may run when Python starts (sitecustomize), and print or read. All jobs of a forker have those
+environment variables in common that it was started with (startup).
 
     in   {"round": {...}}                                      a round, before its first job
          {"start": [key, width, [[position, attempt], ...]]}   queue jobs; at most width at once
@@ -31,14 +33,14 @@ from typing import Any
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
-from explorer_runner import environment, processes
+from explorer_runner import environment, processes, temporary
 from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import become, load_aside
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
 from explorer_runner.running import Round, Running
 from explorer_runner.solo import Place, forget_slots, take_word_back, tell_to_end
-from explorer_runner.stores import open_store
+from explorer_runner.stores import WAIT, open_store
 from explorer_runner.warm_up import warm_up
 
 REPORT_SECONDS = 0.02
@@ -65,6 +67,8 @@ class Forker:
         self.report_due = False
         self.reported = 0.0
         self.variables: dict[str, str] | None = None
+        self.own_variables = dict(os.environ)
+        """Those it was started with, and what Python adds to them (LC_CTYPE, where there is no locale)."""
         self.scratch = ""
         self.wake, wakeup = os.pipe()
         for descriptor in (self.wake, wakeup, commands):
@@ -78,6 +82,7 @@ class Forker:
 
     def run(self) -> None:
         processes.become_subreaper()
+        self.report_due = True  # so that the scheduler hears of it
         while not (self.orphaned and not self.running):
             self.start_jobs()
             for descriptor, _ in self.poll.poll(self.report_or_patience()):
@@ -126,7 +131,7 @@ class Forker:
         if variables is not self.variables:
             self.variables = variables
             os.environ.clear()
-            os.environ.update(variables)
+            os.environ.update({**self.own_variables, **variables})
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -197,13 +202,14 @@ class Forker:
         self.use(facts["variables"])
         if not self.scratch:
             self.scratch = facts["scratch"]
+            temporary.reach(self.scratch, "0")  # its jobs share the link, and the forker holds it
             warm_up(f"{self.scratch}/warm-up")
         try:
             payload = load_aside(facts)
             if payload.lock is None:
                 environment.show_python(facts["variables"])
                 self.variables = None
-            store = open_store(facts.pop("store"))
+            store = open_store(facts.pop("store"), absent=WAIT)
             named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
             self.rounds[key] = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
         except ExplorerError as error:
@@ -270,11 +276,11 @@ class Forker:
             pass  # the end of the commands will say so
 
 
-def main() -> None:
-    """Serve a scheduler on standard input and output."""
-    commands, reports = os.dup(0), os.dup(1)
+def main(commands: int, reports: int) -> None:
+    """Serve a scheduler through these pipes."""
+    for descriptor in (commands, reports):
+        os.set_inheritable(descriptor, False)
     with open(os.devnull, "r+b", buffering=0) as nothing:
-        os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
     processes.use_as_output()
     faulthandler.enable(file=2)

@@ -2,6 +2,7 @@
 
     index/<YYYY-MM-DD>/<id>.json                                 listings read this alone
     analyses/<id>/payloads/<round>.zip                           what runs (see payload.py)
+    analyses/<id>/payloads/<round>-<sha256>.zip                  the same, where that name was taken
     analyses/<id>/inputs.bin                                     inputs too large for the payload
     analyses/<id>/rounds/<round>.json                            one a submission: run, retry, retry
     analyses/<id>/outcomes/<index>.<round>-<attempt>.<STATUS>.json   last write of a job
@@ -108,6 +109,11 @@ def analysis_prefix(analysis_id: str) -> str:
 
 def payload_key(analysis_id: str, round: int) -> str:
     return f"analyses/{analysis_id}/payloads/{round}.zip"
+
+
+def contended_payload_key(analysis_id: str, round: int, sha256: str) -> str:
+    """Of a round whose payload's name was taken, by another submission of that round or a killed one."""
+    return f"analyses/{analysis_id}/payloads/{round}-{sha256}.zip"
 
 
 def inputs_key(analysis_id: str) -> str:

@@ -51,9 +51,9 @@ class Outcome:
     values: dict[str, Any] = field(default_factory=dict)
     """Key -> a small value itself, or kind, size and sha256 of a larger one."""
     files: list[dict[str, Any]] = field(default_factory=list)
-    """key, size and sha256 of each output file."""
+    """key, size and sha256 of each output file; ``executable`` of those that can be executed."""
     folders: list[str] = field(default_factory=list)
-    """Keys that stand for a folder of files."""
+    """Keys that stand for a folder of files, and those of the empty folders in them."""
     payload: str = ""
     """SHA-256 of the payload that made this: function, inputs, packages and all."""
     host: str = ""

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import CorruptPayload, PythonMismatch, UnsupportedFormat
-from explorer_runner.keys import inputs_key
+from explorer_runner.errors import AlreadyExists, CorruptPayload, NotFound, PythonMismatch, UnsupportedFormat
+from explorer_runner.keys import contended_payload_key, inputs_key, payload_key
 from explorer_runner.stores import Store
 
 FORMAT = 1
@@ -93,6 +93,8 @@ class Spec:
     pip_packages: list[str] = field(default_factory=list)
     job_definition: JobDefinition = field(default_factory=JobDefinition)
     depends_on: list[DependencyRef] = field(default_factory=list)
+    pickled_with: Mapping[str, str] = field(default_factory=dict)
+    """The packages that the pickles refer to: module, top level -> the requirement that brought it."""
 
     def index_of(self, position: int) -> int:
         """The job index at a position of this round. Raises CorruptPayload outside of it."""
@@ -108,6 +110,7 @@ class Spec:
             "format": FORMAT,
             **vars(self),
             "function": dict(self.function),
+            "pickled_with": dict(self.pickled_with),
             "job_definition": self.job_definition.to_json(),
             "depends_on": [dependency.to_json() for dependency in self.depends_on],
         }
@@ -259,8 +262,30 @@ def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:
             first = each
 
 
-def load(store: Store, key: str, expected: str) -> Payload:
-    """Read, check and open the payload at ``key``; nothing is unpickled."""
-    raw = store.read(key)
+def keep(store: Store, analysis: str, round: int, packed: bytes) -> str:
+    """Store the payload of a round that is about to be written; returns its digest.
+
+    The round's record says by the digest which payload is its own, so none is ever replaced: of two
+    submissions of one round each has its own, whichever of them writes the record.
+    """
+    sha256 = digest(packed)
+    try:
+        store.create(payload_key(analysis, round), packed)
+    except AlreadyExists:
+        try:
+            store.create(contended_payload_key(analysis, round, sha256), packed)
+        except AlreadyExists:
+            pass  # the same bytes
+    return sha256
+
+
+def load(store: Store, analysis: str, round: int, expected: str) -> Payload:
+    """Read, check and open the payload of a round; nothing is unpickled."""
+    raw = store.read(payload_key(analysis, round))
+    if digest(raw) != expected:
+        try:
+            raw = store.read(contended_payload_key(analysis, round, expected))
+        except NotFound:
+            pass  # then it was damaged, and the check says so
     check_digest(raw, expected)
     return Payload(unpack(raw))

@@ -15,7 +15,7 @@ from gencove_explorer.executors import Executor, open_executor
 from gencove_explorer.records import IndexRecord, RoundRecord
 from gencove_explorer.settings import EXECUTORS, Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
-from gencove_explorer.stores import open_configured_store
+from gencove_explorer.stores import note_made, open_store_of
 from gencove_explorer.submission import Parts, describe, index_record, write_round
 
 
@@ -50,14 +50,14 @@ class Backend:
     @cached_property
     def store(self) -> Store:
         """The configured store."""
-        return open_configured_store(self.settings.store, region=self.settings.batch.region)
+        return open_store_of(self.settings.home, self.settings.store, self.settings.batch.region)
 
     @cached_property
     def local_store(self) -> Store:
         """The store of run_local: a folder on this machine."""
         if self.settings.local_store == self.settings.store:
             return self.store
-        return open_configured_store(self.settings.local_store)
+        return open_store_of(self.settings.home, self.settings.local_store)
 
     @cached_property
     def stores(self) -> list[Store]:
@@ -121,6 +121,7 @@ class Backend:
             record = write_round(
                 store, spec, draft.parts, executor.name, executor.place, self.settings.home, draft.image
             )
+            note_made(self.settings.home, store)
             confirm()
             asked = replace(draft.definition, image=draft.image)
             index = index_record(spec, record, asked, draft.labels, draft.project)
@@ -148,7 +149,10 @@ class Backend:
 
     def find(self, analysis_id: str) -> StoredAnalysis:
         """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
-        return self._first(lambda store: self.open(store, find(store, analysis_id)))
+        stored = self._first(lambda store: self.open(store, find(store, analysis_id)))
+        if self.settings.home.is_dir():
+            note_made(self.settings.home, stored.store)
+        return stored
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
         *others, last = self.stores

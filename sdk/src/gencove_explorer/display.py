@@ -3,10 +3,12 @@
 import html
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gencove_explorer.durations import ago
 from gencove_explorer.errors import ExplorerError
+from gencove_explorer.observe import NOT_RUN
 from gencove_explorer.stored import StoredAnalysis
 
 SHOWN = 50
@@ -43,16 +45,18 @@ def analyses_as_html(analyses: Sequence[StoredAnalysis]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
 
 
-def status_text(stored: StoredAnalysis) -> str:
-    """The state of an analysis in a few words."""
-    try:
-        status = stored.status()
-    except ExplorerError as error:
-        return f"? ({error})"
-    counts = status.get("jobs", {})
+def status_text(status: Mapping[str, Any]) -> str:
+    """What ``status()`` returned, in a few words."""
+    counts = {state: count for state, count in status.get("jobs", {}).items() if state != NOT_RUN}
     if len(counts) > 1:
         return ", ".join(f"{count:,} {state}" for state, count in counts.items())
     return str(status["status"])
+
+
+def jobs_text(jobs: int, status: Mapping[str, Any]) -> str:
+    """How many jobs an analysis has and, where only some of them were run, how many those are."""
+    left_out = status.get("jobs", {}).get(NOT_RUN, 0)
+    return f"{jobs - left_out:,} of {jobs:,}" if left_out else f"{jobs:,}"
 
 
 def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
@@ -63,11 +67,18 @@ def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
             each.record.name,
             each.record.user,
             f"{ago(max(0.0, now - each.record.submitted))} ago",
-            f"{each.record.jobs:,}",
-            status_text(each),
+            *_jobs_and_status(each),
         )
         for each in analyses[:SHOWN]
     ]
+
+
+def _jobs_and_status(stored: StoredAnalysis) -> tuple[str, str]:
+    try:
+        status = stored.status()
+    except ExplorerError as error:
+        return f"{stored.record.jobs:,}", f"? ({error})"
+    return jobs_text(stored.record.jobs, status), status_text(status)
 
 
 def _rest(analyses: Sequence[StoredAnalysis]) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from explorer_runner import claim
+from explorer_runner import claim, temporary
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import remove_tree
@@ -25,8 +25,9 @@ from explorer_runner.keys import (
 )
 from explorer_runner.outcome import Outcome
 from explorer_runner.stores import Store
-from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
+from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
 from gencove_explorer.local.processes import owner_of
+from gencove_explorer.local.queue import Queue
 from gencove_explorer.observe import RUNNABLE, Observed, settle
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.readers import FileReader, Reader
@@ -57,7 +58,7 @@ class ForegroundExecutor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.platform: str | None = None
-        self.place = place_of(settings.home)
+        self.place = Queue(settings.home).place
         self._begin = on_host
         self._ready: dict[str, tuple[Start, IO[bytes]]] = {}
         """By id: what starts the runners of an analysis that was submitted, and the hold of its record."""
@@ -189,6 +190,7 @@ def _sweep(store: Store, scratch: Path) -> None:
         logs = Path(str(store.path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
         if all(claim.inspect(str(log)) in (claim.Life.GONE, claim.Life.UNCLAIMED) for log in logs):
             remove_tree(str(folder))
+    temporary.sweep()
 
 
 # -- who runs it ------------------------------------------------------------------------------------

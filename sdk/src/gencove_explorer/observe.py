@@ -26,6 +26,7 @@ STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
 (https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""
 FINISHED = frozenset((SUCCEEDED, FAILED))
+_ENDED = FINISHED | {NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Observed:
         return [index for index, state in enumerate(self.states) if state in states]
 
     @property
+    def unfinished(self) -> list[int]:
+        """Jobs that have not ended."""
+        return [index for index, state in enumerate(self.states) if state not in _ENDED]
+
+    @property
     def missing(self) -> list[int]:
         """Jobs that failed since their executor does not know them: it may yet, so nobody wrote it down."""
         return [index for index in self.indices(FAILED) if self._ended_by_nothing(index)]
@@ -59,13 +65,23 @@ class Observed:
 
     @property
     def counts(self) -> dict[str, int]:
-        """State -> number of jobs, in the states' order."""
+        """State -> number of jobs, in the states' order; NOT_RUN last."""
         counted = Counter(self.states)
-        return {state: counted[state] for state in STATES if counted[state]}
+        return {state: counted[state] for state in (*STATES, NOT_RUN) if counted[state]}
+
+    @property
+    def in_words(self) -> str:
+        """How many jobs are in which state."""
+        return ", ".join(f"{count:,} {state}" for state, count in self.counts.items())
+
+    @property
+    def submitted(self) -> int:
+        """How many jobs were submitted: all but those that ``run_local`` of one job left out."""
+        return len(self.states) - len(self.indices(NOT_RUN))
 
     @property
     def finished(self) -> bool:
-        return FINISHED.issuperset(self.counts)
+        return _ENDED.issuperset(self.counts)
 
     @property
     def state(self) -> str:

@@ -17,7 +17,6 @@ from explorer_runner.keys import (
     analysis_prefix,
     index_key,
     outcome_key,
-    payload_key,
 )
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
@@ -61,6 +60,11 @@ class StoredAnalysis:
         if not self._rounds:
             raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
         return list(self._rounds.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its jobs were submitted: run_local may have been asked for one of an array."""
+        return self.record.executor != "foreground" or self.rounds[0].jobs == self.record.jobs
 
     # -- state --------------------------------------------------------------------------------------
 
@@ -140,7 +144,7 @@ class StoredAnalysis:
             first = self.reason_of(observed, failed[0])
             if not self.record.array:
                 return first
-            return f"{len(failed):,} of {self.record.jobs:,} jobs failed; job {failed[0]}: {first}"
+            return f"{len(failed):,} of {observed.submitted:,} jobs failed; job {failed[0]}: {first}"
         return observed.reason if observed.indices(*_WAITING) else None
 
     def outcome(self, observed: Observed, index: int) -> Outcome:
@@ -186,17 +190,22 @@ class StoredAnalysis:
                 f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
             ) from error
 
-    def require_success(self, observed: Observed | None = None) -> None:
-        """Raise NotFinished or JobFailed unless every job succeeded."""
+    def require_success(self, observed: Observed | None = None, *, whole: bool = False) -> None:
+        """Raise NotFinished or JobFailed unless every job succeeded, ``whole``: those left out too."""
         observed = observed or self.observe()
         if not observed.finished:
             raise NotFinished(
-                f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it"
+                f"{self.id} is {observed.state} ({observed.in_words}): wait_done() waits for it"
             )
         failed = observed.indices(FAILED)
         if failed:
             tried = [index for index in failed if index in observed.outcomes] or failed
             raise self.job_failed(observed, tried[0], others=len(tried) - 1)
+        if whole and observed.submitted < self.record.jobs:
+            raise NotFinished(
+                f"{self.id} ran {observed.submitted:,} of {self.record.jobs:,} jobs (run_local of one job): "
+                "values(key, missing=None) leaves room for the others"
+            )
 
     def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
         """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
@@ -241,7 +250,7 @@ class StoredAnalysis:
     def payload(self, round: int = 0) -> Payload:
         """The payload of a round, checked; nothing is unpickled."""
         record = next(each for each in self.rounds if each.round == round)
-        return payload.load(self.store, payload_key(self.id, round), record.payload)
+        return payload.load(self.store, self.id, round, record.payload)
 
     # -- the end ------------------------------------------------------------------------------------
 
@@ -294,7 +303,3 @@ def find(store: Store, analysis_id: str) -> IndexRecord:
 
 def downloads_folder(home: Path) -> str:
     return str(home / "downloads")
-
-
-def _counts(observed: Observed) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())

@@ -46,7 +46,8 @@ class Helper:
         }
 
     def _ask(self) -> dict[str, Any]:
-        command = [self._python, "-P", "-s", "-m", "gencove_explorer.credentials"]
+        # -E: the job's PYTHONPATH is not the submitter's.
+        command = [self._python, "-E", "-P", "-s", "-m", "gencove_explorer.credentials"]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         except OSError as error:

@@ -58,8 +58,15 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     if status and status != EXITED:
         return str(status)
     code = container.get("exitCode")
+    if code == 0:
+        return "its outcome is missing from the store: its container ended with exit code 0; retry_failed()"
     if code == processes.UNWRITTEN:
         return "its outcome could not be stored; its log says why"
+    if code == processes.RETRY:
+        return (
+            "none of its attempts could begin, or all were told to stop: the store could not be reached, or "
+            "the machines were taken away; the log says why, and retry_failed() tries again"
+        )
     return f"its container ended with exit code {code} and left no outcome; its log may say why"
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from explorer_runner.errors import NotFinished
+from explorer_runner import values
+from explorer_runner.errors import AlreadyExists, NotFinished
+from explorer_runner.keys import check_key
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
@@ -19,7 +21,7 @@ from gencove_explorer.cli.common import (
     print_json,
     print_table,
 )
-from gencove_explorer.display import analyses_as_text
+from gencove_explorer.display import analyses_as_text, jobs_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
@@ -91,6 +93,9 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
 def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool) -> None:
     """Show values and files of one job, or of all that succeeded.
 
+    Of a Python object that is no JSON a preview is shown, in which "..." stands for what is left out. In
+    --json it is among the values, too, and "objects" names it; NaN and infinities are null.
+
     \b
     explorer outputs last
     explorer outputs 17eb494f 2 --to results/
@@ -149,7 +154,9 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        click.echo(f"{analysis.id}: {found['status']}")
+        counts = found.get("jobs", {})
+        some = f", {jobs_text(sum(counts.values()), found)} jobs" if NOT_RUN in counts else ""
+        click.echo(f"{analysis.id}: {found['status']}{some}")
         if "reason" in found:
             click.echo(found["reason"])
     context.exit(0 if found["status"] == "SUCCEEDED" else 1)
@@ -200,7 +207,10 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     changes: dict[str, Any] = {"cpu": cpu, "memory_mb": memory_mb}
     changes = {name: value for name, value in changes.items() if value is not None}
     definition = replace(analysis._submitted().rounds[-1].job_definition, **changes) if changes else None
-    count = analysis.retry_failed(job_definition=definition)
+    try:
+        count = analysis.retry_failed(job_definition=definition)
+    except (NotFinished, AlreadyExists) as error:
+        raise click.ClickException(f"{error}. Here: explorer wait {analysis.id}, then the same") from error
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:
@@ -246,11 +256,13 @@ def _all_outputs(analysis: Any) -> list[JobOutput]:
 
 
 def _as_json(output: JobOutput) -> dict[str, Any]:
-    entries = output.outcome.values.items()
+    entries = output.outcome.values
+    plain = {key: output.value(key) for key, entry in entries.items() if values.is_json(entry)}
+    previews = {key: entry[values.PREVIEW] for key, entry in entries.items() if values.PREVIEW in entry}
     return {
         "index": output.index,
-        "values": {key: entry["json"] for key, entry in entries if "json" in entry},
-        "objects": [key for key, entry in entries if "json" not in entry],
+        "values": plain | previews,
+        "objects": [key for key in entries if key not in plain],
         "files": {key: str(file.as_local()) for key, file in output.files().items()},
     }
 
@@ -262,3 +274,8 @@ def _copy(output: JobOutput, folder: Path) -> None:
             raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file.as_local(), target)
+        if file.executable:
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # by those who may read it
+    for key in output.outcome.folders:
+        (folder / check_key(key)).mkdir(parents=True, exist_ok=True)

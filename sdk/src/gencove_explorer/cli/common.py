@@ -1,6 +1,7 @@
 """What the commands share: ids as people type them, JSON, and tables."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -76,7 +77,23 @@ def one_job(analysis: Analysis, index: int | None, typed: str, otherwise: str = 
 
 
 def print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, default=str))
+    click.echo(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """JSON that every reader takes: NaN and infinities, which JSON does not have, are null."""
+    try:
+        return json.dumps(data, indent=2, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {str(key) if isinstance(key, float) else key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def print_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from explorer_runner.keys import FAILED
 from gencove_explorer.backend import Backend
-from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.cli.common import json_option, json_text, print_json, print_table
 from gencove_explorer.manifests.faults import ManifestError
 from gencove_explorer.manifests.loading import load_folder
 from gencove_explorer.manifests.locking import write_lock
@@ -96,7 +96,7 @@ def plan(
     made = reconciler.plan(Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune))
     data = plan_as_json(made, reconciler.checkout)
     if out is not None:
-        out.write_text(json.dumps(data, indent=2) + "\n")
+        out.write_text(json_text(data) + "\n")
     if as_json or form == "json":
         print_json(data)
     elif form == "markdown":

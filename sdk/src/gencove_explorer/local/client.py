@@ -1,10 +1,12 @@
 """What a notebook does with the local executor. Everything is found in files; nobody is asked."""
 
+import errno
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from explorer_runner import claim
@@ -37,8 +39,8 @@ class LocalExecutor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.place = place_of(settings.home)
         self.queue = Queue(settings.home)
+        self.place = self.queue.place
 
     # -- the protocol (gencove_explorer.executors) --------------------------------------------------
 
@@ -86,12 +88,10 @@ class LocalExecutor:
             cpus=self.settings.cpus,
             memory_mb=self.settings.memory_mb,
         )
-        try:
+        with _errors(self.queue):
             self.queue.make()
             self.queue.stopped.unlink(missing_ok=True)
             added = self.queue.add(entry)
-        except OSError as error:
-            raise ExecutorError(f"the local executor's queue in {self.queue.folder}: {error}") from error
         try:
             self.wake()
         except ExecutorError:
@@ -121,7 +121,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(store, last, unclaimed, states)
-        states.update(close_lost(self.queue, self.place, store, last, open_jobs))
+        states.update(close_lost(self.queue, store, last, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -136,14 +136,15 @@ class LocalExecutor:
         self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
     ) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
-        self.queue.ask(
-            {
-                "terminate": rounds[-1].id,
-                "round": rounds[-1].round,
-                "indices": None if indices is None else list(indices),
-                "reason": reason,
-            }
-        )
+        with _errors(self.queue):
+            self.queue.ask(
+                {
+                    "terminate": rounds[-1].id,
+                    "round": rounds[-1].round,
+                    "indices": None if indices is None else list(indices),
+                    "reason": reason,
+                }
+            )
         self.wake()
 
     def last_attempt(
@@ -176,8 +177,9 @@ class LocalExecutor:
     def start(self) -> None:
         """Start a scheduler; returns when it listens. One that is there already is fine."""
         claim_private(str(self.settings.home))
-        self.queue.make()
-        self.queue.stopped.unlink(missing_ok=True)
+        with _errors(self.queue):
+            self.queue.make()
+            self.queue.stopped.unlink(missing_ok=True)
         command = [sys.executable, "-P", "-m", "gencove_explorer.local", str(self.settings.home)]
         try:
             with open(self.queue.log, "ab") as log:
@@ -195,8 +197,9 @@ class LocalExecutor:
 
     def stop(self) -> None:
         """End the scheduler. Running jobs go on to their end, waiting ones wait for the next start."""
-        self.queue.make()
-        self.queue.stopped.touch()
+        with _errors(self.queue):
+            self.queue.make()
+            self.queue.stopped.touch()
         self._end_scheduler()
 
     def _hand_over(self) -> None:
@@ -205,7 +208,8 @@ class LocalExecutor:
         self.start()
 
     def _end_scheduler(self) -> None:
-        self.queue.ask({"stop": True})
+        with _errors(self.queue):
+            self.queue.ask({"stop": True})
         if self.queue.ring():
             _wait_until(lambda: not self.queue.alive(), "the local executor does not end")
         self.queue.withdraw("stop")
@@ -264,11 +268,6 @@ def last_claimed(
     return Attempt(index, round, number) if number else None
 
 
-def place_of(home: Path) -> str:
-    """The executor of a home folder of this machine, as rounds record it."""
-    return f"{os.uname().nodename}:{home}"
-
-
 def claimed_states(
     claims: str,
     last: Mapping[int, RoundRecord],
@@ -295,6 +294,17 @@ def claimed_states(
             # A claim whose process has ended is about to get its outcome.
             states[attempt.index] = STARTING if life == claim.Life.STARTING else RUNNING
     return states
+
+
+@contextmanager
+def _errors(queue: Queue) -> Iterator[None]:
+    """Say what could not be written into the queue's folder."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = ": the disk is full. Make room, then do it again" if full else ""
+        raise ExecutorError(f"the local executor's queue in {queue.folder}: {error}{advice}") from error
 
 
 def _wait_until(done: Callable[[], bool], otherwise: str) -> None:

@@ -74,6 +74,8 @@ class Queue:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.place = f"{os.uname().nodename}:{home}"
+        """The executor of a home folder of this machine, as rounds record it."""
         self.folder = home / "executor"
         self.new = self.folder / "new"
         self.accepted = self.folder / "accepted"

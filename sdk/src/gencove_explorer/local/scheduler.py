@@ -12,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import make_private
+from explorer_runner.errors import ExplorerError, StoreError
 from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
@@ -120,6 +119,7 @@ class Scheduler:
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
+        self.forkers.kill_late()
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
@@ -153,8 +153,7 @@ class Scheduler:
             return
         store = self.ledger.store_of(entry)
         write_index(store, entry.index)
-        claims = self.ledger.claims_of(round)
-        make_private(claims)
+        claims = self.ledger.make_claims(round)
         self.ledger.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
@@ -212,19 +211,27 @@ class Scheduler:
             round = self.rounds[key]
             round.close(position, round.ending[position])
         for key, reason in report.get("broken", ()):
-            self.rounds[key].granted.clear()
-            self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+            self.not_opened(self.rounds[key], reason)
+
+    def not_opened(self, round: ActiveRound, reason: str) -> None:
+        """A forker could not open the payload of a round: its jobs fail, unless the store is only away."""
+        try:
+            self.ledger.require(round)
+        except StoreError:
+            round.orphan()  # the forker is told of it again when the store is back
+            return
+        round.granted.clear()
+        round.end(range(round.record.jobs), reason)
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        works = self.forkers.lose(forker)
-        for round in self.rounds.values():
-            if round.entry.runtime == forker.runtime:
-                for position, attempt in round.orphan().items():
-                    self.watch.adopt(round, position, attempt)
-                if not works:
-                    reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
-                    round.end(range(round.record.jobs), reason)
+        rounds = [each for each in self.rounds.values() if self.forkers.find(each) is forker]
+        reason = self.forkers.lose(forker)
+        for round in rounds:
+            for position, attempt in round.orphan().items():
+                self.watch.adopt(round, position, attempt)
+            if reason is not None:
+                round.end(range(round.record.jobs), reason)
         self.changed = True
 
     def hand_out(self) -> None:
@@ -234,11 +241,9 @@ class Scheduler:
         used = Size(0, 0)
         for round in rounds:
             used += round.need * len(round.adopted)
-        heard = {forker.runtime: forker.heard for forker in self.forkers}
+        heard = {each.key: forker.heard for each in rounds if (forker := self.forkers.find(each))}
         able = {each.key for each in rounds if not self.troubles.waits("start", each.entry)}
-        demands = [
-            each.demand(heard.get(each.entry.runtime, 0), startable=each.key in able) for each in rounds
-        ]
+        demands = [each.demand(heard.get(each.key, 0), startable=each.key in able) for each in rounds]
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
             if round.key in able and (width != round.width or (width and round.ready)):
                 hand = partial(self.hand_to, round, width)
@@ -248,6 +253,7 @@ class Scheduler:
             forker.flush()
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
+        self.ledger.require(round)
         forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
@@ -265,6 +271,7 @@ class Scheduler:
                 forker = self.forkers.find(round)
                 if round.announced and forker is not None:
                     forker.send("forget", key)
+        self.forkers.dismiss_unused(self.rounds.values())
 
     def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
         self.watch.forget(round, position, attempt)
