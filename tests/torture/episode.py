@@ -87,7 +87,7 @@ class Episode:
     def _prepare(self, stack: ExitStack) -> Proxy | None:
         self.disk = self.folder / "disk"
         self.home = self.disk / "home"
-        self.store = self.home / "store"
+        self.store = self.home / "store" if self.scene == "s3" else self.disk / "store"  # run_local's
         self.temporary = self.folder / "tmp"
         self.home.mkdir(mode=0o700, parents=True)
         self.temporary.mkdir()
@@ -100,6 +100,7 @@ class Episode:
             "EXPLORER_CPUS": "6",
             "EXPLORER_MEMORY_MB": "8000",
             "EXPLORER_PROJECT": "torture",
+            "EXPLORER_STORE": str(self.store),
             "EXPLORER_IDLE_SECONDS": random.Random(self.seed).choice(["0.3", "300"]),
             "TMPDIR": str(self.temporary),
         }
@@ -135,19 +136,24 @@ class Episode:
     def _endure(
         self, calls: list[Call], actions: list[Action], weather: Weather, sampler: invariants.Sampler
     ) -> None:
+        # A store that nobody has used yet is none that can be away.
+        self._start(
+            Call(0.0, "submit", {"name": "first", "inputs": [(0.0, False)], "retries": 0, "then": ""})
+        )
+        self._await("clients have not ended", self._clients_ended, sampler)
         begin = time.monotonic()
         due: list[tuple[float, Callable[[], None]]] = []
         at = 0.0
         for call in calls:
             at += call.after
             due.append((at, lambda call=call: self._start(call)))
-        at = 1.0  # not before there is something to hit
+        at = 0.0
         for action in actions:
             at += action.after
             due.append((at, lambda action=action: weather.carry_out(action)))
         due.sort(key=lambda item: item[0])
         try:
-            while due or time.monotonic() - begin < SECONDS + 1:
+            while due or time.monotonic() - begin < SECONDS:
                 while due and due[0][0] <= time.monotonic() - begin:
                     due.pop(0)[1]()
                 weather.clear_up()

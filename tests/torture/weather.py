@@ -23,7 +23,6 @@ SWEPT = "swept"
 """Not a kind of weather, but whether what killed processes left in a folder store must be gone at the end."""
 KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, SWEPT)
 OFF = {
-    "vanish": "jobs and submissions make a store that is away again",
     "outage": "a job fails after one to two seconds without S3",
     SWEPT: "nobody sweeps temporary files, and analyses that were never listed",
 }
