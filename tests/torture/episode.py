@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import time
 import traceback
@@ -23,7 +22,7 @@ from gencove_explorer.settings import Settings
 from torture import invariants
 from torture.proxy import Proxy
 from torture.victims import Victims, reap
-from torture.weather import SCENES, SWEPT, Action, Weather, plan_actions
+from torture.weather import LARGE, SCENES, SWEPT, Action, Weather, plan_actions
 from torture.workload import REFUSED, Call, command, plan_calls
 
 SECONDS = 10.0
@@ -31,6 +30,7 @@ SECONDS = 10.0
 CALM_SECONDS = 90.0
 """How long anything may take to end when the weather is over: a bound, far above what it takes."""
 _RETRIES = 8
+_LARGE_BYTES = 100_000  # more than the 64 KiB of a pipe, less than an argument of a command may have
 _BUCKET = "torture"
 
 
@@ -51,6 +51,8 @@ class Episode:
     kinds: list[str]
     folder: Path
     scene: str
+    large: bool
+    """Whether payloads are large."""
     swept: bool
     """Whether leftovers in the store count."""
     violations: list[str] = field(default_factory=list)
@@ -129,7 +131,8 @@ class Episode:
     def config(self) -> dict[str, str]:
         """The global configuration of all analyses."""
         names = ("witness", "flag", "manifests")
-        return {name: str(self.folder / name) for name in names}
+        ballast = "x" * _LARGE_BYTES if self.large else ""
+        return {**{name: str(self.folder / name) for name in names}, "ballast": ballast}
 
     # -- the weather --------------------------------------------------------------------------------
 
@@ -306,10 +309,7 @@ def scene_of(seed: int, scenes: list[str]) -> str:
 def main(seed: int, scene: str, kinds: list[str], folder: Path) -> int:
     """Run one episode in this process, and say what did not hold."""
     weather = [kind for kind in SCENES[scene] if kind in kinds]
-    episode = Episode(seed, weather, folder, scene, swept=SWEPT in kinds)
-    violations = episode.run()
+    violations = Episode(seed, weather, folder, scene, LARGE in kinds, SWEPT in kinds).run()
     for violation in dict.fromkeys(violations):
         print(f"VIOLATION: {violation}", flush=True)
-    if not violations and scene != "disk":
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if violations else 0
