@@ -10,7 +10,7 @@ import pytest
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
 from explorer_runner.patience import Passing, Patience, retry_after
-from explorer_runner.stores.s3 import S3Store, part_size
+from explorer_runner.stores.s3 import Parts, S3Store
 from explorer_runner.web import WebFile
 
 Answer = tuple[int, bytes, dict[str, str]]
@@ -214,10 +214,10 @@ def test_retry_after_is_a_number_or_a_date():
 
 @pytest.mark.parametrize("size", [0, 1, 16 << 20, 160 << 30, 5 << 40])
 def test_parts_grow_so_that_ten_thousand_hold_any_object(size: int):
-    part = part_size(size)
+    part = Parts().size(size)
     assert -(-size // part) <= 10_000
     assert 16 << 20 <= part <= 5 << 30
-    assert part_size(100 << 20) == 16 << 20
+    assert Parts().size(100 << 20) == 16 << 20
 
 
 def test_an_object_of_many_parts_is_stored_whole(bucket: str, tmp_path: Path):

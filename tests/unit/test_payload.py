@@ -299,7 +299,12 @@ def test_a_position_outside_a_round_is_refused(indices: list[int] | None, positi
 
 @given(
     st.builds(
-        DependencyRef, name=st.text(), id=st.just(ID), each=st.booleans(), array=st.booleans(), jobs=COUNTS
+        DependencyRef,
+        name=st.text(),
+        id=st.just(ID),
+        each=st.booleans(),
+        array=st.booleans(),
+        jobs=st.integers(1, 10_000),
     )
 )
 def test_a_dependency_survives_json(ref: DependencyRef):

@@ -88,6 +88,8 @@ class JobDefinition:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobDefinition":
         """From what ``to_json`` made, by this version or an older one."""
+        if not isinstance(data, Mapping):
+            raise InvalidDefinition(f"a job definition is a mapping, and not a {type(data).__name__}")
         known = {f.name for f in fields(cls)}
         given = {name: value for name, value in data.items() if name in known}
         stored = {name: given.pop(name) for name in ("environment", "secrets") if name in given}

@@ -25,6 +25,8 @@ The SDK's own errors (gencove_explorer.errors) join the same tree.
 
 import re
 
+from explorer_runner.shown import visible
+
 _OUR_FOLDERS = ("explorer_runner", "gencove_explorer")
 _PIPE = re.compile(r"(?<!\|)\|(?!\|)")
 """A pipe in a command, which is no ``||``."""
@@ -32,7 +34,11 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class ExplorerError(Exception):
-    """Base of every error that Explorer raises on purpose."""
+    """Base of every error that Explorer raises on purpose; its text is safe to print."""
+
+    def __str__(self) -> str:
+        # Messages quote jobs and stores. Not super(): KeyError's shows the repr of the sentence.
+        return visible(Exception.__str__(self))
 
     def _render_traceback_(self) -> list[str]:
         # What IPython shows instead of a traceback: the user's own lines, and what to do. Through how
@@ -117,12 +123,7 @@ class OutputError(ExplorerError):
     """An output cannot be kept."""
 
 
-class _LookupFailed(ExplorerError, KeyError):
-    # KeyError.__str__ shows the repr of its argument; a person wants the sentence.
-    __str__ = Exception.__str__
-
-
-class NoSuchOutput(_LookupFailed):
+class NoSuchOutput(ExplorerError, KeyError):
     """The job wrote no file or value of that key."""
 
 
@@ -130,7 +131,7 @@ class NoSuchJob(ExplorerError, IndexError):
     """The analysis has no job of that index, or an index has to be given."""
 
 
-class NoSuchDependency(_LookupFailed):
+class NoSuchDependency(ExplorerError, KeyError):
     """The analysis has no dependency of that name."""
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from explorer_runner import (
+    checked,
     claim,
     environment,
     frames,
@@ -40,6 +41,7 @@ from explorer_runner.errors import (
     AlreadyExists,
     ExplorerError,
     NotFound,
+    OutputError,
     PayloadError,
     StoreError,
     Unreachable,
@@ -57,7 +59,7 @@ from explorer_runner.keys import (
 from explorer_runner.outcome import Outcome
 from explorer_runner.outputs import Collected
 from explorer_runner.patience import JOB_SECONDS, Patience
-from explorer_runner.stores import RAISE, open_store
+from explorer_runner.stores import RAISE, Store, open_store
 from explorer_runner.stores.folder import FolderStore
 
 
@@ -123,6 +125,17 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
     return pid, os.fdopen(writer, "wb")
 
 
+def _index_in_round(store: Store, order: Order) -> int:
+    """Which job an order is about, from the record of its round, where the payload does not tell."""
+    key = round_key(order.analysis, order.round)
+    try:
+        raw = store.read(key, limit=checked.RECORD_BYTES)
+        indices = checked.require(payload.load_record(raw, key), {"indices": payload.INDICES})["indices"]
+        return order.position if indices is None else int(indices[order.position])
+    except (ValueError, KeyError, IndexError) as error:
+        raise checked.refused(key, error) from error
+
+
 class _Parent:
     def __init__(self, order: Order, drain: Drain, pid: int, orders: BinaryIO, foreground: bool) -> None:
         self.order = order
@@ -161,8 +174,7 @@ class _Parent:
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
         order = self.order
-        indices = json.loads(self.store.read(round_key(order.analysis, order.round)))["indices"]
-        index = order.position if indices is None else indices[order.position]
+        index = _index_in_round(self.store, order)
         self.job.begin(Attempt(index, order.round, order.attempt), "", self.job.outcome.started)
         self.drain.say(f"{error}\n")
         publish(self.store, self.job.fail(str(error)), Collected([], [], {}))
@@ -275,7 +287,7 @@ class _Parent:
             publish(self.store, outcome, collected)
         except AlreadyExists as error:
             raise claim.AlreadyClaimed(str(error)) from error
-        except (StoreError, OSError) as error:
+        except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
         return self._exit_code(outcome)

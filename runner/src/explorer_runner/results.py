@@ -17,13 +17,14 @@ from explorer_runner.keys import (
     OutcomeName,
     check_key,
     file_key,
-    outcome_key,
     outcomes_prefix,
     parse_outcome_name,
     rounds_prefix,
     value_key,
 )
 from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
+from explorer_runner.shown import visible_line
 from explorer_runner.stores import Store
 
 _MISSING: Any = object()
@@ -98,7 +99,8 @@ class JobOutput:
         outcome = self.outcome
         if entry["kind"] not in values.KINDS:
             raise CorruptPayload(f"the value {key!r} is of an unknown kind, {entry['kind']!r}")
-        data = self._store.read(value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"]))
+        place = value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"])
+        data = self._store.read(place, limit=entry["size"])
         return values.decode_beside(key, entry, data)
 
     def values(self) -> dict[str, Any]:
@@ -115,7 +117,10 @@ class JobOutput:
         rows += [(key, "file", f"{each['size']:,} bytes") for key, each in self._files.items()]
         if not rows:
             return f"job {self.index} kept no output"
-        cells = ["".join(f"<td style='text-align:left'>{escape(each)}</td>" for each in row) for row in rows]
+        cells = [
+            "".join(f"<td style='text-align:left'>{escape(visible_line(each))}</td>" for each in row)
+            for row in rows
+        ]
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
     def glance(self, key: str) -> str:
@@ -295,10 +300,7 @@ class Results:
 
     def _output(self, name: OutcomeName) -> JobOutput:
         attempt = Attempt(name.index, name.round, name.attempt)
-        key = outcome_key(self.analysis, attempt, name.status)
-        outcome = Outcome.from_json(self.store.read(key))
-        if (outcome.analysis, outcome.of, outcome.status) != (self.analysis, attempt, name.status):
-            raise CorruptPayload(f"{key} in the store {self.store.uri} is the outcome of another attempt")
+        outcome = read_outcome(self.store, self.analysis, attempt, name.status)
         return JobOutput(self.store, outcome, self.downloads)
 
     def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:

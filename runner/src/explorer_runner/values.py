@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from explorer_runner.checked import load_json
 from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
 from explorer_runner.versions import find_lack
 
@@ -148,14 +149,23 @@ def decode_inline(key: str, entry: Mapping[str, Any]) -> Any:
         return entry[JSON]
     import base64
 
-    return _unpickle(key, base64.b64decode(entry[PICKLE]), entry)
+    try:
+        data = base64.b64decode(entry[PICKLE], validate=True)
+    except ValueError as error:
+        raise CorruptPayload(f"the value {key!r} in the store is not base64: {error}") from error
+    return _unpickle(key, data, entry)
 
 
 def decode_beside(key: str, entry: Mapping[str, Any], data: bytes) -> Any:
     """The value that ``beside`` made an entry of, checked against it."""
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise CorruptPayload(f"the value {key!r} in the store is not the one that the job wrote")
-    return json.loads(data) if entry["kind"] == JSON else _unpickle(key, data, entry)
+    if entry["kind"] != JSON:
+        return _unpickle(key, data, entry)
+    try:
+        return load_json(data)
+    except ValueError as error:
+        raise CorruptPayload(f"the value {key!r} in the store is not JSON: {error}") from error
 
 
 def _unpickle(key: str, data: bytes, entry: Mapping[str, Any]) -> Any:

@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, ExplorerError
+from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
-from gencove_explorer.records import IndexRecord, RoundRecord
+from gencove_explorer.records import IndexRecord, RoundRecord, index_of_id
 from gencove_explorer.settings import EXECUTORS, Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
 from gencove_explorer.stores import note_made, open_store_of
@@ -147,12 +147,24 @@ class Backend:
         """An analysis whose index record is known."""
         return StoredAnalysis(store, index, self.executor_named, downloads_folder(self.settings.home))
 
+    def open_unreadable(self, store: Store, analysis_id: str, fault: ExplorerError) -> StoredAnalysis:
+        """An analysis whose index record cannot be read: all but ``delete`` raises why."""
+        return replace(self.open(store, index_of_id(analysis_id)), fault=fault)
+
     def find(self, analysis_id: str) -> StoredAnalysis:
-        """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
-        stored = self._first(lambda store: self.open(store, find(store, analysis_id)))
+        """The analysis of an id, also of one that is damaged. Raises NoSuchAnalysis, naming where it was
+        looked for, or UnsupportedFormat.
+        """
+        stored = self._first(lambda store: self._find_in(store, analysis_id))
         if self.settings.home.is_dir():
             note_made(self.settings.home, stored.store)
         return stored
+
+    def _find_in(self, store: Store, analysis_id: str) -> StoredAnalysis:
+        try:
+            return self.open(store, find(store, analysis_id))
+        except CorruptPayload as error:
+            return self.open_unreadable(store, analysis_id, error)
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
         *others, last = self.stores

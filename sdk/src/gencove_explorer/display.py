@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from explorer_runner.shown import visible_line
 from gencove_explorer.durations import ago
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.observe import NOT_RUN
@@ -23,11 +24,12 @@ def analyses_as_text(analyses: Sequence[StoredAnalysis], width: int | None = Non
         return "no analyses"
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
     table.columns[0].no_wrap = True
     for row in _rows(analyses):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     text = io.StringIO()
     Console(file=text, width=width or 200, highlight=False, force_jupyter=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
@@ -60,24 +62,21 @@ def jobs_text(jobs: int, status: Mapping[str, Any]) -> str:
 
 
 def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
-    now = time.time()
-    return [
-        (
-            each.id,
-            each.record.name,
-            each.record.user,
-            f"{ago(max(0.0, now - each.record.submitted))} ago",
-            *_jobs_and_status(each),
-        )
-        for each in analyses[:SHOWN]
-    ]
+    return [_row(stored) for stored in analyses[:SHOWN]]
+
+
+def _row(stored: StoredAnalysis) -> tuple[str, ...]:
+    record = stored.record
+    age = f"{ago(max(0.0, time.time() - record.submitted))} ago"
+    cells = (record.id, record.name, record.user, age, *_jobs_and_status(stored))
+    return tuple(map(visible_line, cells))
 
 
 def _jobs_and_status(stored: StoredAnalysis) -> tuple[str, str]:
     try:
         status = stored.status()
     except ExplorerError as error:
-        return f"{stored.record.jobs:,}", f"? ({error})"
+        return "?" if stored.fault else f"{stored.record.jobs:,}", f"? ({error})"
     return jobs_text(stored.record.jobs, status), status_text(status)
 
 

@@ -20,10 +20,10 @@ from explorer_runner.keys import (
     analysis_prefix,
     log_key,
     logs_prefix,
-    outcome_key,
+    parse_log_name,
     round_key,
 )
-from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
 from explorer_runner.stores import Store
 from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
 from gencove_explorer.local.processes import owner_of
@@ -126,7 +126,8 @@ class ForegroundExecutor:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
         folder = Path(_logs(store, rounds[-1].id))
         for log in sorted(folder.glob("*.txt")):
-            if indices is None or int(log.name.split(".")[0]) in indices:
+            attempt = parse_log_name(log.name)
+            if attempt is not None and (indices is None or attempt.index in indices):
                 owner = owner_of(str(log))
                 if owner is not None:
                     owner.send_signal(signal.SIGTERM)
@@ -233,8 +234,8 @@ def close_unended(store: Store, record: RoundRecord, reason: str, besides: Conta
         if states[index] is None and index not in besides:
             why = reason
             if index in failed:
-                key = outcome_key(record.id, Attempt(*failed[index][:3]), failed[index].status)
-                why = Outcome.from_json(store.read(key)).reason or reason
+                outcome = read_outcome(store, record.id, Attempt(*failed[index][:3]), failed[index].status)
+                why = outcome.reason or reason
             elif os.path.exists(f"{_logs(store, record.id)}/{Attempt(index, record.round, 1).stem}.txt"):
                 why = LOST
             reasons.setdefault(why, []).append(index)

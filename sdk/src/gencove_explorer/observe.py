@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explorer_runner.errors import CorruptPayload
 from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
 from explorer_runner.results import latest
 from gencove_explorer.records import RoundRecord
@@ -106,10 +107,16 @@ def settle(
     """The jobs that have ended, from the store alone: ``(states, outcomes, closed)``.
 
     A state is None where the executor has to be asked. What counts is the last round that a job is
-    in: a job that is run again has not ended, whatever became of it before.
+    in: a job that is run again has not ended, whatever became of it before. Raises CorruptPayload for
+    rounds of more jobs than there are.
     """
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
+        if max(record.all_indices(), default=0) >= jobs:
+            raise CorruptPayload(
+                f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
+                f"damaged; restore it, or remove the analysis: explorer delete {record.id}"
+            )
         for index in record.all_indices():
             last[index] = record
     states: list[str | None] = [None if record else NOT_RUN for record in last]
@@ -128,7 +135,7 @@ def settle(
     reasons: dict[int, str] = {}
     for number, by_index in closed.items():
         for index, reason in by_index.items():
-            own = last[index]
+            own = last[index] if index < jobs else None
             if own and own.round == number and states[index] != SUCCEEDED:
                 states[index], reasons[index] = FAILED, reason
     return states, found, reasons

@@ -26,8 +26,8 @@ class Store(Protocol):
     uri: str
     """What ``open_store`` takes to open this store again, in any process on any machine."""
 
-    def read(self, key: str) -> bytes:
-        """The whole object. Raises NotFound."""
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        """The whole object. Raises NotFound, or CorruptPayload if it is larger than ``limit`` bytes."""
         ...
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:

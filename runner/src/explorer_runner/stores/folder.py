@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.folders import make_private
+from explorer_runner.folders import check_size, make_private, open_regular
 from explorer_runner.stores import MAKE, RAISE, WAIT
 
 _T = TypeVar("_T")
@@ -49,8 +49,8 @@ class FolderStore:
         """Whether the root was made, and is not away."""
         return any(os.path.exists(f"{self.root}/{name}") for name in (MARK, *_BEFORE_MARKS))
 
-    def read(self, key: str) -> bytes:
-        return self._tried(key, lambda: self._read(key))
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._tried(key, lambda: self._read(key, limit=limit))
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         return self._tried(key, lambda: self._read(key, offset, length))
@@ -109,16 +109,14 @@ class FolderStore:
         return sorted(self._scan(prefix, folders=True))
 
     def delete_tree(self, prefix: str) -> None:
-        import shutil
-
-        try:
-            self._tried(prefix, lambda: shutil.rmtree(f"{self.root}/{prefix}"))
-        except NotFound:
-            pass
+        self._delete(prefix)
 
     def delete(self, key: str) -> None:
+        self._delete(key)
+
+    def _delete(self, key: str) -> None:
         try:
-            self._tried(key, lambda: os.unlink(f"{self.root}/{key}"))
+            self._tried(key, lambda: _remove(f"{self.root}/{key}"))
         except NotFound:
             pass
 
@@ -140,10 +138,13 @@ class FolderStore:
 
     # -- what is missing, or away ---------------------------------------------------------------------
 
-    def _read(self, key: str, offset: int = 0, length: int = -1) -> bytes:
-        with open(f"{self.root}/{key}", "rb") as file:
+    def _read(self, key: str, offset: int = 0, length: int | None = None, limit: int | None = None) -> bytes:
+        with open_regular(f"{self.root}/{key}") as file:
+            size = os.fstat(file.fileno()).st_size
+            check_size(f"{key} in the store {self.uri}", size, limit)
             file.seek(offset)
-            return file.read(length)
+            # All of it is to its end, which may move; of a part no more than there is room for is made.
+            return file.read() if length is None else file.read(min(length, max(0, size - offset)))
 
     def _scan(self, prefix: str, *, folders: bool) -> list[str]:
         while True:
@@ -153,6 +154,8 @@ class FolderStore:
             except (FileNotFoundError, NotADirectoryError):
                 if not self.was_away():
                     return []
+            except OSError as error:
+                raise self._translate(error, prefix) from error
 
     def _tried(self, key: str, step: Callable[[], _T]) -> _T:
         """Take a step; again if the store was away and is back."""
@@ -249,3 +252,17 @@ class FolderStore:
         return StoreError(
             f"{key} in the store {self.uri}: the disk is full ({need}{free:,} free): make room, then retry"
         )
+
+
+def _remove(path: str) -> None:
+    """Remove a file, or a folder with all that is in it, whichever of them is there."""
+    try:
+        os.unlink(path)
+    except NotADirectoryError:
+        pass  # what should be a folder above it is a file: there is no such object
+    except OSError:
+        if not os.path.isdir(path):
+            raise
+        import shutil
+
+        shutil.rmtree(path)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from explorer_runner import processes
-from explorer_runner.keys import FAILED, SUCCEEDED
+from explorer_runner.keys import FAILED, SUCCEEDED, parse_number
 from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
 
 LONG_SECONDS = 60.0
@@ -22,8 +22,8 @@ FORGOTTEN = (
 def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
     """Which round of its analysis a job of Batch runs."""
     environment = detail.get("container", {}).get("environment", [])
-    found = [each["value"] for each in environment if each["name"] == variable]
-    return int(found[0]) if found and found[0].isdigit() else None
+    found = [each.get("value") for each in environment if each.get("name") == variable]
+    return parse_number(f"{found[0]}.json") if found else None
 
 
 def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:

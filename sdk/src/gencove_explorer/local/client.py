@@ -28,6 +28,8 @@ from gencove_explorer.records import IndexRecord, RoundRecord, write_index
 from gencove_explorer.settings import Settings
 
 _START_SECONDS = 20.0
+_USE = {"cpus", "cpus_in_use", "memory_mb", "memory_mb_in_use", "running"}
+"""What the scheduler tells of the machine's use."""
 _log = get_logger(__name__)
 
 
@@ -247,7 +249,7 @@ class LocalExecutor:
 
     def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()
-        if "cpus" not in state:
+        if not state.keys() >= _USE:
             return None
         free = (state["cpus"] - state["cpus_in_use"], state["memory_mb"] - state["memory_mb_in_use"])
         if not state["running"] and definition.cpu <= free[0] and definition.memory_mb <= free[1]:
