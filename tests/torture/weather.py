@@ -25,7 +25,6 @@ SWEPT = "swept"
 """No weather: what killed processes left in a folder store must be gone at the end."""
 KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, LARGE, SWEPT)
 OFF = {
-    "outage": "a job fails after one to two seconds without S3",
     LARGE: "a forker that dies while it opens a large payload hangs the executor",
     SWEPT: "nobody sweeps temporary files, and analyses that were never listed",
 }
