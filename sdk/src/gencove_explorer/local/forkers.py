@@ -13,8 +13,6 @@ from gencove_explorer.local.queue import Queue, iterate_lines
 from gencove_explorer.local.rounds import ActiveRound
 
 _CHUNK = 1 << 20
-_TRIES = 3
-"""How often a forker may die in a row before it has carried out a command."""
 
 
 class ForkerHandle:
@@ -102,6 +100,13 @@ class ForkerHandle:
                 self.heard = max(self.heard, report.pop("heard", 0))
                 yield report
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process has ended. The end of its reports may not tell: what it left behind, killed
+        in the wrong moment, can have the pipe open.
+        """
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """Let go of it: it sees its running jobs to their end, and ends."""
         for pipe in (self._process.stdin, self._process.stdout):
@@ -122,7 +127,6 @@ class Forkers:
         self._poll = poll
         """Where their reports are waited for."""
         self._running: dict[str, ForkerHandle] = {}
-        self._failures: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[ForkerHandle]:
         return iter(self._running.values())
@@ -146,14 +150,11 @@ class Forkers:
         forker = self._running[runtime]
         if not round.announced:
             forker.announce(round, claims, self._queue)
-            round.announced = True
+            round.announce()
         return forker
 
-    def lose(self, forker: ForkerHandle) -> bool:
-        """Let go of one that is gone; False if its runtime has died too often to be started again."""
+    def lose(self, forker: ForkerHandle) -> None:
+        """Let go of one that is gone."""
         self._poll.unregister(forker.reports)
         del self._running[forker.runtime]
         forker.reap()
-        failures = 0 if forker.heard else self._failures.get(forker.runtime, 0) + 1
-        self._failures[forker.runtime] = failures
-        return failures < _TRIES

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import ExplorerError, StoreError
 from explorer_runner.folders import make_private
 from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
@@ -75,6 +75,7 @@ class Scheduler:
         now = time.monotonic()
         if now >= self.look_around_at:
             self.look_around_at = now + _LOOK_AROUND_SECONDS
+            self.look_for_forkers()
             self.look_around()
         self.watch.look(now)
         if self.changed:
@@ -200,6 +201,13 @@ class Scheduler:
         except EOFError:
             self.lose(forker)
 
+    def look_for_forkers(self) -> None:
+        """Let go of those that are gone, and whose reports have no end."""
+        for forker in [each for each in self.forkers if each.is_gone]:
+            self.hear(forker)
+            if forker in self.forkers:
+                self.lose(forker)
+
     def take_report(self, report: dict[str, list[Any]]) -> None:
         self.changed = True
         for key, position, attempt, pid in report.get("started", ()):
@@ -211,41 +219,72 @@ class Scheduler:
         for key, position, _ in report.get("dropped", ()):
             round = self.rounds[key]
             round.close(position, round.ending[position])
+        for key in report.get("opened", ()):
+            self.opened(key)
+        for key, reason, silent in report.get("unopened", ()):
+            self.unopened(key, (StoreError if silent else ExplorerError)(reason))
         for key, reason in report.get("broken", ()):
-            self.rounds[key].granted.clear()
-            self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+            if key in self.rounds:
+                self.rounds[key].granted.clear()
+                self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+
+    def opened(self, key: str) -> None:
+        """A forker has opened the payload of a round, which may have ended meanwhile."""
+        round = self.rounds.get(key)
+        if round is not None:
+            round.opened = True
+            self.troubles.succeeded("opening", round.entry)
+
+    def unopened(self, key: str, error: ExplorerError) -> None:
+        """A forker could not open it this time."""
+        round = self.rounds.get(key)
+        if round is not None:
+            for position in round.withdraw():
+                round.close(position, round.ending[position])
+            self.troubles.failed("opening", round.entry, error)
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        works = self.forkers.lose(forker)
-        for round in self.rounds.values():
-            if round.entry.runtime == forker.runtime:
-                for position, attempt in round.orphan().items():
-                    self.watch.adopt(round, position, attempt)
-                if not works:
-                    reason = f"jobs cannot be started on this machine: {self.queue.log} says why"
-                    round.end(range(round.record.jobs), reason)
+        mine = [round for round in self.rounds.values() if self.forkers.find(round) is forker]
+        self.forkers.lose(forker)
+        for round in mine:
+            if round.announced and not round.opened:
+                reason = f"what starts its jobs ended before it had opened their payload ({self.queue.log})"
+                self.troubles.failed("opening", round.entry, ExplorerError(reason))
+            for position, attempt in round.orphan().items():
+                self.watch.adopt(round, position, attempt)
         self.changed = True
 
     def hand_out(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
         rounds = [each for each in self.rounds.values() if each.open]
         rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
-        used = Size(0, 0)
-        for round in rounds:
-            used += round.need * len(round.adopted)
-        heard = {forker.runtime: forker.heard for forker in self.forkers}
-        able = {each.key for each in rounds if not self.troubles.waits("start", each.entry)}
-        demands = [
-            each.demand(heard.get(each.entry.runtime, 0), startable=each.key in able) for each in rounds
-        ]
+        able = {each.key for each in rounds if self.can_start(each)}
+        demands = [each.demand(self.heard(each), startable=each.key in able) for each in rounds]
+        used = sum((each.need * len(each.adopted) for each in rounds), Size(0, 0))
         for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
-            if round.key in able and (width != round.width or (width and round.ready)):
+            if round.key not in able:
+                self.narrow(round, width)
+            elif width != round.width or (width and round.ready):
                 hand = partial(self.hand_to, round, width)
                 # What one that fails was to have is for those behind it, at once.
                 self.changed |= not self.troubles.attempt("start", round.entry, hand)
         for forker in self.forkers:
             forker.flush()
+
+    def narrow(self, round: ActiveRound, width: int) -> None:
+        """Let the forker of a round that nothing can be started of now run fewer jobs."""
+        forker = self.forkers.find(round)
+        if forker is not None and width < round.width:
+            round.widen(width, forker.send("start", [round.key, width, []]))
+
+    def can_start(self, round: ActiveRound) -> bool:
+        return not any(self.troubles.waits(what, round.entry) for what in ("opening", "start"))
+
+    def heard(self, round: ActiveRound) -> int:
+        """How many commands the forker of a round has carried out."""
+        forker = self.forkers.find(round)
+        return 0 if forker is None else forker.heard
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
         forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
