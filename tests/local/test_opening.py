@@ -57,6 +57,7 @@ class Held:
         self.blocker.wait_running_or_done(timeout=60)
         self.analysis = Analysis(function=answer, input=["a" * 700_000, "b"], job_definition=SMALL)
         self.analysis.run()
+        self.jobs = set(forker().children())
         self.payload = home / "store" / payload_key(self.analysis.id, 0)
         self.content = self.payload.read_bytes()
 
@@ -73,6 +74,12 @@ class Held:
     def let_go(self) -> None:
         self.go.touch()
         self.blocker.wait_done(timeout=60)
+
+    def opener(self) -> psutil.Process:
+        """The process that opens the payload."""
+        eventually(lambda: set(forker().children()) - self.jobs)
+        [process] = set(forker().children()) - self.jobs
+        return process
 
     def reason(self) -> str:
         return self.analysis.status().get("reason", "")
@@ -95,17 +102,10 @@ def held(home: Path) -> Held:
     return Held(home)
 
 
-def opener() -> psutil.Process:
-    """The process that opens the payload."""
-    eventually(lambda: forker().children())
-    [process] = forker().children()
-    return process
-
-
 def test_other_rounds_run_while_a_payload_is_being_opened(held: Held):
     held.silence()
     held.let_go()
-    silent = opener()
+    silent = held.opener()
     for _ in range(2):
         other = Analysis(function=answer, input="abc", name="other", job_definition=SMALL)
         other.run()
@@ -124,7 +124,7 @@ def test_other_rounds_run_while_a_payload_is_being_opened(held: Held):
 def test_a_round_whose_opening_is_killed_is_opened_again(held: Held):
     held.silence()
     held.let_go()
-    opener().kill()
+    held.opener().kill()
     eventually(lambda: "killed by signal 9" in held.reason())
     assert held.reason().startswith("the local executor cannot go on with it, and tries again: ")
     held.restore()
@@ -135,7 +135,7 @@ def test_a_round_whose_opening_is_killed_is_opened_again(held: Held):
 def test_a_forker_that_is_killed_while_it_opens_is_replaced(held: Held):
     held.silence()
     held.let_go()
-    process, parent = opener(), forker()
+    process, parent = held.opener(), forker()
     process.suspend()
     parent.kill()
     eventually(lambda: "ended before it had opened their payload" in held.reason())
@@ -154,7 +154,7 @@ def test_what_opens_a_payload_has_none_of_the_forkers_pipes(held: Held):
 
     if sys.platform != "linux":
         pytest.skip("descriptors of others cannot be looked at here")
-    process, parent = opener(), forker()
+    process, parent = held.opener(), forker()
     # That in which it sends the payload is the one that both have, each an end.
     eventually(lambda: len(pipes(process.pid) & pipes(parent.pid)) == 1)
     other = Analysis(function=wait_for, input="/nowhere", name="other", job_definition=SMALL)
@@ -167,7 +167,7 @@ def test_what_opens_a_payload_has_none_of_the_forkers_pipes(held: Held):
 def test_jobs_of_a_round_that_is_being_opened_can_be_terminated(held: Held):
     held.silence()
     held.let_go()
-    process = opener()
+    process = held.opener()
     held.analysis.terminate_all()
     held.analysis.wait_done(timeout=60)
     assert held.analysis.status()["jobs"] == {"FAILED": 2}
