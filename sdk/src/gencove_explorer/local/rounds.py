@@ -219,11 +219,13 @@ class ActiveRound:
         opening = self.announced and not self.opened
         startable = startable and not (opening and time.monotonic() >= self.slow_at)
         return Demand(
+            analysis=self.record.id,
             need=self.need,
             running=len(self.running),
             ready=len(self.granted) + len(self.ready) if startable else 0,
             width=self.width,
             bound=max(self.bound, len(self.running)),
+            adopted=len(self.adopted),
         )
 
     def grant(self, width: int) -> list[tuple[int, int]]:

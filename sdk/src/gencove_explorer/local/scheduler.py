@@ -21,7 +21,7 @@ from gencove_explorer.local.ledger import Ledger
 from gencove_explorer.local.queue import Entry, Queue, say
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
-from gencove_explorer.local.slots import Size, allot, largest
+from gencove_explorer.local.slots import Size, Turns, allot, largest
 from gencove_explorer.local.troubles import Troubles
 from gencove_explorer.local.watch import Watch
 from gencove_explorer.records import RoundRecord, write_index
@@ -40,6 +40,7 @@ class Scheduler:
         self.troubles = Troubles()
         self.idle_seconds = idle_seconds
         self.capacity = Size(1, 64)
+        self.turns = Turns()
         self.rounds: dict[str, ActiveRound] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
         self.bell = queue.open_bell()
@@ -261,8 +262,8 @@ class Scheduler:
         rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
         able = {each.key for each in rounds if self.can_start(each)}
         demands = [each.demand(self.heard(each), startable=each.key in able) for each in rounds]
-        used = sum((each.need * len(each.adopted) for each in rounds), Size(0, 0))
-        for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
+        self.turns.note(self.capacity, demands, time.monotonic())
+        for round, width in zip(rounds, allot(self.capacity, demands, self.turns.had), strict=True):
             if round.key not in able:
                 self.narrow(round, width)
             elif width != round.width or (width and round.ready):
