@@ -320,7 +320,8 @@ class Scheduler:
             "forkers": [each.pid for each in self.forkers],
             "troubles": self.troubles.reasons(),
         }
-        if state != self.state:
+        # By now the home folder may be another scheduler's.
+        if state != self.state and self.queue.is_bell(self.bell):
             self.queue.write_state(state)
             self.state = state
 
