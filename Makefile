@@ -82,6 +82,11 @@ test: $(READY) ## Run all tests; those with containers need Docker
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not container" tests
 	@$(BIN)/python -m pytest -m container tests
 
+.PHONY: torture
+torture: $(READY) ## Bad days for the local executor, 15 minutes of them (SEED=, SECONDS=, SCENES=, KINDS=)
+	@PYTHONPATH=tests $(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SCENES),--scenes $(SCENES)) $(if $(KINDS),--kinds $(KINDS))
+
 .PHONY: test-aws
 test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)
 	@EXPLORER_TEST_AWS=1 $(BIN)/python -m pytest --timeout=3600 tests/contract

@@ -23,6 +23,7 @@ from containers import (  # noqa: F401  fixtures
     runner_image,
 )
 from policies.audit import check
+from pythons import numpy_python  # noqa: F401  a fixture
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 

@@ -1,6 +1,7 @@
 """The explorer command, as a person types it."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer as command
+from gencove_explorer.cli.common import json_text
 from gencove_explorer.job_manager import JobManager
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
@@ -50,6 +52,8 @@ def work(ac):
     ac.output.value("double", ac.input * FACTOR)
     ac.output.value("object", (1, 2))
     ac.output.file("deep/file.txt").as_local().write_text("text")
+    (ac.output.file("tree").as_local() / "empty").mkdir(parents=True)
+    (ac.output.file("tree").as_local() / "tool").touch(0o700)
 
 def config(ac):
     ac.output.value("folds", ac.global_config.folds)
@@ -102,10 +106,15 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert explorer("logs", "last", "0") == "input foo\n"
     outputs = explorer("outputs", "last")
     assert "'foofoo'" in outputs
-    assert "(a Python object)" in outputs
+    assert re.search(r"object +value +\[1, 2\] *\n", outputs)
     assert "4 bytes" in outputs
     explorer("outputs", "last", "0", "--to", "copied")
     assert Path("copied/0/deep/file.txt").read_text() == "text"
+    assert list(Path("copied/0/tree/empty").iterdir()) == []
+    assert [os.access(f"copied/0/{name}", os.X_OK) for name in ("tree/tool", "deep/file.txt")] == [
+        True,
+        False,
+    ]
     assert "1 SUCCEEDED, 1 FAILED" in explorer("list")
     assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "400")
     explorer("wait", "last", code=1)
@@ -114,6 +123,37 @@ def test_a_whole_life(home: Path, analysis_file: Path):
     assert "Aborted" in explorer("delete", "last", code=1, input="n\n")
     explorer("delete", "last", "--yes")
     assert explorer("list") == "no analyses\n"
+
+
+def test_one_job_of_an_array_is_told_from_all(home: Path):
+    an = Analysis(function=lambda ac: ac.output.value("x", ac.input), name="part", input=[1, 2, 3])
+    an.run_local(1)
+    assert re.search(r"1 of 3 +SUCCEEDED\n$", explorer("list"))
+    assert explorer("status", "last") == f"{an.id}: SUCCEEDED\n       1 SUCCEEDED\n       2 NOT_RUN\n"
+    assert explorer("wait", "last") == f"{an.id}: SUCCEEDED, 1 of 3 jobs\n"
+    [listed] = json.loads(explorer("list", "--json"))
+    assert listed["status"]["jobs"] == {"SUCCEEDED": 1, "NOT_RUN": 2}
+
+
+def test_more_memory_for_what_still_runs_is_refused_and_the_advice_works(home: Path, tmp_path: Path):
+    def waits(ac):
+        import os
+        import time
+
+        while not os.path.exists(ac.input):
+            time.sleep(0.01)
+        raise ValueError("no")
+
+    small = JobDefinition(cpu=1, memory_mb=200)
+    an = Analysis(function=waits, input=str(tmp_path / "flag"), job_definition=small)
+    an.run()
+    refused = explorer("retry", "last", "--memory-mb", "300", code=1)
+    assert "1 of 1 have not ended: the job_definition is used for none of them" in refused
+    assert f"Here: explorer wait {an.id}, then the same" in refused
+    (tmp_path / "flag").touch()
+    explorer("wait", an.id, code=1)
+    assert "running 1 failed job again" in explorer("retry", "last", "--memory-mb", "300")
+    explorer("wait", an.id, code=1)
 
 
 def test_json_of_everything(home: Path, analysis_file: Path):
@@ -137,7 +177,7 @@ def test_json_of_everything(home: Path, analysis_file: Path):
     log = json.loads(explorer("logs", identifier, "1", "--json"))
     assert log == {"id": identifier, "index": 1, "log": "input bar\n", "notes": []}
     outputs = json.loads(explorer("outputs", identifier, "--json"))
-    assert outputs[1]["values"] == {"double": "barbar"}
+    assert outputs[1]["values"] == {"double": "barbar", "object": [1, 2]}
     assert outputs[1]["objects"] == ["object"]
     assert Path(outputs[1]["files"]["deep/file.txt"]).read_text() == "text"
     assert json.loads(explorer("failures", identifier, "--json")) == []
@@ -149,6 +189,39 @@ def test_json_of_everything(home: Path, analysis_file: Path):
     assert json.loads(explorer("executor", "status", "--json"))["running"] is False
     assert json.loads(explorer("executor", "start", "--json"))
     assert json.loads(explorer("delete", identifier, "--yes", "--json"))["id"] == identifier
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ([math.nan, math.inf, -math.inf, 1.5], "[null, null, null, 1.5]"),
+        ({"deep": [{"x": (math.nan, None)}]}, '{"deep": [{"x": [null, null]}]}'),
+        ({math.nan: math.inf}, '{"nan": null}'),
+        ({"path": Path("a"), "number": math.inf}, '{"path": "a", "number": null}'),
+    ],
+)
+def test_what_is_printed_as_json_is_json(data: object, text: str):
+    assert json.loads(json_text(data), parse_constant=pytest.fail) == json.loads(text)
+
+
+def test_json_of_numbers_that_json_does_not_have(home: Path, tmp_path: Path):
+    path = tmp_path / "numbers.py"
+    path.write_text("""
+def work(ac):
+    ac.output.value("nan", float("nan"))
+    ac.output.value("list", [1.5, float("inf"), {"x": -float("inf")}])
+    ac.output.value("long", list(range(20_000)))
+    ac.output.value("set", {float("nan")})
+""")
+    explorer("run", f"{path}:work", "--local")
+    [output] = json.loads(explorer("outputs", "last", "--json"), parse_constant=pytest.fail)
+    assert output["values"] == {
+        "nan": None,
+        "list": [1.5, None, {"x": None}],
+        "long": list(range(20_000)),
+        "set": [None],
+    }
+    assert output["objects"] == ["set"]
 
 
 def test_run_here(home: Path, analysis_file: Path):

@@ -53,6 +53,19 @@ def test_it_runs_in_the_image_as_the_caller(image_home: Path, capsys: pytest.Cap
     assert docker("ps", "--all", "--quiet", "--filter", f"label=explorer.analysis={an.id}") == ""
 
 
+def test_variables_that_a_process_reads_when_it_starts_hold(image_home: Path):
+    def work(ac):
+        import sys
+        import time
+
+        ac.output.value("facts", [time.timezone, sys.flags.optimize])
+
+    environment = {"TZ": "XYZ-9", "PYTHONOPTIMIZE": "1"}
+    an = Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=200, environment=environment))
+    an.run_local(container=True)
+    assert an.get_output().value("facts") == [-9 * 3600, 1]
+
+
 def test_the_limits_of_the_definition_hold(image_home: Path):
     def greedy(ac):
         taken = []
@@ -60,7 +73,9 @@ def test_the_limits_of_the_definition_hold(image_home: Path):
             taken.append(bytearray(20 << 20))
 
     an = Analysis(function=greedy, job_definition=JobDefinition(cpu=1, memory_mb=100))
-    with pytest.raises(JobFailed, match="OutOfMemoryError: Container killed due to memory usage"):
+    with pytest.raises(
+        JobFailed, match=r"OutOfMemoryError: Container killed due to memory usage: \d+ MiB used, 100 MiB"
+    ):
         an.run_local(container=True)
 
     def slow(ac):

@@ -113,7 +113,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
         ac.output.value("name", ac.name)
         ac.output.value("attempt", ac.attempt)
         ac.output.value(
-            "folder", [os.listdir("."), os.environ["TMPDIR"] == os.getcwd(), os.environ["COLOUR"]]
+            "folder", [os.listdir("."), os.path.samefile(os.environ["TMPDIR"], "."), os.environ["COLOUR"]]
         )
 
     definition = JobDefinition(cpu=1, memory_mb=200, timeout_seconds=60, environment={"COLOUR": "blue"})
@@ -176,6 +176,8 @@ def test_outputs_of_every_kind(home: Path):
         (tree / "deep").mkdir(parents=True)
         (tree / "a").write_text("a")
         (tree / "deep" / "b").write_text("b")
+        (tree / "deep" / "b").chmod(0o755)
+        (tree / "nothing").mkdir()
         os.mkdir("kept")
         ac.output.file("empty", path_local="kept")
         for key, value in {
@@ -197,6 +199,8 @@ def test_outputs_of_every_kind(home: Path):
     assert out.file("handed/over.json").as_local().read_text() == "{}"
     tree = out.file("tree").as_local()
     assert (tree / "a").read_text() + (tree / "deep" / "b").read_text() == "ab"
+    assert [os.access(tree / name, os.X_OK) for name in ("deep/b", "a")] == [True, False]
+    assert list((tree / "nothing").iterdir()) == []
     assert list(out.file("empty").as_local().iterdir()) == []
     assert set(out.files()) == {"written", "handed/over.json", "tree/a", "tree/deep/b"}
     assert out.file("tree").size == 2

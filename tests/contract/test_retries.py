@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from support import WAIT
+from support import WAIT, eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.backend import Backend
 from gencove_explorer.errors import CaptureError, DependencyError, JobFailed
 from gencove_explorer.job_manager import JobManager
 
@@ -65,3 +66,18 @@ def test_a_dependency_that_was_deleted_matters_only_to_what_failed(home: Path):
     assert fine.retry_failed() == 0
     with pytest.raises(DependencyError, match=rf"first \({deleted}\), .* was deleted.*anew"):
         broken.retry_failed()
+
+
+def test_an_ended_job_whose_outcome_is_gone_runs_again(home: Path):
+    an = Analysis(function=good, input=[1, 2], job_definition=SMALL)
+    an.run()
+    an.wait_done(timeout=WAIT)
+    store = an._submitted().store
+    eventually(lambda: not Backend().open_rounds())
+    [name] = [name for name in store.names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
+    store.delete(f"analyses/{an.id}/outcomes/{name}")
+    assert an.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}
+    assert an.status(1)["reason"].startswith("its outcome is missing from the store")
+    assert an.retry_failed() == 1
+    an.wait_done(timeout=WAIT)
+    assert an.values("x") == [1, 1]

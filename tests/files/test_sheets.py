@@ -1,5 +1,6 @@
 """Sheets of samples, and what is wrong with those that cannot be read."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ def test_relative_addresses_start_at_the_sheet(tmp_path: Path, monkeypatch: pyte
         ("s.csv", "id\na\nb\na\n", "line 4: sample 'a' stands on line 2 too"),
         ("s.csv", 'id\n"a\n', "cannot be read"),
         ("s.jsonl", '{"id": "a"}\n{', "line 2: this is not JSON"),
+        ("s.jsonl", f'{{"id": "a"}}\n{"[" * 100_000}\n', "line 2: this is not JSON: it is nested too deeply"),
+        ("s.csv", f"id,x\na,1\nb,{'x' * 200_000}\n", "line 3: it cannot be read: field larger"),
         ("s.jsonl", "[1]\n", "line 1: use an object"),
         ("s.jsonl", '{"id": 3}\n', "no id"),
         ("s.jsonl", '{"id": "a", "files": "b"}\n', "files is an object"),
@@ -113,6 +116,21 @@ def test_relative_addresses_start_at_the_sheet(tmp_path: Path, monkeypatch: pyte
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, name: str, text: str | None, message: str):
     path = tmp_path / name if text is None else sheet(tmp_path, text, name)
     with pytest.raises(SheetError, match=message):
+        read_samples(path)
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.jsonl"])
+def test_a_sheet_that_is_no_text_or_no_file_is_refused(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.write_bytes(b"id\nx\xffy\n")
+    with pytest.raises(SheetError, match="line 2: this is not UTF-8"):
+        read_samples(path)
+    os.truncate(path, 1 << 30)
+    with pytest.raises(SheetError, match="has 1,073,741,824 bytes"):
+        read_samples(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(SheetError, match="should be a file"):
         read_samples(path)
 
 

@@ -1,6 +1,7 @@
 """Jobs that go wrong in every way: each FAILED with a reason for a person, its siblings going on."""
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from explorer_runner import logs
 from explorer_runner.keys import payload_key
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
+from gencove_explorer.errors import JobFailed
 from gencove_explorer.job_manager import JobManager
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
@@ -210,7 +212,7 @@ def test_a_hundred_megabytes_of_log_are_cut_to_a_bound(home: Path, capsys: pytes
     assert len(shown) <= logs.LIMIT + 100
 
 
-def test_a_job_beyond_its_memory_is_ended_with_batchs_reason(home: Path):
+def test_a_job_beyond_its_memory_is_ended_and_both_numbers_are_told(home: Path):
     def work(ac):
         import time
 
@@ -222,8 +224,64 @@ def test_a_job_beyond_its_memory_is_ended_with_batchs_reason(home: Path):
     an = Analysis(function=work, input=[True, False], job_definition=JobDefinition(cpu=1, memory_mb=250))
     an.run()
     an.wait_done(timeout=60)
-    assert an.status(0)["reason"] == "OutOfMemoryError: Container killed due to memory usage"
+    told = re.fullmatch(
+        r"OutOfMemoryError: killed for its memory: (\d+) MiB used, 250 MiB asked for \(memory_mb\)",
+        an.status(0)["reason"],
+    )
+    assert told is not None
+    assert 250 <= int(told[1]) <= peak_of(an, 0) + 1  # it grows until it is killed
     assert an.status(1) == {"status": "SUCCEEDED"}
+    assert 40 <= peak_of(an, 1) < 250
+
+
+def peak_of(an: Analysis, index: int) -> float:
+    stored = an._submitted()
+    return stored.outcome(stored.observe(), index).peak_memory_mb
+
+
+def hold_memory_in_children(ac):
+    import multiprocessing
+    import time
+
+    def child(end):
+        held = bytearray(b"y") * (60 << 20)
+        end.wait()
+        return held
+
+    context = multiprocessing.get_context("fork")
+    end = context.Event()
+    children = [context.Process(target=child, args=[end]) for _ in range(3)]
+    for each in children:
+        each.start()
+    time.sleep(2)  # for longer than whoever looks at it takes
+    end.set()
+    for each in children:
+        each.join()
+
+
+def test_the_peak_of_memory_is_that_of_all_processes(home: Path):
+    an = Analysis(function=hold_memory_in_children, job_definition=JobDefinition(cpu=1, memory_mb=900))
+    an.run()
+    an.wait_done(timeout=60)
+    assert 180 <= peak_of(an, 0) < 400
+    an.run_local()
+    assert 180 <= peak_of(an, 0) < 400
+    assert list(home.rglob("*.peak")) == []
+
+
+def test_the_peak_of_a_job_that_was_killed_is_known(home: Path):
+    def work(ac):
+        held = bytearray(b"y") * (100 << 20)
+        os.kill(os.getpid(), 9)
+        return held
+
+    an = Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=900))
+    an.run()
+    an.wait_done(timeout=60)
+    assert 100 <= peak_of(an, 0) < 200
+    with pytest.raises(JobFailed):
+        an.run_local()
+    assert 100 <= peak_of(an, 0) < 250
 
 
 def test_memory_of_a_jobs_children_counts_and_shared_memory_counts_once(home: Path):

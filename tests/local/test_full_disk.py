@@ -239,3 +239,37 @@ print("fine")
 """,
     )
     assert out.endswith("fine\n")
+
+
+def test_what_cannot_be_asked_of_the_executor_says_so_and_can_be_asked_again(
+    tmp_path: Path, shared_runtimes: Path
+):
+    out = in_small_disk(
+        tmp_path,
+        shared_runtimes,
+        """
+def work(ac):
+    import time
+    time.sleep(600)
+
+an = Analysis(function=work, input=[1, 2], job_definition=SMALL)
+an.run()
+an.wait_running_or_done(timeout=60)
+executor = LocalExecutor(Settings.load())
+give_back = fill(0)
+for call in (an.terminate_all, lambda: an.terminate(0), executor.stop):
+    try:
+        call()
+    except ExplorerError as error:
+        assert "the disk is full. Make room, then do it again" in str(error), str(error)
+    else:
+        raise AssertionError("there was room")
+give_back()
+an.terminate_all()
+an.wait_done(timeout=60)
+assert an.status()["jobs"] == {"FAILED": 2}
+finish()
+print("fine")
+""",
+    )
+    assert out.endswith("fine\n")

@@ -5,14 +5,14 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from support import eventually
+from weather import Weather, serve_weather
 
-from explorer_runner.keys import payload_key
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.local.queue import Queue
@@ -43,9 +43,10 @@ def answer(ac):
 
 
 class Held:
-    """A submission that waits, while another has the whole machine, until it is let go."""
+    """A submission to a store on S3, which waits: another has the whole machine until it is let go."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, sky: Weather, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sky = sky
         self.go = home / "go"
         self.blocker = Analysis(
             function=wait_for,
@@ -56,20 +57,14 @@ class Held:
         self.blocker.run()
         self.blocker.wait_running_or_done(timeout=60)
         self.analysis = Analysis(function=answer, input=["a" * 700_000, "b"], job_definition=SMALL)
-        self.analysis.run()
+        with monkeypatch.context() as context:
+            context.setenv("EXPLORER_STORE", store)
+            self.analysis.run()
         self.jobs = set(forker().children())
-        self.payload = home / "store" / payload_key(self.analysis.id, 0)
-        self.content = self.payload.read_bytes()
 
     def silence(self) -> None:
-        """Let whoever reads the payload wait, as a store does that does not answer."""
-        self.payload.unlink()
-        os.mkfifo(self.payload)
-
-    def restore(self) -> None:
-        part = self.payload.with_suffix(".part")
-        part.write_bytes(self.content)
-        part.rename(self.payload)
+        """Let whoever asks for the payload get no answer."""
+        self.sky.expect("hang", 1_000, method="GET", path="/payloads/")
 
     def let_go(self) -> None:
         self.go.touch()
@@ -86,7 +81,7 @@ class Held:
 
     def succeeds(self) -> None:
         self.analysis.wait_done(timeout=60)
-        assert self.analysis.values("x") == [700_000, 1]
+        assert self.analysis.values("x") == [700_000, 1], self.analysis.failures()
 
 
 def wait_for(ac):
@@ -98,8 +93,11 @@ def wait_for(ac):
 
 
 @pytest.fixture
-def held(home: Path) -> Held:
-    return Held(home)
+def held(home: Path, make_bucket: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    store = f"s3://{make_bucket('moto')}/store"
+    with serve_weather(os.environ["AWS_ENDPOINT_URL"]) as sky:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", sky.address)
+        yield Held(home, sky, store, monkeypatch)
 
 
 def test_other_rounds_run_while_a_payload_is_being_opened(held: Held):
@@ -116,8 +114,7 @@ def test_other_rounds_run_while_a_payload_is_being_opened(held: Held):
     other = Analysis(function=answer, input="abc", name="whole", job_definition=whole)
     other.run()
     other.wait_done(timeout=60)  # none of the slots is kept for what cannot start
-    held.restore()
-    silent.kill()
+    held.sky.clear_up()
     held.succeeds()
 
 
@@ -127,7 +124,7 @@ def test_a_round_whose_opening_is_killed_is_opened_again(held: Held):
     held.opener().kill()
     eventually(lambda: "killed by signal 9" in held.reason())
     assert held.reason().startswith("the local executor cannot go on with it, and tries again: ")
-    held.restore()
+    held.sky.clear_up()
     held.succeeds()
     assert held.reason() == ""
 
@@ -140,7 +137,7 @@ def test_a_forker_that_is_killed_while_it_opens_is_replaced(held: Held):
     parent.kill()
     eventually(lambda: "ended before it had opened their payload" in held.reason())
     eventually(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-    held.restore()
+    held.sky.clear_up()
     held.succeeds()
 
 

@@ -1,6 +1,7 @@
 """run_local: in the foreground, in processes of its own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
-from gencove_explorer.errors import DependencyError, JobFailed
+from gencove_explorer.errors import DependencyError, JobFailed, NotFinished
 from gencove_explorer.foreground import GONE, NEVER_STARTED
 from gencove_explorer.job_manager import JobManager
 
@@ -55,7 +56,11 @@ def test_one_job_of_an_array(home: Path, capsys: pytest.CaptureFixture[str]):
     an.run_local(job_index=1)
     assert capsys.readouterr().out == "[1] out b\n"
     assert an.get_output(1).value("x") == "b"
-    assert an.status() == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 1}}
+    assert an.status() == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 1, "NOT_RUN": 2}}
+    assert re.search(r"1 of 3 +SUCCEEDED$", str(JobManager().list_jobs()))
+    with pytest.raises(NotFinished, match=r"ran 1 of 3 jobs .*missing=None"):
+        an.values("x")
+    assert an.values("x", missing=None) == [None, "b", None]
     with pytest.raises(Exception, match=r"job 0 of .* was not run"):
         an.get_output(0)
     with pytest.raises(IndexError, match="0 to 2"):
@@ -236,12 +241,35 @@ def test_it_runs_again_from_the_store_alone(home: Path, capsys: pytest.CaptureFi
     first.wait_done(timeout=60)
     again = JobManager().get_analysis(first.id)
     again.run_local()
-    assert capsys.readouterr().out == "[0] out a\n[1] out b\n"
+    shown = capsys.readouterr()
+    assert shown.out == "[0] out a\n[1] out b\n"
+    assert again.id == first.id
+    *_, logged = re.findall(r"Analysis ID: (\S+)", shown.err)
+    again = JobManager().get_analysis(logged)
     assert again.id != first.id
     again.run()
     again.wait_done(timeout=60)
     assert again.values("x") == ["a", "b"]
     assert len(JobManager().list_jobs()) == 3
+
+
+def test_what_was_tried_with_one_job_of_a_dependency_needs_all_of_it_to_be_submitted(home: Path):
+    def reads(ac):
+        ac.output.value("x", ac.dependency("shout").get_output(0).value("x"))
+
+    first = Analysis(function=shout, input=["a", "b"])
+    second = Analysis(function=reads, depends_on=[first])
+    first.run_local(0)
+    second.run_local(0)
+    assert second.values("x") == ["a"]
+    found = JobManager().get_analysis(second.id)
+    with pytest.raises(DependencyError, match=rf"{first.id}, .* one job of an array .* run\(\) it, and set"):
+        found.run()
+    first.run()
+    found.depends_on = [first]
+    found.run()
+    found.wait_done(timeout=60)
+    assert found.values("x") == ["a"]
 
 
 def test_scratch_of_foreground_jobs_is_removed(home: Path):

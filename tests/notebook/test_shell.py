@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -35,10 +36,12 @@ EXAMPLES = {
     "single braces, incorrect": (
         """two = "dos"\n! echo "1 {two} 3" | awk '{print $2}'""",
         "{two}\n",
+        "'print $2' is no Python expression",
     ),
     "single braces, doubled dollar, incorrect": (
         """two = "dos"\n! echo "1 {two} 3" | awk '{print $$2}'""",
         "1 {two} 3\n",
+        "'print $$2' is no Python expression",
     ),
     "shell variable": (
         """two = "dos"\n! localcopy="-> {two} <-"; echo $$localcopy""",
@@ -47,6 +50,12 @@ EXAMPLES = {
     "shell variable, incorrect": (
         """two = "dos"\n! localcopy="-> {two} <-"; echo $localcopy""",
         "-> {two} <-\n",
+        "'localcopy' is no Python expression that can be evaluated here (name 'localcopy' is not defined)",
+    ),
+    "braces of the shell alone": ("!echo a b | awk '{print $2}'", "b\n"),
+    "a pipe that is closed early": (
+        "!yes | head -n 1\nx = !yes no | head -n 2\nprint(x)",
+        "y\n['no', 'no']\n",
     ),
     "output as a list": (
         "x = !printf 'a\\nb\\n'\nprint(x, x.s)",
@@ -69,16 +78,48 @@ EXAMPLES = {
         'two = "dos"\nprint([get_ipython().getoutput("echo {two} {n}")[0] for n in range(2)])',
         "['dos 0', 'dos 1']\n",
     ),
-    "pipes as the shell has them": ("!false | cat\n!false || true\nprint('on')", "on\n"),
+    "what opts out of failing": (
+        "!false || true\n!set +o pipefail; false | cat\n!(false || true) | cat\nprint('on')",
+        "on\n",
+    ),
 }
+"""What it does, what it prints, and of what the log warns."""
 
 
 def test_examples_print_what_they_say(cells):
-    works = [f"def work(ac):\n{textwrap.indent(body, '    ')}\nshow(work)" for body, _ in EXAMPLES.values()]
+    works = [f"def work(ac):\n{textwrap.indent(body, '    ')}\nshow(work)" for body, *_ in EXAMPLES.values()]
     _, *shown = cells(SETUP, *works)
-    assert dict(zip(EXAMPLES, shown, strict=True)) == {
-        name: f"{expected}-- run\n{expected}" for name, (_, expected) in EXAMPLES.items()
-    }
+    for (name, (_, expected, *note)), text in zip(EXAMPLES.items(), shown, strict=True):
+        printed, _, log = text.partition("-- run\n")
+        assert printed == expected, name
+        lines = log.splitlines(keepends=True)
+        notes = [line for line in lines if line.startswith("explorer: nothing was replaced in the command")]
+        assert "".join(line for line in lines if line not in notes) == expected, name
+        assert len(notes) == len(note), name
+        assert all(text in line and "{{ }} and $$" in line for text, line in zip(note, notes, strict=True)), (
+            name
+        )
+
+
+def test_a_pipeline_fails_with_any_of_its_commands(cells):
+    """``zcat missing.gz | wc -l`` would give a count of 0, and a wrong result nobody notices."""
+    count = "def work(ac):\n    {}\n"
+    reason = (
+        "an = Analysis(function=work, job_definition=small)\nan.run(); an.wait_done(); print(an.status())"
+    )
+    pipes = [
+        "!zcat /nowhere.gz | wc -l > n.txt",
+        "n = !zcat /nowhere.gz | wc -l",
+        "!exit 3 | head -c 10",
+        "%sx false | cat",
+        "!cat /nowhere | awk '{{print $$1}}' | sort | uniq -c",
+    ]
+    _, *shown = cells(SETUP, *(count.format(pipe) + reason for pipe in pipes))
+    for text in shown:
+        assert "'status': 'FAILED'" in text
+        assert "of one command of its pipeline" in text
+        assert "set +o pipefail" in text
+    assert "nowhere.gz" in shown[0]
 
 
 def test_names_that_occur_only_in_commands_travel(cells):
@@ -188,3 +229,21 @@ def test_the_users_pins_win_over_the_runners_libraries(cells):
     assert re.fullmatch(
         r"\{'versions': \['1\.37\.\d+', '3\.0\.0', '1\.10\.\d+'\], 'pair': \(1, 2\)\}\n", values
     )
+
+
+def test_without_bash_the_log_says_what_pipelines_mean(cells, tmp_path: Path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "cat", "false"):
+        (folder / name).symlink_to(shutil.which(name) or name)
+    _, shown = cells(
+        SETUP,
+        "def work(ac):\n    import os\n    os.environ['PATH'] = ac.input\n"
+        "    !false | cat\n    !echo on | cat\n"
+        f"an = Analysis(function=work, input={str(folder)!r}, job_definition=small)\n"
+        "an.run(); an.wait_done(); an.logs()",
+    )
+    warning = (
+        "explorer: there is no bash here: sh runs the commands, and a pipeline fails with its last one only\n"
+    )
+    assert shown == f"{warning}on\n"

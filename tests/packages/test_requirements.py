@@ -36,6 +36,8 @@ def test_what_pip_takes_is_taken(requirement: str):
         (["./absent"], "there is no folder"),
         (["-e absent"], "there is no folder"),
         (["."], "is no Python project"),
+        (["lab\x1b[31m"], "use what pip takes"),
+        (["x" * 20_000], "use what pip takes"),
         (["git+https://me:hunter2@host.example/lab.git"], "would be stored with the analysis"),
         (["lab @ https://token@host.example/lab.whl"], "would be stored with the analysis"),
     ],

@@ -39,6 +39,7 @@ def test_what_json_has_is_read_as_json_reads_it():
         ("a: 007\n", 1, "'007' in quotes if it is a name, 7 if it is a number"),
         ("a:\n  - 1\n  - b: 2\n    c: [1, 01]\n", 4, "a[1].c[1]: 01"),
         ("a: .inf\n", 1, "a finite number"),
+        (f"a: -{'0' * 5000}7\n", 1, "-7 if it is a number"),
         (f"a: {'9' * 5000}\n", 1, "a number of 5,000 digits"),
         ("a: [1\nb: 2\n", None, "is not YAML"),
         ("a: 1\n---\nb: 2\n", None, "another document"),

@@ -223,7 +223,7 @@ def test_an_output_that_cannot_be_kept_fails_the_job(submit):
     assert job.log() == f"{outcome.reason}\n"
 
 
-def test_a_package_that_the_job_lacks_is_answered_with_the_line_to_add(submit_here):
+def test_a_package_that_the_job_lacks_is_named(submit_here):
     def work(ac):
         pass
 
@@ -236,7 +236,8 @@ def test_a_package_that_the_job_lacks_is_answered_with_the_line_to_add(submit_he
         del sys.modules["absent_package"]
     outcome = job.failed(job.run(), 1)
     assert outcome.reason.startswith("the input of job 0 needs the package 'absent_package'")
-    assert "pip_packages=['absent_package']" in outcome.reason
+    # Whose package that is nobody knows here: a name that is guessed may be anybody's.
+    assert outcome.reason.endswith("submit it with the package that brings it in pip_packages")
 
 
 def test_the_lines_of_helpers_in_the_same_file_are_shown_too(submit_here, tmp_path: Path):

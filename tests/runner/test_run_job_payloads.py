@@ -1,6 +1,8 @@
 """A payload that is not what was submitted, or not for here: the job fails, nothing of it is unpickled."""
 
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,24 @@ def test_another_python_is_refused_before_anything_is_unpickled(submit, tmp_path
     )
     assert job.log() == f"{outcome.reason}\n"
     assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize("part", ["input", "global config"])
+def test_a_package_that_the_job_does_not_have_is_named(submit_here, part: str):
+    module = sys.modules["absent_package"] = types.ModuleType("absent_package")
+    try:
+        exec("class Frame: pass", vars(module))
+        given = {"global_config": module.Frame()} if part != "input" else {}
+        inputs = [module.Frame()] if part == "input" else []
+        known = {"pickled_with": {"absent_package": "absent==1.5"}}
+        jobs = [submit_witness(submit_here, *inputs, **given, **more) for more in ({}, known)]
+    finally:
+        del sys.modules["absent_package"]
+    unknown, named = (job.failed(job.run(), 1).reason for job in jobs)
+    assert f"the {part} " in named
+    assert "needs the package 'absent_package', which the job does not have: submit it with " in named
+    assert named.endswith('submit it with pip_packages=["absent==1.5"]')
+    assert unknown.endswith("submit it with the package that brings it in pip_packages")
 
 
 def test_a_corrupt_payload_of_a_retry_fails_the_job_that_it_was_for(submit_here):

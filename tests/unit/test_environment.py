@@ -167,6 +167,10 @@ def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path, store: S
     ("lock", "said"),
     [
         (b"no lock at all", "the lock of this analysis cannot be read"),
+        (b"a = " + b"[" * 20_000, "nested too deeply"),
+        (b"#" * (9 << 20), "at most 8,388,608 are read"),
+        (b"packages = [3]", "packages holds what is not"),
+        (b"[[packages]]\nwheels = [{path = 3}]", "packages holds what is not"),
         (
             LOCK.replace(
                 b"[]",
@@ -175,7 +179,7 @@ def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path, store: S
             "absent",
         ),
     ],
-    ids=["garbage", "wheel that is not there"],
+    ids=["garbage", "deep", "large", "a number", "a wheel by number", "wheel that is not there"],
 )
 def test_packages_that_cannot_be_installed_say_what_uv_said(
     tmp_path: Path, store: Store, lock: bytes, said: str

@@ -5,12 +5,15 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from explorer_runner.errors import AlreadyExists, StoreError
-from explorer_runner.stores.folder import FolderStore
+from explorer_runner.errors import AlreadyExists, NotFound, StoreError
+from explorer_runner.stores import RAISE, WAIT
+from explorer_runner.stores.folder import MARK, FolderStore
 
 
 @pytest.fixture
@@ -52,6 +55,7 @@ def test_everything_is_private_whatever_the_umask(store: FolderStore, file: Path
         os.umask(old)
     assert modes(store.root) == {
         ".": 0o700,
+        ".explorer-store": 0o700,
         ".tmp": 0o700,
         "a": 0o700,
         "a/b": 0o700,
@@ -61,6 +65,13 @@ def test_everything_is_private_whatever_the_umask(store: FolderStore, file: Path
         "made": 0o700,
         "made/early": 0o700,
     }
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_an_executable_file_stays_one(store: FolderStore, file: Path, move: bool):
+    file.chmod(0o755)
+    store.keep("tool", file, move=move)
+    assert modes(store.root)["tool"] == 0o500
 
 
 def test_moving_a_file_copies_nothing(store: FolderStore, file: Path):
@@ -222,3 +233,92 @@ def test_the_temporary_folder_may_be_swept_away(store: FolderStore):
     os.rmdir(f"{store.root}/.tmp")
     store.create("b", b"2")
     assert store.names("") == ["a", "b"]
+
+
+# -- a root that is away ------------------------------------------------------------------------------
+
+READS = [
+    lambda store: store.read("a"),
+    lambda store: store.read_range("a", 0, 1),
+    lambda store: store.fetch("a", Path(store.root).with_name("fetched")),
+    lambda store: store.exists("a"),
+    lambda store: store.names("a"),
+    lambda store: store.folders("a"),
+    lambda store: store.delete("a"),
+    lambda store: store.delete_tree("a"),
+]
+WRITES = [
+    lambda store: store.create("a/b", b""),
+    lambda store: store.keep("a/c", Path(__file__)),
+    lambda store: store.make_folders("a"),
+]
+
+
+def away(store: FolderStore, *, mount_point: bool) -> None:
+    os.rename(store.root, f"{store.root}-away")
+    if mount_point:
+        os.mkdir(store.root)
+
+
+@pytest.mark.parametrize("mount_point", [False, True])
+@pytest.mark.parametrize("step", [*READS, *WRITES])
+def test_of_one_that_is_away_nothing_is_missing_and_nothing_is_made(
+    store: FolderStore, step: Callable[[FolderStore], object], mount_point: bool
+):
+    store.create("first", b"")
+    others = [FolderStore(store.root), FolderStore(store.root, RAISE)]
+    away(store, mount_point=mount_point)
+    for opened in (store, *others, FolderStore(store.root, RAISE), FolderStore(store.root, WAIT)):
+        with pytest.raises(StoreError, match="is not there: it was made") as caught:
+            step(opened)
+        assert not isinstance(caught.value, NotFound)
+    assert os.path.exists(store.root) == mount_point
+    assert not mount_point or os.listdir(store.root) == []
+
+
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_whoever_may_wait_goes_on_when_it_is_back(store: FolderStore, mount_point: bool):
+    store.create("here", b"1")
+    waiting = FolderStore(store.root, WAIT)
+    away(store, mount_point=mount_point)
+    steps: list[Callable[[], object]] = [
+        lambda: waiting.read("here"),
+        lambda: waiting.exists("here"),
+        lambda: waiting.exists("nowhere"),
+        lambda: waiting.names("nowhere"),
+        lambda: waiting.create("later/one", b"2"),
+        lambda: waiting.keep("later/two", Path(__file__)),
+    ]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        futures = [pool.submit(step) for step in steps]
+        early = [future.done() for future in futures]
+        if mount_point:
+            os.rmdir(store.root)
+        os.rename(f"{store.root}-away", store.root)
+        results = [future.result(60) for future in futures]
+    assert not any(early)
+    assert results[:4] == [b"1", True, False, []]
+    assert store.read("later/one") == b"2"
+    with pytest.raises(NotFound):
+        waiting.read("nowhere")
+
+
+def test_one_that_nobody_has_made_is_empty_and_made_once(store: FolderStore):
+    other = FolderStore(store.root)
+    assert (store.names("a"), store.exists("a"), os.path.exists(store.root)) == ([], False, False)
+    store.create("a/b", b"")
+    assert other.exists("a/b")
+    assert not other.exists("a/c")  # it sees that it was made
+    away(store, mount_point=False)
+    for opened in (store, other):
+        with pytest.raises(StoreError, match="is not there"):
+            opened.create("a/d", b"")
+
+
+def test_one_of_before_there_were_marks_is_there(store: FolderStore):
+    os.makedirs(f"{store.root}/index")
+    old = FolderStore(store.root, RAISE)
+    old.create("index/a", b"")
+    assert old.names("index") == ["a"]
+    old.make_folders("analyses/a")
+    assert os.path.isdir(f"{store.root}/{MARK}")

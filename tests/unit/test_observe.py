@@ -75,7 +75,11 @@ def test_jobs_that_no_round_runs():
     observed = observe(3, [round_of(0, [1])], [outcome(1)], {}, lambda _: ({}, None))
     assert list(observed.states) == [NOT_RUN, "SUCCEEDED", NOT_RUN]
     assert observed.finished
-    assert as_status(observed, True, None) == {"status": "SUCCEEDED", "jobs": {"SUCCEEDED": 1}}
+    assert as_status(observed, True, None) == {
+        "status": "SUCCEEDED",
+        "jobs": {"SUCCEEDED": 1, "NOT_RUN": 2},
+    }
+    assert observed.submitted == 1
 
 
 def test_outcomes_of_nobody_are_left_alone():

@@ -144,6 +144,34 @@ def test_an_empty_folder_is_a_folder(output: Output):
     assert output.collect() == Collected([], ["empty"], {})
 
 
+def test_empty_folders_of_a_tree_are_collected(output: Output):
+    tree = output.file("tree").as_local()
+    for name in ("empty", "full/deep/empty"):
+        (tree / name).mkdir(parents=True)
+    (tree / "full" / "a").touch()
+    collected = output.collect()
+    assert collected.folders == ["tree", "tree/empty", "tree/full/deep/empty"]
+    assert keys(collected) == ["tree/full/a"]
+
+
+def test_an_empty_folder_needs_a_name_that_every_store_can_hold(output: Output):
+    (output.file("tree").as_local() / "a\nb").mkdir(parents=True)
+    with pytest.raises(InvalidKey, match="output key"):
+        output.collect()
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o755, True), (0o500, True), (0o644, False), (0o611, False)])
+def test_what_its_owner_may_execute_is_executable(output: Output, tmp_path: Path, mode: int, kept: bool):
+    output.file("tool").as_local().touch(mode)
+    (output.file("tree").as_local()).mkdir()
+    (output.file("tree").as_local() / "tool").touch()
+    for path in (output.file("tool").as_local(), output.file("tree").as_local() / "tool"):
+        path.chmod(mode)
+    outcome = Outcome(analysis="a", index=0, round=0, attempt=1, status=SUCCEEDED)
+    publish(open_store(str(tmp_path / "store")), outcome, output.collect())
+    assert [each.get("executable") for each in outcome.files] == [True if kept else None] * 2
+
+
 def test_a_file_of_a_folder_needs_a_name_that_every_store_can_hold(output: Output):
     tree = output.file("tree").as_local()
     tree.mkdir()

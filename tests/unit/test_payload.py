@@ -59,7 +59,7 @@ def test_a_payload_reads_back_as_it_was_written(store_uri: str):
     written = {**members(made), payload.LOCK: b"lock"}
     raw = payload.pack(written)
     store.create(payload_key(ID, 0), raw)
-    read = payload.load(store, payload_key(ID, 0), payload.digest(raw))
+    read = payload.load(store, ID, 0, payload.digest(raw))
     assert read.spec == made
     assert read.members == written
     assert (read.function, read.global_config, read.lock) == (b"function", b"config", b"lock")
@@ -126,9 +126,9 @@ def test_a_payload_that_is_cut_short_or_something_else_is_refused(tmp_path: Path
     store = open_store(str(tmp_path))
     store.create(payload_key(ID, 0), damage)
     with pytest.raises(CorruptPayload, match="was changed or damaged"):
-        payload.load(store, payload_key(ID, 0), payload.digest(b"what was submitted"))
+        payload.load(store, ID, 0, payload.digest(b"what was submitted"))
     with pytest.raises(CorruptPayload):
-        payload.load(store, payload_key(ID, 0), payload.digest(damage))
+        payload.load(store, ID, 0, payload.digest(damage))
 
 
 def test_a_payload_that_is_another_analysis_s_is_refused(tmp_path: Path):
@@ -136,12 +136,23 @@ def test_a_payload_that_is_another_analysis_s_is_refused(tmp_path: Path):
     ours, other = payload.pack(members(spec())), payload.pack(members(spec(name="other")))
     store.create(payload_key(ID, 0), other)
     with pytest.raises(CorruptPayload, match="not the one that was submitted"):
-        payload.load(store, payload_key(ID, 0), payload.digest(ours))
+        payload.load(store, ID, 0, payload.digest(ours))
+
+
+def test_of_two_that_submit_one_round_each_has_its_own(store_uri: str):
+    store = open_store(store_uri)
+    made = [payload.pack(members(spec(name=name))) for name in ("one", "two")]
+    sha256 = [payload.keep(store, ID, 1, raw) for raw in made]
+    again = [payload.keep(store, ID, 1, raw) for raw in reversed(made)]
+    assert sha256 == again[::-1]
+    assert [payload.load(store, ID, 1, digest).spec.name for digest in sha256] == ["one", "two"]
+    with pytest.raises(CorruptPayload, match="not the one that was submitted"):
+        payload.load(store, ID, 1, "0" * 64)
 
 
 def test_a_missing_payload_says_so(store_uri: str):
     with pytest.raises(NotFound, match=r"payloads/0\.zip"):
-        payload.load(open_store(store_uri), payload_key(ID, 0), "0" * 64)
+        payload.load(open_store(store_uri), ID, 0, "0" * 64)
 
 
 @pytest.mark.parametrize("damaged", range(len(INPUTS)))
@@ -194,7 +205,7 @@ def test_opening_a_payload_unpickles_nothing(tmp_path: Path):
     made = {**members(spec(), [bomb] * 4), payload.FUNCTION: bomb, payload.CONFIG: bomb}
     raw = payload.pack(made)
     store.create(payload_key(ID, 0), raw)
-    read = payload.load(store, payload_key(ID, 0), payload.digest(raw))
+    read = payload.load(store, ID, 0, payload.digest(raw))
     assert read.read_input(store, 1) == bomb
     with pytest.raises(SystemExit):
         pickle.loads(bomb)
@@ -288,7 +299,12 @@ def test_a_position_outside_a_round_is_refused(indices: list[int] | None, positi
 
 @given(
     st.builds(
-        DependencyRef, name=st.text(), id=st.just(ID), each=st.booleans(), array=st.booleans(), jobs=COUNTS
+        DependencyRef,
+        name=st.text(),
+        id=st.just(ID),
+        each=st.booleans(),
+        array=st.booleans(),
+        jobs=st.integers(1, 10_000),
     )
 )
 def test_a_dependency_survives_json(ref: DependencyRef):

@@ -1,6 +1,9 @@
 """Reading what jobs left behind: the latest attempt counts, and no record leads out of its job's folder."""
 
 import json
+import os
+import stat
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner import outcome
-from explorer_runner.child import publish
+from explorer_runner.child import OUTCOME_INLINE_BYTES, publish
 from explorer_runner.context import find_dependency
 from explorer_runner.errors import (
     CorruptPayload,
@@ -32,11 +35,11 @@ from explorer_runner.keys import (
     value_key,
 )
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
+from explorer_runner.outputs import Collected, Output, Produced
 from explorer_runner.payload import DependencyRef
 from explorer_runner.results import Results, latest, outcome_names
 from explorer_runner.stores import Store, open_store
-from explorer_runner.values import encode
+from explorer_runner.values import PREVIEW, encode, inline
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 NAMES = st.builds(
@@ -55,9 +58,14 @@ def end(
     made = Outcome(
         analysis=ID, index=attempt.index, round=attempt.round, attempt=attempt.attempt, status=status
     )
-    paths = sorted(path for path in files.rglob("*") if path.is_file()) if files else []
-    produced = [Produced(path.relative_to(files).as_posix(), path, False) for path in paths] if files else []
+    files = files or Path("/nothing/there")
+    paths = sorted(path for path in files.rglob("*") if path.is_file())
+    produced = [
+        Produced(path.relative_to(files).as_posix(), path, False, os.access(path, os.X_OK)) for path in paths
+    ]
     folders = sorted({each.key.partition("/")[0] for each in produced if "/" in each.key})
+    empty = [path for path in files.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    folders += [path.relative_to(files).as_posix() for path in empty]
     publish(
         store, made, Collected(produced, folders, {key: encode(key, value) for key, value in values.items()})
     )
@@ -130,6 +138,52 @@ def test_small_and_large_values_are_read_alike(store: Store, downloads: Path):
         out.value("x")
 
 
+def test_what_is_shown_of_values_is_in_the_outcome(store: Store, downloads: Path):
+    output = Output(str(downloads), str(downloads))
+    kept = {"number": 1.5, "text": "x", "pair": (1, "x"), "path": Path("a"), "large": (b"x" * 200_000,)}
+    for key, value in kept.items():
+        output.value(key, value)
+    output.value("number", (1,))
+    output.value("number", 2.5)  # what is said of one that was replaced is gone with it
+    made = Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED)
+    publish(store, made, output.collect())
+    out = results(store, downloads).get_output()
+    assert out.values() == {**kept, "number": 2.5}
+    assert set(out.outcome.values["number"]) == {"json"}
+    store.delete_tree(f"analyses/{ID}/values")  # it is not looked at
+    shown = {key: out.glance(key) for key in kept}
+    assert shown.pop("large").startswith("[\"b'xxx")
+    assert shown == {"number": "2.5", "text": "'x'", "pair": "[1, 'x']", "path": "a"}
+    assert "<td style='text-align:left'>[1, &#x27;x&#x27;]</td>" in out._repr_html_()
+
+
+def test_previews_end_where_the_outcome_would_be_large(store: Store, downloads: Path):
+    output = Output(str(downloads), str(downloads))
+    for number in range(300):
+        output.value(f"k{number}", ("x" * 900, number))
+    publish(store, Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED), output.collect())
+    out = results(store, downloads).get_output()
+    entries = out.outcome.values.values()
+    size = sum(len(json.dumps(entry[PREVIEW])) for entry in entries if PREVIEW in entry)
+    assert OUTCOME_INLINE_BYTES - 5000 < size <= OUTCOME_INLINE_BYTES
+    assert PREVIEW not in out.outcome.values["k299"]
+    assert out.value("k299") == ("x" * 900, 299)
+
+
+def test_values_of_before_there_were_previews_are_shown_as_they_were(store: Store, downloads: Path):
+    kind, data = encode("k", (1, 2))
+    beside_it = {"kind": "pkl", "size": 1234, "sha256": "0" * 64}
+    tampered(store, values={"small": json.loads(inline(kind, data)), "large": beside_it})
+    out = results(store, downloads).get_output()
+    assert (out.glance("small"), out.glance("large")) == ("(a Python object)", "1,234 bytes of pkl")
+    assert out.value("small") == (1, 2)
+
+
+def test_a_preview_does_not_write_into_a_terminal(store: Store, downloads: Path):
+    tampered(store, values={"k": {"pkl": "", "preview": "\x1b[2Jgone\n"}})
+    assert results(store, downloads).get_output().glance("k") == "'\\x1b[2Jgone\\n'"
+
+
 def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path: Path):
     files = tmp_path / "made"
     (files / "tree" / "deep").mkdir(parents=True)
@@ -149,6 +203,21 @@ def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path
     assert out.file("tree").size == sum(len(name.encode()) for name in ("tree/b", "tree/deep/c d%é"))
     with pytest.raises(NoSuchOutput, match="kept no file 'tre'; it kept: 'a', 'tree', 'tree/b'"):
         out.file("tre")
+
+
+def test_executable_files_and_empty_folders_are_read_back(store: Store, downloads: Path, tmp_path: Path):
+    files = tmp_path / "made"
+    (files / "tree" / "empty" / "deep").mkdir(parents=True)
+    (files / "tree" / "run.sh").write_text("#!/bin/sh\necho ran\n")
+    (files / "tree" / "run.sh").chmod(0o755)
+    (files / "tree" / "data").touch()
+    end(store, Attempt(0, 0, 1), files=files)
+    out = results(store, downloads).get_output()
+    tree = out.file("tree").as_local()
+    assert (tree / "empty" / "deep").is_dir()
+    assert subprocess.run([tree / "run.sh"], capture_output=True, text=True, check=True).stdout == "ran\n"
+    assert [out.file(f"tree/{name}").executable for name in ("run.sh", "data")] == [True, False]
+    assert not os.stat(tree / "data").st_mode & stat.S_IXUSR
 
 
 def test_a_file_is_fetched_once(store: Store, downloads: Path, tmp_path: Path):

@@ -82,6 +82,15 @@ def test_values_that_cannot_be(tmp_path: Path, variables: dict[str, str], messag
         ("cpus = ", "explorer.toml: Invalid value"),
         ("cpus = true", "use a whole number"),
         ("home = 3", "use a text"),
+        ("batch = 3", r"batch is a table, written \[batch\]"),
+        ("cpus = 10000000000000000000000", "from 1 to 100,000"),
+        ("idle_seconds = nan", "above 0"),
+        ("idle_seconds = inf", "above 0"),
+        (f"idle_seconds = 1{'0' * 400}", "too large"),
+        ('home = "a\\u0000b"', "control character"),
+        (f"cpus = {'[' * 20_000}", "nested too deeply"),
+        (f"{'x' * 5000} = 1", "xxx is not a setting"),
+        ("#" * (2 << 20), "bytes, and at most 1,048,576 are read"),
     ],
 )
 def test_files_that_cannot_be(tmp_path: Path, text: str, message: str):
@@ -89,6 +98,12 @@ def test_files_that_cannot_be(tmp_path: Path, text: str, message: str):
     with pytest.raises(ConfigError, match=message) as caught:
         load(tmp_path)
     assert "explorer.toml" in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_says_which_line(tmp_path: Path):
+    (tmp_path / "explorer.toml").write_bytes(b"cpus = 1\n# \xff\n")
+    with pytest.raises(ConfigError, match=r"explorer\.toml: line 2: this is not UTF-8"):
+        load(tmp_path)
 
 
 def test_variables_of_others_are_left_alone(tmp_path: Path):

@@ -15,6 +15,7 @@ from explorer_runner.folders import claim_private
 from explorer_runner.job import Order, run_job
 from explorer_runner.models import CACHE
 from explorer_runner.names import parse_id
+from explorer_runner.patience import JOB_SECONDS
 
 DISK = "EXPLORER_DISK"
 """Environment variable: where the disk for scratch, package environments and the file cache is mounted."""
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             environments=_claim(given.environments),
             uv=given.uv or None,
             batch_job=given.batch_job or None,
+            patience=float(given.patience),
         )
         if CACHE not in os.environ:
             os.environ[CACHE] = f"{_claim(_base())}/cache"
@@ -78,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         default=f"{base}/environments",
     )
     _fact(parser, "--uv", "EXPLORER_UV", "path of uv; default: beside Python, or on the PATH", default="")
+    _fact(
+        parser,
+        "--patience",
+        "EXPLORER_PATIENCE",
+        "seconds for which a store that does not answer is asked again",
+        default=str(JOB_SECONDS),
+    )
     _fact(parser, "--batch-job", "AWS_BATCH_JOB_ID", "id of the AWS Batch job", default="")
     parser.add_argument("--foreground", action="store_true", help="end the job when standard input closes")
     return parser

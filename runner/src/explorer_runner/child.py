@@ -4,6 +4,7 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
+import json
 import logging
 import os
 import pickle
@@ -12,19 +13,22 @@ import resource
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from explorer_runner import failure, values
+from explorer_runner import failure, memory, values
 from explorer_runner._version import __version__
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
+from explorer_runner.main_module import MainModule, introduce
 from explorer_runner.outcome import Outcome, write
 from explorer_runner.outputs import Collected
 from explorer_runner.payload import Payload
+from explorer_runner.processes import flush_c_streams
 from explorer_runner.stores import Store
+from explorer_runner.versions import find_lack
 
 OUTCOME_INLINE_BYTES = 256 << 10
 """Values of up to this many bytes in all travel inside an outcome."""
@@ -102,8 +106,8 @@ def execute(
     try:
         set_up()
         context = _prepare(job, read_input())
-        function = _unpickle(job.payload.function, "the work function")
-        _introduce(function)
+        function = _unpickle(job, job.payload.function, "the work function")
+        introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
         _call(function, context)
@@ -117,6 +121,7 @@ def execute(
             os._exit(1)
         collected = Collected([], [], {})
         _fail(job, error)
+    flush_c_streams()  # last, as at the end of a script
     _measure_use(outcome)
     return collected
 
@@ -127,19 +132,31 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
     for file in collected.files:
         size, sha256 = _measure(file.path)
         store.keep(file_key(outcome.analysis, attempt, file.key), file.path, move=file.movable)
-        outcome.files.append({"key": file.key, "size": size, "sha256": sha256})
+        entry = {"key": file.key, "size": size, "sha256": sha256}
+        outcome.files.append({**entry, "executable": True} if file.executable else entry)
     outcome.folders = collected.folders
     left = OUTCOME_INLINE_BYTES
+    notes = _bounded(collected.notes)
     texts: dict[str, str] = {}
     for key, (kind, data) in collected.values.items():
         if len(data) <= values.INLINE_BYTES and len(data) <= left:
             left -= len(data)
-            texts[key] = values.inline(kind, data)
+            texts[key] = values.inline(kind, data, notes.get(key))
         else:
             store.create(value_key(outcome.analysis, attempt, key, kind), data)
-            texts[key] = values.beside(kind, data)
+            texts[key] = values.beside(kind, data, notes.get(key))
     outcome.ended = time.time()
     write(store, outcome, texts)
+
+
+def _bounded(notes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is noted of values, with previews as long as there is room for them in the outcome."""
+    left = OUTCOME_INLINE_BYTES
+    kept: dict[str, dict[str, Any]] = {}
+    for key, noted in notes.items():
+        left -= len(json.dumps(noted[values.PREVIEW]))
+        kept[key] = noted if left >= 0 else {k: v for k, v in noted.items() if k != values.PREVIEW}
+    return kept
 
 
 def _fail(job: Job, error: BaseException) -> None:
@@ -160,51 +177,31 @@ def _fail(job: Job, error: BaseException) -> None:
 
 def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
     # A fresh __main__, so that neither the work function nor a process that it starts sees ours.
-    sys.modules["__main__"] = types.ModuleType("__main__")
     payload, attempt = job.payload, job.attempt
+    sys.modules["__main__"] = MainModule(job.private, payload.function)
     return AnalysisContext(
         spec=payload.spec,
         store=job.store,
         index=attempt[0],
         attempt=attempt[2],
-        input=_unpickle(raw_input, f"the input of job {attempt[0]}"),
-        global_config=_unpickle(payload.global_config, "the global config"),
+        input=_unpickle(job, raw_input, f"the input of job {attempt[0]}"),
+        global_config=_unpickle(job, payload.global_config, "the global config"),
         private=job.private,
         scratch=job.scratch,
     )
 
 
-def _introduce(function: Any) -> None:
-    """Let pickles find by name what came along with the function, as in a script: process pools need that."""
-    name = getattr(function, "__module__", None) or "__main__"
-    parts = name.split(".")
-    if name != "__main__" and _has_module(parts[0]):
-        return  # by that name the job has the real one
-    for each in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):
-        sys.modules.setdefault(each, types.ModuleType(each))
-    module = vars(sys.modules[name])
-    for each, value in getattr(function, "__globals__", {}).items():
-        if not each.startswith("__"):
-            module[each] = value
-
-
-def _has_module(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return name in sys.modules or find_spec(name) is not None
-
-
-def _unpickle(raw: bytes, what: str) -> Any:
+def _unpickle(job: Job, raw: bytes, what: str) -> Any:
     try:
         return pickle.loads(raw)
-    except ModuleNotFoundError as error:
-        package = (error.name or "?").split(".")[0]
-        raise PayloadError(
-            f"{what} needs the package {package!r}, which the job does not have: "
-            f"add it, pip_packages=[{package!r}]"
-        ) from error
     except Exception as error:
-        raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        lack = find_lack(error, job.payload.spec.pickled_with)
+        if lack is None:
+            raise PayloadError(f"{what} cannot be unpickled in the job: {error!r}") from error
+        needed = (
+            f'pip_packages=["{lack.wanted}"]' if lack.wanted else "the package that brings it in pip_packages"
+        )
+        raise PayloadError(f"{what} {lack.explain('the job')}: submit it with {needed}") from error
 
 
 def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
@@ -214,6 +211,11 @@ def _call(function: Callable[[Any], Any], context: AnalysisContext) -> None:
             raise ExplorerError(
                 f"the work function returned a {type(returned).__name__}, of which nothing has run: use a "
                 "plain function that does its work itself"
+            )
+        if returned is not None and context.output.is_empty:
+            _log_anyway(
+                f"explorer: the work function returned a {type(returned).__name__}, which is not kept: "
+                'ac.output.value("key", ...) keeps a value\n'
             )
     except SystemExit as ended:
         if ended.code not in (None, 0):
@@ -259,8 +261,7 @@ def _flush() -> None:
 def _measure_use(outcome: Outcome) -> None:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome.cpu_seconds = round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 6)
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux KiB
-    outcome.peak_memory_mb = round(max(own.ru_maxrss, children.ru_maxrss) / unit, 1)
+    outcome.add_peak(memory.largest_process_bytes())
 
 
 def _measure(path: Path) -> tuple[int, str]:

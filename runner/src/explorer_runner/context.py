@@ -4,15 +4,19 @@ These classes live here and not in the SDK because a pickled annotation (``ac: A
 travels by reference: whatever unpickles a work function must be able to import them.
 """
 
+import copyreg
 from collections.abc import Mapping
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import NoSuchDependency
+from explorer_runner.errors import InvalidName, NoSuchDependency
 from explorer_runner.outputs import OUTPUTS, Output
 from explorer_runner.payload import DependencyRef, Spec
 from explorer_runner.results import JobOutput, Results
 from explorer_runner.stores import Store
+
+_RESERVED = ("__class__", "__dict__", "__weakref__")
+"""Names whose attributes are the object's own, whatever it holds."""
 
 
 class GlobalConfig:
@@ -21,7 +25,12 @@ class GlobalConfig:
     GlobalConfig(age_map={"human": 20}).age_map["human"]
     """
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
+        for name in _RESERVED:
+            if name in values:
+                raise InvalidName(
+                    f"the global config cannot hold {name!r}, a name of Python's own: choose another"
+                )
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
@@ -43,6 +52,14 @@ class GlobalConfig:
 
     def __repr__(self) -> str:
         return f"GlobalConfig({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+
+def _reduce(config: GlobalConfig) -> tuple[Any, ...]:
+    return copyreg.__newobj__, (GlobalConfig,), vars(config)  # type: ignore[attr-defined]
+
+
+# pickle asks objects for their __reduce_ex__, which may be the name of a value.
+copyreg.pickle(GlobalConfig, _reduce)
 
 
 class Dependency:

@@ -7,10 +7,11 @@ import time
 from types import FrameType
 from typing import BinaryIO
 
-from explorer_runner import logs, processes
+from explorer_runner import logs, memory, processes
 from explorer_runner.errors import ExplorerError
 
 _MARK_SECONDS = 5.0
+_MEASURE_SECONDS = 0.5
 _CHUNK = 1 << 16
 
 
@@ -29,6 +30,9 @@ class Drain:
         self.reason: str | None = None
         self.stopped = False
         """Whether it was SIGTERM that ended the job: its executor's wish, or that of its machine."""
+        self.peak = 0
+        """The most memory that the child and what it started have had together, in bytes, when looked at."""
+        self._measure_at = 0.0
         self._ends = [os.pipe(), os.pipe()]
         self._foreground = foreground
         self._child: int | None = None
@@ -91,6 +95,7 @@ class Drain:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 break
+            self._measure(pid)
             ready, _, _ = select.select(watched, [], [], self._patience())
             for descriptor in ready:
                 if descriptor == self._wake:
@@ -117,8 +122,18 @@ class Drain:
         self._end_at = time.monotonic() + seconds
 
     def _patience(self) -> float | None:
-        due = self._kill_at or self._end_at
-        return max(0.0, due - time.monotonic()) if due else None
+        due = min(self._kill_at or self._end_at or float("inf"), self._measure_at or float("inf"))
+        return max(0.0, due - time.monotonic()) if due != float("inf") else None
+
+    def _measure(self, pid: int) -> None:
+        """Look at the child's memory now and then: the first time after it has run for a while."""
+        if not self._foreground:
+            return  # a container, or a scheduler, knows
+        now = time.monotonic()
+        if self._measure_at and now >= self._measure_at:
+            self.peak = max(self.peak, memory.tree_bytes(pid))
+        if now >= self._measure_at:
+            self._measure_at = now + _MEASURE_SECONDS
 
     def _copy(self, reader: int, number: int) -> bool:
         """Copy what there is to read; False at the end, or when there is nothing right now."""

@@ -5,6 +5,7 @@
     ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
     ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
     ├── StoreError           a store that cannot be read or written
+    │   ├── Unreachable      a store that did not answer well for as long as was waited: it may later
     │   ├── NotFound         no object at that key
     │   └── AlreadyExists    an object that may only be created is there already
     ├── PayloadError         what was submitted cannot be run
@@ -17,16 +18,27 @@
     ├── NoSuchOutput         a file or value that the job did not write (also a KeyError)
     ├── NoSuchJob            an index that no job of the analysis has (also an IndexError)
     ├── NoSuchDependency     a dependency of a name that the analysis does not have (also a KeyError)
-    └── NotFinished          outputs were asked of a job that has none (yet)
+    └── NotFinished          what is asked for needs jobs that have ended: their outputs, or a retry
 
 The SDK's own errors (gencove_explorer.errors) join the same tree.
 """
 
+import re
+
+from explorer_runner.shown import visible
+
 _OUR_FOLDERS = ("explorer_runner", "gencove_explorer")
+_PIPE = re.compile(r"(?<!\|)\|(?!\|)")
+"""A pipe in a command, which is no ``||``."""
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 class ExplorerError(Exception):
-    """Base of every error that Explorer raises on purpose."""
+    """Base of every error that Explorer raises on purpose; its text is safe to print."""
+
+    def __str__(self) -> str:
+        # Messages quote jobs and stores. Not super(): KeyError's shows the repr of the sentence.
+        return visible(Exception.__str__(self))
 
     def _render_traceback_(self) -> list[str]:
         # What IPython shows instead of a traceback: the user's own lines, and what to do. Through how
@@ -54,6 +66,10 @@ class InvalidDefinition(ExplorerError, ValueError):
 
 class StoreError(ExplorerError):
     """The store cannot be read or written."""
+
+
+class Unreachable(StoreError):
+    """The store did not answer, or answered with its own troubles; it may answer later."""
 
 
 class NotFound(StoreError):
@@ -94,6 +110,8 @@ class CommandFailed(ExplorerError):
         self.output = output
         """Its last lines on standard error."""
         how = f"exit code {exit_code}" if exit_code > 0 else f"signal {-exit_code}"
+        if _PIPE.search(_QUOTED.sub("", command)):
+            how += ", of one command of its pipeline ('set +o pipefail;' first lets only the last one count)"
         last = f":\n{output.rstrip()}" if output.strip() else ""
         super().__init__(f"the command {command!r} ended with {how}{last}")
 
@@ -105,12 +123,7 @@ class OutputError(ExplorerError):
     """An output cannot be kept."""
 
 
-class _LookupFailed(ExplorerError, KeyError):
-    # KeyError.__str__ shows the repr of its argument; a person wants the sentence.
-    __str__ = Exception.__str__
-
-
-class NoSuchOutput(_LookupFailed):
+class NoSuchOutput(ExplorerError, KeyError):
     """The job wrote no file or value of that key."""
 
 
@@ -118,9 +131,9 @@ class NoSuchJob(ExplorerError, IndexError):
     """The analysis has no job of that index, or an index has to be given."""
 
 
-class NoSuchDependency(_LookupFailed):
+class NoSuchDependency(ExplorerError, KeyError):
     """The analysis has no dependency of that name."""
 
 
 class NotFinished(ExplorerError):
-    """The job has no outputs, because it has not ended or has failed."""
+    """A job has no outputs, because it has not ended or has failed; or nothing can be run again yet."""

@@ -2,8 +2,9 @@
 
 import os
 import stat
+from typing import BinaryIO
 
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import CorruptPayload, ExplorerError
 
 
 def make_private(path: str) -> None:
@@ -38,6 +39,28 @@ def claim_private(path: str) -> str:
             f"or: chmod 700 {path}"
         )
     return path
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file to read. Raises OSError, or CorruptPayload for what is no file: a pipe may have no end."""
+    try:
+        file = open(path, "rb", opener=_open_at_once)
+    except IsADirectoryError as error:
+        raise CorruptPayload(f"{path} is a folder, and should be a file") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise CorruptPayload(f"{path} should be a file, and is none")
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe that nobody writes to would be waited for
+
+
+def check_size(what: str, size: int, limit: int | None) -> None:
+    """Raise CorruptPayload for more bytes than are to be read."""
+    if limit is not None and size > limit:
+        raise CorruptPayload(f"{what} has {size:,} bytes, and at most {limit:,} are read of it")
 
 
 def remove_tree(path: str) -> None:

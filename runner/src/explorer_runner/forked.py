@@ -6,7 +6,7 @@ import signal
 import time
 from typing import NoReturn
 
-from explorer_runner import claim, fork_hooks, processes
+from explorer_runner import claim, fork_hooks, memory, processes
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
 from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
@@ -23,9 +23,7 @@ def become(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn
         for descriptor in private:
             os.close(descriptor)
         if job.writer:
-            code = _close_attempt(
-                job.round.place, job.attempt, job.slot, job.started, wait_status, job.reason
-            )
+            code = _close_attempt(job, wait_status)
         else:
             code = _make_attempt(job.round.place, job.position, job.attempt, job.slot)
     except BaseException as error:
@@ -44,21 +42,22 @@ def _make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> i
         return processes.CLAIMED
 
 
-def _close_attempt(
-    place: Place, attempt: Attempt, slot: int, started: float, wait_status: int, reason: str | None
-) -> int:
+def _close_attempt(job: Running, wait_status: int) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
-    log = place.begin(attempt, slot, started)
+    place = job.round.place
+    log = place.begin(job.attempt, job.slot, job.started)
+    place.was_away()  # a claim in a store that is away tells nothing
     # What the job forked holds its lock too; the forker has killed it, which takes a moment.
     deadline = time.monotonic() + _DEATH_SECONDS
     while lives := claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING):
         if time.monotonic() > deadline:
             break
         time.sleep(0.005)
-    keys = (outcome_key(place.job.analysis, attempt, status) for status in (SUCCEEDED, FAILED))
+    keys = (outcome_key(place.job.analysis, job.attempt, status) for status in (SUCCEEDED, FAILED))
     if lives or any(place.job.store.exists(key) for key in keys):
         return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it
-    write_for(place, log, wait_status, reason)
+    place.job.outcome.add_peak(job.peak * memory.UNIT)
+    write_for(place, log, wait_status, job.reason)
     return 0
 
 

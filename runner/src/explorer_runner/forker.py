@@ -4,7 +4,9 @@ Single-threaded and small, because the cost of a fork grows with what is loaded:
 imported here but the standard library, cloudpickle and the runner, and no job ever runs in this
 process. It never uses obstore (what has used it must not fork), SQLite or threads.
 
-Commands come as lines of JSON on standard input, reports go to standard output:
+Commands come as lines of JSON through one pipe, reports go through another. Neither is a standard stream: a
+user's code may run when Python starts (sitecustomize), and print or read. All jobs of a forker have those
+environment variables in common that it was started with (startup).
 
     in   {"round": {...}}                                      a round, before its first job
          {"start": [key, width, [[position, attempt], ...]]}   queue jobs; at most width at once
@@ -35,7 +37,7 @@ from typing import Any
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
-from explorer_runner import environment, processes
+from explorer_runner import environment, processes, temporary
 from explorer_runner.errors import ExplorerError
 from explorer_runner.forked import become
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
@@ -70,6 +72,8 @@ class Forker:
         self.report_due = False
         self.reported = 0.0
         self.variables: dict[str, str] | None = None
+        self.own_variables = dict(os.environ)
+        """Those it was started with, and what Python adds to them (LC_CTYPE, where there is no locale)."""
         self.scratch = ""
         self.wake, wakeup = os.pipe()
         for descriptor in (self.wake, wakeup, commands):
@@ -84,6 +88,7 @@ class Forker:
 
     def run(self) -> None:
         processes.become_subreaper()
+        self.report_due = True  # so that the scheduler hears of it
         while not (self.orphaned and not self.running and not self.unwritten):
             self.start_jobs()
             for descriptor, _ in self.poll.poll(self.report_or_patience()):
@@ -141,7 +146,7 @@ class Forker:
         if variables is not self.variables:
             self.variables = variables
             os.environ.clear()
-            os.environ.update(variables)
+            os.environ.update({**self.own_variables, **variables})
 
     def open_payloads(self) -> None:
         for opening in self.openings.next():
@@ -162,7 +167,9 @@ class Forker:
                 environment.show_python(opening.facts["variables"])
                 self.variables = None
             self.rounds[key] = make_round(opening.facts, payload, opening.width, opening.queue)
-            self.report.setdefault("opened", []).append(key)  # not due: its first job is about to start
+            self.report.setdefault("opened", []).append(key)
+            # Where a job is about to start, that is reported with it.
+            self.report_due = self.report_due or not (opening.width and opening.queue)
         except NotOpened as error:
             self.note("unopened", [key, str(error), error.silent])
         except ExplorerError as error:
@@ -175,7 +182,7 @@ class Forker:
     def reap(self) -> None:
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -185,6 +192,7 @@ class Forker:
             opened_now = self.openings.pids()
             processes.end_strays({*self.running, *opened_now} if opened_now else self.running, pid)
             if job is not None:
+                job.peak = usage.ru_maxrss
                 self.ended(job, status)
             elif opening is not None:
                 self.opened(opening, status)
@@ -242,6 +250,7 @@ class Forker:
         self.use(facts["variables"])
         if not self.scratch:
             self.scratch = facts["scratch"]
+            temporary.reach(self.scratch, "0")  # its jobs share the link, and the forker holds it
             warm_up(f"{self.scratch}/warm-up")
         self.openings.add(facts)
 
@@ -305,11 +314,11 @@ class Forker:
             pass  # the end of the commands will say so
 
 
-def main() -> None:
-    """Serve a scheduler on standard input and output."""
-    commands, reports = os.dup(0), os.dup(1)
+def main(commands: int, reports: int) -> None:
+    """Serve a scheduler through these pipes."""
+    for descriptor in (commands, reports):
+        os.set_inheritable(descriptor, False)
     with open(os.devnull, "r+b", buffering=0) as nothing:
-        os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
     processes.use_as_output()
     faulthandler.enable(file=2)

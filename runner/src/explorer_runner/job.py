@@ -9,21 +9,43 @@ The child is forked before the parent touches a store: a process that has used o
 fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
 """
 
-import base64
 import faulthandler
 import json
 import os
+import resource
 import signal
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
-from explorer_runner import claim, environment, frames, leftovers, logs, payload, processes, progress
-from explorer_runner.child import Job, execute, publish
+from explorer_runner import (
+    checked,
+    claim,
+    environment,
+    frames,
+    leftovers,
+    logs,
+    memory,
+    ordered,
+    payload,
+    processes,
+    progress,
+    startup,
+    temporary,
+)
+from explorer_runner.child import Job, publish
 from explorer_runner.drain import Drain, Terminated
-from explorer_runner.errors import AlreadyExists, ExplorerError, NotFound, PayloadError, StoreError
+from explorer_runner.errors import (
+    AlreadyExists,
+    ExplorerError,
+    NotFound,
+    OutputError,
+    PayloadError,
+    StoreError,
+    Unreachable,
+)
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
     FAILED,
@@ -32,13 +54,13 @@ from explorer_runner.keys import (
     log_key,
     logs_prefix,
     outcome_key,
-    payload_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
-from explorer_runner.payload import Payload
-from explorer_runner.stores import open_store
+from explorer_runner.outputs import Collected
+from explorer_runner.patience import JOB_SECONDS, Patience
+from explorer_runner.stores import RAISE, Store, open_store
+from explorer_runner.stores.folder import FolderStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +83,8 @@ class Order:
     """Path of the uv executable; None: look for it when it is needed."""
     batch_job: str | None = None
     """Id of the AWS Batch job that this is an attempt at; None elsewhere."""
+    patience: float = JOB_SECONDS
+    """Seconds for which requests to a store are tried again whose failure may pass."""
 
 
 def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
@@ -76,6 +100,8 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
+        if order.batch_job and isinstance(error, Terminated | Unreachable):
+            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
         if isinstance(error, Terminated):
             return 128 + signal.SIGTERM
         return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
@@ -93,67 +119,21 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
         processes.die_with(parent)
         drain.become_child()
         faulthandler.enable(file=2)
-        _child(os.fdopen(reader, "rb"))
+        ordered.follow(os.fdopen(reader, "rb"))
     os.close(reader)
     drain.close_child_ends()
     return pid, os.fdopen(writer, "wb")
 
 
-def _child(orders: BinaryIO) -> NoReturn:
-    """Wait for the order, call the work function, leave a report in a file, end."""
+def _index_in_round(store: Store, order: Order) -> int:
+    """Which job an order is about, from the record of its round, where the payload does not tell."""
+    key = round_key(order.analysis, order.round)
     try:
-        with orders:
-            sent = frames.read(orders)
-    except EOFError:
-        os._exit(processes.UNWRITTEN)  # the parent could not even begin, and says why itself
-    facts = json.loads(sent["facts"])
-    os.environ.update(facts["variables"])
-    environment.show_python(os.environ)
-    folder = Path(facts["environment"]) if facts["environment"] else None
-    os.chdir(facts["scratch"])
-    payload = Payload(sent)
-    job = Job(
-        analysis=payload.spec.id,
-        round=payload.spec.round,
-        digest=facts["digest"],
-        payload=payload,
-        store=open_store(facts["store"]),
-    )
-    job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
-    environment.use_folders(job.scratch, job.private)
-    collected = execute(
-        job,
-        read_input=lambda: sent["input"],
-        set_up=lambda: environment.activate(folder) if folder else None,
-        on_call=lambda: environment.yield_to_pins(folder) if folder else None,
-    )
-    os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(job.outcome, collected))
-    os._exit(0 if job.outcome.succeeded else 1)
-
-
-def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[each.key, os.fspath(each.path), each.movable] for each in collected.files]
-    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
-    return {
-        "outcome": outcome.to_json(),
-        "collected": json.dumps({"files": files, "folders": collected.folders, "values": values}).encode(),
-    }
-
-
-def _read_report(path: str) -> tuple[Outcome, Collected] | None:
-    try:
-        with open(path, "rb") as file:
-            sent = frames.read(file)
-    except (FileNotFoundError, EOFError):
-        return None
-    data = json.loads(sent["collected"])
-    return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), movable) for key, path, movable in data["files"]],
-        data["folders"],
-        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
-    )
+        raw = store.read(key, limit=checked.RECORD_BYTES)
+        indices = checked.require(payload.load_record(raw, key), {"indices": payload.INDICES})["indices"]
+        return order.position if indices is None else int(indices[order.position])
+    except (ValueError, KeyError, IndexError) as error:
+        raise checked.refused(key, error) from error
 
 
 class _Parent:
@@ -164,7 +144,8 @@ class _Parent:
         self.drain = drain
         self.pid = pid
         self.orders = orders
-        self.store = open_store(order.store)
+        self.patience = Patience(order.patience)
+        self.store = open_store(order.store, absent=RAISE, patience=self.patience)
         self.job = Job(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
@@ -176,7 +157,7 @@ class _Parent:
     def run(self) -> int:
         order = self.order
         try:
-            self.loaded = payload.load(self.store, payload_key(order.analysis, order.round), order.digest)
+            self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
@@ -184,14 +165,16 @@ class _Parent:
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
-        outcome, collected = self._run_child(log)
-        return self._finish(outcome, collected, log)
+        try:
+            outcome, collected = self._run_child(log)
+            return self._finish(outcome, collected, log)
+        finally:
+            self._clean_up(log)
 
     def _refuse(self, error: ExplorerError) -> int:
         """Write the outcome of a job whose payload cannot even be opened."""
         order = self.order
-        indices = json.loads(self.store.read(round_key(order.analysis, order.round)))["indices"]
-        index = order.position if indices is None else indices[order.position]
+        index = _index_in_round(self.store, order)
         self.job.begin(Attempt(index, order.round, order.attempt), "", self.job.outcome.started)
         self.drain.say(f"{error}\n")
         publish(self.store, self.job.fail(str(error)), Collected([], [], {}))
@@ -206,7 +189,10 @@ class _Parent:
             folder = self.logs = leftovers.logs_folder(self.order.scratch, self.order.analysis)
         log = f"{folder}/{self.job.attempt.stem}.txt"
         while True:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if isinstance(self.store, FolderStore) and logs_folder == Path(folder):
+                self.store.make_folders(logs_prefix(self.order.analysis))
+            else:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             try:
                 self.lock = claim.claim(folder, log)
             except FileNotFoundError:
@@ -224,18 +210,36 @@ class _Parent:
                 self.drain.say(f"{error}\n")
                 self.orders.close()
                 self.drain.until_end_of(self.pid)
+                if self.order.batch_job and isinstance(error, Unreachable):
+                    raise
                 ended = (128 + signal.SIGTERM, signal.SIGTERM) if self.drain.reason else (1, None)
                 return self.job.fail(str(error), *ended), nothing
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        report = _read_report(f"{self.job.private}/report")
-        if report is not None:
-            return report
+        outcome, collected = ordered.read_report(self.job.private) or (None, nothing)
+        peak = max(self.drain.peak, memory.take_peak(log))
+        if self.order.batch_job:
+            peak = max(peak, memory.container_bytes())
+        if outcome is None:
+            outcome = self._describe_end(status, log, peak)
+        outcome.add_peak(peak)
+        return outcome, collected
+
+    def _describe_end(self, status: int, log: str, peak: int) -> Outcome:
+        """The outcome of a child that ended without a report."""
+        peak = max(peak, memory.resident_bytes(resource.getrusage(resource.RUSAGE_CHILDREN)))
         code, number, reason = processes.describe_exit(status)
+        reason += logs.crash_line(log)
         if number == signal.SIGKILL and processes.count_oom_kills() > self.oom_kills:
-            reason = processes.OUT_OF_MEMORY
-        return self.job.fail(self.drain.reason or f"{reason}{logs.crash_line(log)}", code, number), nothing
+            peak = max(peak, memory.container_bytes())
+            asked = self.loaded.spec.job_definition.memory_mb
+            reason = memory.reason(peak, asked, "Container killed due to memory usage")
+        elif not ordered.has_resumed(self.job.private):
+            reason = startup.explain(self._variables(), logs.tail(log))
+        outcome = self.job.fail(self.drain.reason or reason, code, number)
+        outcome.add_peak(peak)
+        return outcome
 
     def _send_order(self) -> None:
         spec = self.loaded.spec
@@ -248,11 +252,14 @@ class _Parent:
         os.makedirs(self.job.scratch, mode=0o700)
         facts = {
             "store": self.order.store,
+            "patience": self.order.patience,
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
+            "private": self.job.private,
             "environment": os.fspath(folder) if folder else None,
-            "variables": {"OMP_NUM_THREADS": str(spec.job_definition.cpu), **spec.job_definition.environment},
+            "variables": self._variables(),
+            "start_again": startup.are_missing(self._variables(), os.environ),
             "started": self.job.outcome.started,
         }
         claim.running(self.lock)
@@ -263,30 +270,47 @@ class _Parent:
         frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
         self.orders.close()
 
+    def _variables(self) -> dict[str, str]:
+        """The environment variables that the job has beside its parent's."""
+        definition = self.loaded.spec.job_definition
+        return {"OMP_NUM_THREADS": str(definition.cpu), **definition.environment}
+
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
             outcome.status = STOPPED  # terminated, timed out, or reclaimed and tried again: AWS Batch knows
+        self.patience.seconds = float("inf")  # the work is done: as long as the job's time lasts
+        if isinstance(self.store, FolderStore):
+            self.store.was_away()  # raises: the log lies in it
         logs.trim(log)
         self._keep_log(log)
         try:
             publish(self.store, outcome, collected)
         except AlreadyExists as error:
             raise claim.AlreadyClaimed(str(error)) from error
-        except (StoreError, OSError) as error:
+        except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        finally:
-            remove_tree(self.job.scratch)
-            remove_tree(self.job.private)
-            if self.logs is not None:
-                leftovers.forget(self.logs, log)
-            os.close(self.lock)
         return self._exit_code(outcome)
 
+    def _clean_up(self, log: str) -> None:
+        remove_tree(self.job.scratch)
+        temporary.forget(self.job.scratch)
+        remove_tree(self.job.private)
+        if self.logs is not None:
+            leftovers.forget(self.logs, log)
+        os.close(self.lock)
+
     def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up."""
+        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
+
+        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
+        and never tries again what was cancelled, terminated or timed out
+        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
+        """
         if outcome.succeeded:
             return 0
+        if outcome.status == STOPPED:
+            return processes.RETRY
         retries = self.loaded.spec.job_definition.retries
         if self.order.batch_job and outcome.status == FAILED and retries:
             earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))

@@ -1,8 +1,10 @@
 """IPython's shell as a job has it: without history, terminal or colours, and strict about failures."""
 
 import collections
+import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -10,13 +12,16 @@ import types
 from typing import IO, Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.text import DollarFormatter, SList
+from IPython.utils.text import SList
 from traitlets.config import Config
 
 from explorer_runner.errors import CommandFailed
+from explorer_runner.substitution import expand
 
 _LAST_LINES = 15
 _DRAIN_SECONDS = 0.5
+_ENDED_BY_PIPE = (128 + signal.SIGPIPE, -signal.SIGPIPE)
+"""Exit codes of a command that wrote to one which had read enough, as in ``... | head``: no failure."""
 _NOT_THE_USERS = ("IPython", "traitlets", "decorator", __name__)
 
 
@@ -54,15 +59,14 @@ class JobShell(InteractiveShell):
 
     def var_expand(self, cmd: str, depth: int = 0, formatter: Any = None) -> str:
         """Replace ``{expression}`` and ``$name``, as IPython does, by what the work function sees."""
-        names = _names_in(_users_frame())
-        try:
-            return str(DollarFormatter().vformat(cmd, args=[], kwargs=names))
-        except Exception:
-            return cmd  # as IPython has it: braces that are not Python belong to the command
+        command, note = expand(cmd, _names_in(_users_frame()))
+        if note is not None:
+            print(note, file=sys.stderr, flush=True)
+        return command
 
     def _check(self, command: str, code: int, output: bytes) -> None:
         self.user_ns["_exit_code"] = code
-        if code:
+        if code and code not in _ENDED_BY_PIPE:
             raise CommandFailed(command, code, output.decode(errors="replace"))
 
 
@@ -80,7 +84,21 @@ def make_shell() -> JobShell:
 
 
 def _shell(command: str) -> list[str]:
-    return [shutil.which("bash") or "sh", "-c", command]
+    """How a command is run: pipelines fail with any of their commands where there is bash."""
+    bash = shutil.which("bash")
+    if bash is None:
+        _warn_without_bash()
+        return ["sh", "-c", command]
+    return [bash, "-o", "pipefail", "-c", command]
+
+
+@functools.cache
+def _warn_without_bash() -> None:
+    print(
+        "explorer: there is no bash here: sh runs the commands, and a pipeline fails with its last one only",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _copy(stream: IO[bytes], tail: collections.deque[bytes]) -> None:

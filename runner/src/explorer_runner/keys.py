@@ -2,6 +2,7 @@
 
     index/<YYYY-MM-DD>/<id>.json                                 listings read this alone
     analyses/<id>/payloads/<round>.zip                           what runs (see payload.py)
+    analyses/<id>/payloads/<round>-<sha256>.zip                  the same, where that name was taken
     analyses/<id>/inputs.bin                                     inputs too large for the payload
     analyses/<id>/rounds/<round>.json                            one a submission: run, retry, retry
     analyses/<id>/outcomes/<index>.<round>-<attempt>.<STATUS>.json   last write of a job
@@ -32,6 +33,14 @@ _OUTCOMES = (SUCCEEDED, FAILED, STOPPED)
 
 PACKAGES = "packages"
 """Prefix of the wheels."""
+
+_NUMBER = "(0|[1-9][0-9]{0,5})"
+"""As keys have numbers: what else ``int`` takes (1_0, +1, other scripts' digits) names another key."""
+_ATTEMPT = rf"{_NUMBER}\.{_NUMBER}-{_NUMBER}"
+_OUTCOME_NAME = re.compile(rf"{_ATTEMPT}\.({'|'.join(_OUTCOMES)})\.json")
+_LOG_NAME = re.compile(rf"{_ATTEMPT}\.txt")
+_CLOSED_NAME = re.compile(rf"{_NUMBER}-{_NUMBER}\.json")
+_NUMBERED = re.compile(rf"{_NUMBER}\.json")
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -110,6 +119,11 @@ def payload_key(analysis_id: str, round: int) -> str:
     return f"analyses/{analysis_id}/payloads/{round}.zip"
 
 
+def contended_payload_key(analysis_id: str, round: int, sha256: str) -> str:
+    """Of a round whose payload's name was taken, by another submission of that round or a killed one."""
+    return f"analyses/{analysis_id}/payloads/{round}-{sha256}.zip"
+
+
 def inputs_key(analysis_id: str) -> str:
     return f"analyses/{analysis_id}/inputs.bin"
 
@@ -156,20 +170,26 @@ def value_key(analysis_id: str, attempt: Attempt, key: str, kind: str) -> str:
 
 def parse_outcome_name(name: str) -> OutcomeName | None:
     """Read ``<index>.<round>-<attempt>.<STATUS>.json``; None for any other file."""
-    try:
-        index, tries, status, suffix = name.split(".")
-        round, attempt = tries.split("-")
-        parsed = OutcomeName(int(index), int(round), int(attempt), status)
-    except ValueError:
+    found = _OUTCOME_NAME.fullmatch(name)
+    if found is None:
         return None
-    return parsed if suffix == "json" and status in _OUTCOMES else None
+    index, round, attempt, status = found.groups()
+    return OutcomeName(int(index), int(round), int(attempt), status)
 
 
 def parse_log_name(name: str) -> Attempt | None:
     """Read ``<index>.<round>-<attempt>.txt``; None for any other file."""
-    try:
-        index, tries, suffix = name.split(".")
-        round, attempt = tries.split("-")
-        return Attempt(int(index), int(round), int(attempt)) if suffix == "txt" else None
-    except ValueError:
-        return None
+    found = _LOG_NAME.fullmatch(name)
+    return Attempt(*map(int, found.groups())) if found else None
+
+
+def parse_closed_name(name: str) -> int | None:
+    """The round of ``<round>-<n>.json``; None for any other file."""
+    found = _CLOSED_NAME.fullmatch(name)
+    return int(found[1]) if found else None
+
+
+def parse_number(name: str) -> int | None:
+    """Read ``<n>.json``; None for any other file."""
+    found = _NUMBERED.fullmatch(name)
+    return int(found[1]) if found else None

@@ -15,12 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from explorer_runner import checked
 from explorer_runner.errors import NotFound, PackageError
 from explorer_runner.keys import PACKAGES, wheel_key
 from explorer_runner.stores import Store
 
 _WHEEL = re.compile(rf"{PACKAGES}/([0-9a-f]{{64}})/([A-Za-z0-9_.+!-]+\.whl)")
 _AT_ONCE = 8
+MAX_BYTES = 8 << 20
+"""Largest lock that is read: one of 20,000 packages."""
 
 
 class LockedWheel(NamedTuple):
@@ -44,9 +47,9 @@ def locked_wheels(lock: bytes) -> list[LockedWheel]:
             if "path" not in wheel:
                 continue
             matched = _WHEEL.fullmatch(wheel["path"])
-            if matched is None or wheel["hashes"].get("sha256") != matched[1]:
+            if matched is None or wheel["hashes"].get("sha256") != matched[1] or "size" not in wheel:
                 raise PackageError(
-                    f"the lock of this analysis names {wheel['path']!r}, which is no wheel's key"
+                    f"the lock of this analysis names {checked.shown(wheel['path'])}, which is no wheel's key"
                 )
             found.append(LockedWheel(matched[1], matched[2], wheel["size"]))
     return found
@@ -91,9 +94,49 @@ def lay_out(lock: bytes, store: Store, folder: Path) -> Path:
     return path
 
 
-def _packages(lock: bytes) -> list[dict[str, Any]]:
+def read_lock(lock: bytes) -> dict[str, Any]:
+    """All that a lock says, as PEP 751 has it. Raises PackageError for what is none."""
     try:
-        found: list[dict[str, Any]] = tomllib.loads(lock.decode()).get("packages", [])
-    except ValueError as error:
-        raise PackageError(f"the lock of this analysis cannot be read: {error}") from error
+        if len(lock) > MAX_BYTES:
+            raise ValueError(f"it has {len(lock):,} bytes, and at most {MAX_BYTES:,} are read")
+        return checked.known(tomllib.loads(lock.decode()), _LOCK)
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise PackageError(f"the lock of this analysis cannot be read: {said}") from error
+
+
+def _packages(lock: bytes) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read_lock(lock).get("packages", [])
     return found
+
+
+def _package(value: Any) -> None:
+    checked.known(value, _PACKAGE)
+
+
+def _wheel(value: Any) -> None:
+    found = checked.known(value, _WHEEL_FACTS)
+    if "path" in found:
+        checked.require(value, {"hashes": checked.mapped()})
+
+
+def _tool(value: Any) -> None:
+    explorer = checked.known(value, {"explorer": checked.mapped()}).get("explorer", {})
+    checked.known(explorer, {"modules": checked.listed(checked.text())})
+
+
+_LOCK: dict[str, checked.Check] = {
+    "requires-python": checked.text(),
+    "packages": checked.listed(_package),
+}
+_PACKAGE: dict[str, checked.Check] = {
+    "name": checked.text(),
+    "version": checked.text(),
+    "wheels": checked.listed(_wheel),
+    "tool": _tool,
+}
+_WHEEL_FACTS: dict[str, checked.Check] = {
+    "path": checked.text(),
+    "size": checked.whole(0, 1 << 50),
+    "hashes": checked.mapped(checked.text()),
+}

@@ -64,6 +64,12 @@ def new_id(
     return f"{stamp}_{check_name(name)}_{nonce()}"
 
 
+def check_id(value: object) -> None:
+    """An id, as a check of a record (checked.py) has it."""
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+        raise ValueError("an analysis id")
+
+
 def parse_id(analysis_id: str) -> AnalysisId:
     """Take an id apart, or raise InvalidName.
 

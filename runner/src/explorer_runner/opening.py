@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 
 from explorer_runner import frames, processes
 from explorer_runner.errors import ExplorerError, NotFound, PayloadError, StoreError
-from explorer_runner.keys import payload_key
 from explorer_runner.payload import Payload, check_python, load
-from explorer_runner.stores import open_store
+from explorer_runner.stores import RAISE, open_store
 
 _CHUNK = 1 << 20
 _AT_ONCE = 4
@@ -180,8 +179,8 @@ def _open(facts: dict[str, Any], parent: int, writer: int, private: Iterable[int
 
 def _load(facts: dict[str, Any]) -> dict[str, bytes]:
     try:
-        store = open_store(facts["store"])
-        payload = load(store, payload_key(facts["analysis"], facts["round"]), facts["digest"])
+        store = open_store(facts["store"], absent=RAISE)
+        payload = load(store, facts["analysis"], facts["round"], facts["digest"])
         check_python(payload.spec)
         return dict(payload.members)
     except (PayloadError, NotFound) as error:

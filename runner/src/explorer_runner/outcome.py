@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from explorer_runner.errors import CorruptPayload
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
-from explorer_runner.payload import FORMAT, check_format
+from explorer_runner import checked
+from explorer_runner.errors import CorruptPayload, OutputError
+from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.memory import as_mb
+from explorer_runner.payload import FORMAT, load_record
 from explorer_runner.stores import Store
 
 
@@ -45,13 +47,14 @@ class Outcome:
     """From the start to the call of the work function."""
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
-    """Largest resident size of the work function's process, in MiB."""
+    """The most memory that the attempt had, in MiB: of all its processes where a container or whoever watched
+    it knows, else of the largest one."""
     values: dict[str, Any] = field(default_factory=dict)
     """Key -> a small value itself, or kind, size and sha256 of a larger one."""
     files: list[dict[str, Any]] = field(default_factory=list)
-    """key, size and sha256 of each output file."""
+    """key, size and sha256 of each output file; ``executable`` of those that can be executed."""
     folders: list[str] = field(default_factory=list)
-    """Keys that stand for a folder of files."""
+    """Keys that stand for a folder of files, and those of the empty folders in them."""
     payload: str = ""
     """SHA-256 of the payload that made this: function, inputs, packages and all."""
     host: str = ""
@@ -61,6 +64,10 @@ class Outcome:
     @property
     def succeeded(self) -> bool:
         return self.status == SUCCEEDED
+
+    def add_peak(self, size: int) -> None:
+        """Take a size in bytes as the peak of memory, if it is larger than what is known."""
+        self.peak_memory_mb = max(self.peak_memory_mb, as_mb(size))
 
     @property
     def of(self) -> Attempt:
@@ -81,19 +88,96 @@ class Outcome:
     def from_json(cls, raw: bytes) -> "Outcome":
         """Raises CorruptPayload if this is no outcome, UnsupportedFormat if it is too new."""
         try:
-            data: Mapping[str, Any] = json.loads(raw)
-            check_format(data, "the outcome")
-            known = {name: data[name] for name in _FIELDS if name in data}
-            if known.get("failure"):
-                known["failure"] = Failure(**known["failure"])
-            return cls(**known)
+            data = checked.known(load_record(raw, "the outcome"), _OUTCOME)
+            if data.get("failure") is not None:
+                data["failure"] = Failure(**checked.known(data["failure"], _FAILURE))
+            return cls(**data)
         except (ValueError, TypeError, KeyError) as error:
-            raise CorruptPayload(f"an outcome in the store cannot be read: {error!r}") from error
+            raise checked.refused("an outcome in the store", error) from error
 
 
-_FIELDS = [each.name for each in fields(Outcome)]
+def _status(value: Any) -> None:
+    if value not in (SUCCEEDED, FAILED, STOPPED):
+        raise ValueError(f"{SUCCEEDED}, {FAILED} or {STOPPED}")
+
+
+def _exit_code(value: Any) -> None:
+    if not isinstance(value, int):  # sys.exit(True) is one
+        raise ValueError("a whole number")
+
+
+def _value(entry: Any) -> None:
+    if type(entry) is not dict:
+        raise ValueError("a mapping")
+    checked.known(entry, _NOTES)
+    if "kind" in entry:
+        checked.require(entry, _BESIDE)
+    elif "json" not in entry:
+        checked.require(entry, _PICKLED)
+
+
+def _file(entry: Any) -> None:
+    checked.known(entry, {"executable": checked.flag})
+    checked.require(entry, _FILE)  # its key is checked where it becomes one of the store's
+
+
+_SIZE = checked.whole(0, 1 << 60)
+_SECONDS = checked.number(0, checked.LATEST)
+_FILE: dict[str, checked.Check] = {"key": checked.text(), "size": _SIZE, "sha256": checked.text()}
+_BESIDE: dict[str, checked.Check] = {"kind": checked.text(), "size": _SIZE, "sha256": checked.text()}
+_NOTES: dict[str, checked.Check] = {"pickled_with": checked.mapped(checked.text())}
+_PICKLED: dict[str, checked.Check] = {"pkl": checked.text(None)}
+_FAILURE: dict[str, checked.Check] = {
+    "type": checked.text(None),
+    "message": checked.text(None),
+    "traceback": checked.text(None),
+    "function": checked.optional(checked.text(None)),
+    "file": checked.optional(checked.text(None)),
+    "line": checked.optional(checked.whole()),
+}
+_OUTCOME: dict[str, checked.Check] = {
+    "analysis": checked.text(),
+    "index": checked.whole(0, checked.JOBS - 1),
+    "round": checked.whole(0, checked.ROUNDS),
+    "attempt": checked.whole(0, checked.ATTEMPTS),
+    "status": _status,
+    "reason": checked.optional(checked.text(None)),
+    "exit_code": checked.optional(_exit_code),
+    "signal": checked.optional(checked.whole()),
+    "failure": checked.optional(checked.mapped()),
+    "started": _SECONDS,
+    "ended": _SECONDS,
+    "setup_seconds": _SECONDS,
+    "cpu_seconds": _SECONDS,
+    "peak_memory_mb": checked.number(0, 1e12),
+    "values": checked.mapped(_value),
+    "files": checked.listed(_file),
+    "folders": checked.listed(checked.text()),
+    "payload": checked.text(),
+    "host": checked.text(),
+    "python": checked.text(),
+    "runner": checked.text(),
+}
+
+
+def read(store: Store, analysis: str, attempt: Attempt, status: str) -> Outcome:
+    """The outcome of an attempt. Raises NotFound, or CorruptPayload if it is another's."""
+    key = outcome_key(analysis, attempt, status)
+    outcome = Outcome.from_json(store.read(key, limit=checked.RECORD_BYTES))
+    if (outcome.analysis, outcome.of, outcome.status) != (analysis, attempt, status):
+        raise CorruptPayload(f"{key} in the store {store.uri} is the outcome of another attempt")
+    return outcome
 
 
 def write(store: Store, outcome: Outcome, values: Mapping[str, str] | None = None) -> None:
-    """Write the outcome. Raises AlreadyExists if the attempt has one of this status."""
-    store.create(outcome_key(outcome.analysis, outcome.of, outcome.status), outcome.to_json(values))
+    """Write the outcome. Raises AlreadyExists if the attempt has one of this status.
+
+    Raises OutputError if it names so many files that nobody would read it.
+    """
+    data = outcome.to_json(values)
+    if len(data) > checked.RECORD_BYTES:
+        raise OutputError(
+            f"{len(outcome.files):,} output files are too many for one job, as its outcome names each: pack "
+            "them into an archive, or give them to more jobs"
+        )
+    store.create(outcome_key(outcome.analysis, outcome.of, outcome.status), data)

@@ -21,12 +21,14 @@ import json
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from explorer_runner import checked
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import CorruptPayload, PythonMismatch, UnsupportedFormat
-from explorer_runner.keys import inputs_key
+from explorer_runner.errors import AlreadyExists, CorruptPayload, NotFound, PythonMismatch, UnsupportedFormat
+from explorer_runner.keys import contended_payload_key, inputs_key, payload_key
+from explorer_runner.names import check_id
 from explorer_runner.stores import Store
 
 FORMAT = 1
@@ -35,6 +37,9 @@ INLINE_BYTES = 1 << 20
 
 _ENTRY = struct.Struct("<QQ32s")
 _BLOCK_BYTES = 16 << 20
+_LARGEST_INPUTS = 1 << 50
+_LINES = 1_000_000
+"""Longest file that a work function stands in: so many lines are made for its tracebacks."""
 
 SPEC, SOURCE, FUNCTION, CONFIG = "spec.json", "source.py", "function.pkl", "global_config.pkl"
 LOCK, INPUTS_INDEX, INPUTS = "pylock.toml", "inputs.idx", "inputs.bin"
@@ -63,13 +68,19 @@ class DependencyRef:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "DependencyRef":
-        return cls(
-            name=data["name"],
-            id=data["id"],
-            each=data["each"],
-            array=data["array"],
-            jobs=data["jobs"],
-        )
+        """Raises ValueError or TypeError for what is none."""
+        return cls(**checked.known(data, _DEPENDENCY))
+
+
+_DEPENDENCY: dict[str, checked.Check] = {
+    "name": checked.text(),
+    "id": check_id,
+    "each": checked.flag,
+    "array": checked.flag,
+    "jobs": checked.whole(1, checked.JOBS),
+}
+INDICES: checked.Check = checked.optional(checked.listed(checked.whole(0, checked.JOBS - 1), checked.JOBS))
+"""Of the jobs that a round runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +104,8 @@ class Spec:
     pip_packages: list[str] = field(default_factory=list)
     job_definition: JobDefinition = field(default_factory=JobDefinition)
     depends_on: list[DependencyRef] = field(default_factory=list)
+    pickled_with: Mapping[str, str] = field(default_factory=dict)
+    """The packages that the pickles refer to: module, top level -> the requirement that brought it."""
 
     def index_of(self, position: int) -> int:
         """The job index at a position of this round. Raises CorruptPayload outside of it."""
@@ -108,6 +121,7 @@ class Spec:
             "format": FORMAT,
             **vars(self),
             "function": dict(self.function),
+            "pickled_with": dict(self.pickled_with),
             "job_definition": self.job_definition.to_json(),
             "depends_on": [dependency.to_json() for dependency in self.depends_on],
         }
@@ -117,23 +131,54 @@ class Spec:
     def from_json(cls, raw: bytes) -> "Spec":
         """Raises UnsupportedFormat, or CorruptPayload if this is no spec."""
         try:
-            data = json.loads(raw)
-            check_format(data, "the payload")
+            data = checked.known(load_record(raw, "the payload"), _SPEC)
             data["job_definition"] = JobDefinition.from_json(data["job_definition"])
             data["depends_on"] = [DependencyRef.from_json(each) for each in data["depends_on"]]
-            return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})
+            return cls(**data)
         except (ValueError, TypeError, KeyError) as error:
-            raise CorruptPayload(f"spec.json of the payload cannot be read: {error!r}") from error
+            raise checked.refused("spec.json of the payload", error) from error
 
 
-def check_format(data: Mapping[str, Any], what: str) -> None:
-    """Raise UnsupportedFormat if a record is newer than this version reads."""
+_FUNCTION: dict[str, checked.Check] = {
+    "name": checked.optional(checked.text()),
+    "file": checked.optional(checked.text()),
+    "line": checked.optional(checked.whole(0, _LINES)),
+}
+_SPEC: dict[str, checked.Check] = {
+    "id": check_id,
+    "name": checked.text(),
+    "round": checked.whole(0, checked.ROUNDS),
+    "python": checked.text(),
+    "explorer": checked.text(),
+    "jobs": checked.whole(1, checked.JOBS),
+    "array": checked.flag,
+    "indices": INDICES,
+    "inputs_inside": checked.flag,
+    "function": lambda value: checked.known(value, _FUNCTION),
+    "pip_packages": checked.listed(checked.text()),
+    "job_definition": checked.mapped(),
+    "depends_on": checked.listed(checked.mapped()),
+    "pickled_with": checked.mapped(checked.text()),
+}
+
+
+def load_record(raw: bytes, what: str) -> dict[str, Any]:
+    """The facts of a record. Raises UnsupportedFormat if it is newer than this version reads, or ValueError
+    or KeyError if it is none.
+
+    Nothing else is asked of a newer one: it may be of another form.
+    """
+    data = checked.load_json(raw)
+    if not isinstance(data, dict):
+        raise ValueError(f"it is {checked.shown(data)}, and no mapping")
     found = data["format"]
-    if not isinstance(found, int) or found > FORMAT:
+    if type(found) is not int or found > FORMAT:
+        newer = found[:60] if isinstance(found, str) else checked.shown(found)
         raise UnsupportedFormat(
-            f"{what} has format {found}, this Explorer reads up to {FORMAT}: "
+            f"{what} has format {newer}, this Explorer reads up to {FORMAT}: "
             "upgrade explorer-runner (in the image: take the newer runner image)"
         )
+    return data
 
 
 def check_python(spec: Spec) -> None:
@@ -190,8 +235,13 @@ def unpack(raw: bytes) -> dict[str, bytes]:
 
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            return {name: archive.read(name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+            members = archive.infolist()
+            # Stored members cannot be larger than the file, unless some are the same bytes.
+            stored = all(each.compress_type == zipfile.ZIP_STORED for each in members)
+            if not stored or sum(each.file_size for each in members) > len(raw):
+                raise CorruptPayload("the payload is not one of ours: its members grow when they are read")
+            return {each.filename: archive.read(each) for each in members}
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError, struct.error) as error:
         raise CorruptPayload(f"the payload is not a readable zip: {error}") from error
 
 
@@ -240,9 +290,12 @@ class Payload:
 
     def _located(self, position: int) -> InputEntry:
         try:
-            return InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
+            found = InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
         except struct.error as error:
             raise CorruptPayload(f"inputs.idx ends before position {position}") from error
+        if found.offset + found.length > _LARGEST_INPUTS:
+            raise CorruptPayload(f"inputs.idx places position {position} beyond all that can be stored")
+        return found
 
 
 def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:
@@ -259,8 +312,30 @@ def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:
             first = each
 
 
-def load(store: Store, key: str, expected: str) -> Payload:
-    """Read, check and open the payload at ``key``; nothing is unpickled."""
-    raw = store.read(key)
+def keep(store: Store, analysis: str, round: int, packed: bytes) -> str:
+    """Store the payload of a round that is about to be written; returns its digest.
+
+    The round's record says by the digest which payload is its own, so none is ever replaced: of two
+    submissions of one round each has its own, whichever of them writes the record.
+    """
+    sha256 = digest(packed)
+    try:
+        store.create(payload_key(analysis, round), packed)
+    except AlreadyExists:
+        try:
+            store.create(contended_payload_key(analysis, round, sha256), packed)
+        except AlreadyExists:
+            pass  # the same bytes
+    return sha256
+
+
+def load(store: Store, analysis: str, round: int, expected: str) -> Payload:
+    """Read, check and open the payload of a round; nothing is unpickled."""
+    raw = store.read(payload_key(analysis, round))
+    if digest(raw) != expected:
+        try:
+            raw = store.read(contended_payload_key(analysis, round, expected))
+        except NotFound:
+            pass  # then it was damaged, and the check says so
     check_digest(raw, expected)
     return Payload(unpack(raw))

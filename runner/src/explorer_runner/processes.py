@@ -1,5 +1,6 @@
 """What the parents of jobs know about processes: how one ended, and that nothing is left behind."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -23,11 +24,8 @@ needs the rest to write the outcome."""
 OWN_PYTHON = sys.executable
 """The Python that has the runner: in a job with packages sys.executable is that of the packages."""
 
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-"""AWS Batch's own reason (https://docs.aws.amazon.com/batch/latest/userguide/memory-management.html)."""
-
 TIMED_OUT = "Job attempt duration exceeded timeout"
-"""Likewise (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
+"""AWS Batch's own reason (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -148,9 +146,10 @@ def use_as_output() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
-if sys.platform == "linux":
-    import ctypes
+def flush_c_streams() -> None:
+    """Write out what C code printed with stdio and has not flushed, as exit(3) does at a process's end."""
+    _libc.fflush(None)
 
-    _prctl = ctypes.CDLL(None).prctl
-else:
-    _prctl = None
+
+_libc = ctypes.CDLL(None)
+_prctl = _libc.prctl if sys.platform == "linux" else None

@@ -17,13 +17,14 @@ from explorer_runner.keys import (
     OutcomeName,
     check_key,
     file_key,
-    outcome_key,
     outcomes_prefix,
     parse_outcome_name,
     rounds_prefix,
     value_key,
 )
 from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
+from explorer_runner.shown import visible_line
 from explorer_runner.stores import Store
 
 _MISSING: Any = object()
@@ -35,7 +36,9 @@ _OURS = ("explorer_runner", "gencove_explorer")
 class StoredFile:
     """An output file (or folder) of a finished job."""
 
-    def __init__(self, output: "JobOutput", key: str, size: int, sha256: str | None) -> None:
+    def __init__(
+        self, output: "JobOutput", key: str, size: int, sha256: str | None, executable: bool = False
+    ) -> None:
         self._output = output
         self.key: str = key
         """As the job named it."""
@@ -43,6 +46,8 @@ class StoredFile:
         """Bytes; of a folder, of all its files."""
         self.sha256 = sha256
         """Hex digest; None for a folder."""
+        self.executable = executable
+        """Whether the job made it executable; False for a folder."""
 
     @property
     def uri(self) -> str:
@@ -73,7 +78,7 @@ class JobOutput:
         """The file, or folder, that the job kept as ``key``. Raises NoSuchOutput."""
         if key in self._files:
             entry = self._files[key]
-            return StoredFile(self, key, entry["size"], entry["sha256"])
+            return StoredFile(self, key, entry["size"], entry["sha256"], entry.get("executable", False))
         if key in self.outcome.folders:
             size = sum(each["size"] for each in self._below(key))
             return StoredFile(self, key, size, None)
@@ -94,7 +99,8 @@ class JobOutput:
         outcome = self.outcome
         if entry["kind"] not in values.KINDS:
             raise CorruptPayload(f"the value {key!r} is of an unknown kind, {entry['kind']!r}")
-        data = self._store.read(value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"]))
+        place = value_key(outcome.analysis, outcome.of, check_key(key), entry["kind"])
+        data = self._store.read(place, limit=entry["size"])
         return values.decode_beside(key, entry, data)
 
     def values(self) -> dict[str, Any]:
@@ -111,17 +117,21 @@ class JobOutput:
         rows += [(key, "file", f"{each['size']:,} bytes") for key, each in self._files.items()]
         if not rows:
             return f"job {self.index} kept no output"
-        cells = ["".join(f"<td style='text-align:left'>{escape(each)}</td>" for each in row) for row in rows]
+        cells = [
+            "".join(f"<td style='text-align:left'>{escape(visible_line(each))}</td>" for each in row)
+            for row in rows
+        ]
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
     def glance(self, key: str) -> str:
         """A value as a line for people, of what the outcome holds: nothing is unpickled or fetched for it."""
         entry = self.outcome.values[key]
-        if "kind" in entry:
-            return f"{entry['size']:,} bytes of {entry['kind']}"
-        if values.JSON not in entry:
-            return "(a Python object)"
-        text = repr(entry[values.JSON])
+        if values.PREVIEW in entry:
+            text = _as_line(entry[values.PREVIEW])
+        elif values.JSON in entry:
+            text = repr(entry[values.JSON])
+        else:
+            return f"{entry['size']:,} bytes of {entry['kind']}" if "kind" in entry else "(a Python object)"
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def _below(self, folder: str) -> list[dict[str, Any]]:
@@ -132,7 +142,13 @@ class JobOutput:
             return self._fetch(self._files[file.key])
         for entry in self._below(file.key):
             self._fetch(entry)
-        path = self._store.path(self._key(file.key)) or self._download_path(file.key)
+        for folder in self.outcome.folders:
+            if folder.startswith(f"{file.key}/"):
+                self._make_folder(folder)
+        return self._make_folder(file.key)
+
+    def _make_folder(self, key: str) -> Path:
+        path = self._store.path(self._key(key)) or self._download_path(key)
         make_private(str(path))
         return path
 
@@ -164,6 +180,8 @@ class JobOutput:
                     f"the output file {entry['key']!r} in the store, {self._store.uri}/{key}, is not the one "
                     f"that the job wrote: its SHA-256 is {found}, the job's outcome says {entry['sha256']}"
                 )
+            if entry.get("executable"):
+                os.chmod(part, 0o700)
             os.rename(part, path)
         except BaseException:
             os.unlink(part)
@@ -185,6 +203,10 @@ class JobOutput:
         return NoSuchOutput(
             f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}"
         )
+
+
+def _as_line(preview: Any) -> str:
+    return preview if isinstance(preview, str) and preview.isprintable() else repr(preview)
 
 
 def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:
@@ -278,10 +300,7 @@ class Results:
 
     def _output(self, name: OutcomeName) -> JobOutput:
         attempt = Attempt(name.index, name.round, name.attempt)
-        key = outcome_key(self.analysis, attempt, name.status)
-        outcome = Outcome.from_json(self.store.read(key))
-        if (outcome.analysis, outcome.of, outcome.status) != (self.analysis, attempt, name.status):
-            raise CorruptPayload(f"{key} in the store {self.store.uri} is the outcome of another attempt")
+        outcome = read_outcome(self.store, self.analysis, attempt, name.status)
         return JobOutput(self.store, outcome, self.downloads)
 
     def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:

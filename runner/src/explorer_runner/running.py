@@ -7,7 +7,7 @@ from explorer_runner.child import Job
 from explorer_runner.keys import Attempt, outcomes_prefix
 from explorer_runner.payload import Payload
 from explorer_runner.solo import Place
-from explorer_runner.stores import open_store
+from explorer_runner.stores import WAIT, open_store
 
 
 class Round:
@@ -26,7 +26,7 @@ class Round:
 def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque[tuple[int, int]]) -> Round:
     """A round, of what the scheduler told of it, its payload, and the jobs that are queued already."""
     facts = dict(facts)
-    key, store = facts.pop("key"), open_store(facts.pop("store"))
+    key, store = facts.pop("key"), open_store(facts.pop("store"), absent=WAIT)
     named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
     round = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
     round.width, round.queue = width, queue
@@ -36,7 +36,7 @@ def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque
 class Running:
     """A process of ours: a job, or a writer that closes a job which died."""
 
-    __slots__ = ("attempt", "kill_at", "position", "reason", "round", "slot", "started", "writer")
+    __slots__ = ("attempt", "kill_at", "peak", "position", "reason", "round", "slot", "started", "writer")
 
     def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
         self.round = round
@@ -48,3 +48,5 @@ class Running:
         self.reason: str | None = None
         self.kill_at: float | None = None
         self.writer = False
+        self.peak = 0
+        """Its largest resident size, as wait4 gave it."""

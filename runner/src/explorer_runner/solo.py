@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from explorer_runner import claim, environment, logs, processes
+from explorer_runner import claim, environment, logs, memory, processes, temporary
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
@@ -40,6 +40,10 @@ class Place:
         self.folder = job.store.root if isinstance(job.store, FolderStore) else None
         """Path of the store, if it is a folder on this machine."""
 
+    def was_away(self) -> bool:
+        """Wait for a store, which holds the claims too, that is away; False if it was there."""
+        return isinstance(self.job.store, FolderStore) and self.job.store.was_away()
+
     def begin(self, attempt: Attempt, slot: int, started: float) -> str:
         """Make ``job`` this attempt; returns the path of its log."""
         self.job.begin(attempt, f"{self.scratch}/{slot}", started)
@@ -51,7 +55,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     os.setsid()
     processes.become_subreaper()
     log_path = place.begin(attempt, slot, time.time())
-    lock = claim.claim(place.claims, log_path)
+    lock = _claim(place, log_path)
     # The log is opened once more: the lock must not live on in what the job starts.
     log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     os.dup2(log, 1)
@@ -59,7 +63,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     os.close(log)
     job = place.job
     enter_scratch(job.scratch)
-    environment.use_folders(job.scratch, job.private)
+    environment.use_folders(temporary.reach(place.scratch, str(slot)), job.private)
     packages: Path | None = None
 
     def set_up() -> None:
@@ -76,15 +80,26 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     collected = execute(
         job, read_input=lambda: job.payload.read_input(job.store, position), set_up=set_up, on_call=on_call
     )
+    job.outcome.add_peak(memory.take_peak(log_path))
     if not job.outcome.succeeded:
         job.outcome.reason = _told_to_end(job.scratch) or job.outcome.reason
     try:
         if os.fstat(lock).st_size > logs.LIMIT:
+            place.was_away()
             logs.trim(log_path)
         publish(job.store, job.outcome, collected)
     finally:
         leave_scratch(job)
     return 0 if job.outcome.succeeded else 1
+
+
+def _claim(place: Place, log: str) -> int:
+    while True:
+        try:
+            return claim.claim(place.claims, log)
+        except FileNotFoundError:
+            if not place.was_away():
+                raise
 
 
 def tell_to_end(scratch: str, reason: str) -> None:
@@ -142,6 +157,7 @@ def forget_slots(scratch: str, slots: Iterable[int]) -> None:
         private = f"{scratch}/{slot}.files"
         for folder in (f"{scratch}/{slot}", f"{private}/{OUTPUTS}", private):
             _remove_empty(folder)
+    temporary.forget(scratch)
     _remove_empty(scratch)
 
 
@@ -169,6 +185,7 @@ def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> N
     job = place.job
     code, number, found = processes.describe_exit(wait_status)
     outcome = job.fail(reason or f"{found}{logs.crash_line(log)}", code, number)
+    outcome.add_peak(memory.take_peak(log))
     while True:
         remove_tree(job.scratch)
         remove_tree(job.private)

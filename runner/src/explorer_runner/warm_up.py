@@ -58,7 +58,7 @@ def _trivial_payload() -> Payload:
 
     input = pickle.dumps(0)
     spec = Spec(
-        id="warm-up",
+        id=f"1970-01-01T000000_warm-up_{0:032}",
         name="warm-up",
         round=0,
         python=python_minor(),

@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from explorer_runner import progress
 from explorer_runner.errors import NotFound, StoreError
+from explorer_runner.patience import Passing, Patience, retry_after
 
-_TRIES = 4
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _GONE = (404, 410)
-_BUSY = 429
+_BUSY = (408, 425, 429)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _Result = TypeVar("_Result")
@@ -25,8 +25,9 @@ _Result = TypeVar("_Result")
 class WebFile:
     """A file as it was when its server was asked; asked by GET, as addresses may be signed for that alone."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, patience: Patience) -> None:
         """Ask for it. Raises NotFound, StoreError."""
+        self._patience = patience
         if not urlsplit(uri).netloc:
             raise StoreError(f"{uri!r} names no file: it has no host")
         self._shown = uri.partition("?")[0]  # a query may hold a signature or a password
@@ -77,22 +78,26 @@ class WebFile:
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Do it again, after a pause, where the network or the server may have had a bad moment."""
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return action()
-            except urllib.error.HTTPError as error:
-                if error.code in _GONE:
-                    raise NotFound(f"{self._shown}: there is no such file") from None
-                if tries == _TRIES or (error.code < 500 and error.code != _BUSY):
-                    raise StoreError(f"{self._shown} cannot be read: {error}") from error
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
-                    raise
-                if tries == _TRIES:
-                    raise StoreError(f"{self._shown} cannot be read: {error}") from error
-            time.sleep(2.0 ** (tries - 2))
+        return self._patience.call(self._shown, lambda: self._attempt(action))
+
+    def _attempt(self, action: Callable[[], _Result]) -> _Result:
+        try:
+            return action()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _GONE:
+                raise NotFound(f"{self._shown}: there is no such file") from None
+            failure = StoreError(f"{self._shown} cannot be read: {error}")
+            failure.__cause__ = error
+            if error.code >= 500 or error.code in _BUSY:
+                raise Passing(failure, retry_after(error.headers.get("Retry-After"))) from error
+            raise failure from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            failure = StoreError(f"{self._shown} cannot be read: {error}")
+            failure.__cause__ = error
+            raise Passing(failure) from error
 
 
 def _version(answer: Any) -> str | None:

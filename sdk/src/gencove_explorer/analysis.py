@@ -88,6 +88,8 @@ class Analysis:
         """The latest run."""
         self._origin: StoredAnalysis | None = None
         """What ``get_analysis`` found; None of an analysis that was made here."""
+        self._tried: StoredAnalysis | None = None
+        """The latest ``run_local`` of one that was found."""
 
     # An analysis that was found has none of these three of its own until somebody asks for them.
 
@@ -140,6 +142,9 @@ class Analysis:
         An array's jobs run one after the other, or ``parallel`` at once, or only ``job_index``.
         Dependencies that have not succeeded are run first, here. Stops at the first failure and
         raises JobFailed with the job's own traceback.
+
+        Id, status and outputs speak of the latest run. Of an analysis that ``get_analysis`` found they go
+        on speaking of that: the run is one of its own, under the id that is logged.
         """
         from gencove_explorer.runs import run_here
 
@@ -153,7 +158,9 @@ class Analysis:
         """Run the failed jobs again, under the same id, with more memory or a mended function.
 
         Failed jobs of dependencies are run again first. Returns how many jobs of its own it runs
-        again; nothing happens where nothing failed.
+        again; nothing happens where nothing failed. Raises NotFinished if the definition or function that
+        is given would be used for no job, while some that have not ended may yet fail; AlreadyExists if
+        somebody else runs them again at the same moment.
         """
         from gencove_explorer.retries import retry_failed
 
@@ -215,7 +222,7 @@ class Analysis:
         """
         stored = self._submitted()
         if not missing:
-            stored.require_success()
+            stored.require_success(whole=True)
         return stored.results.values(key, **missing)
 
     def failures(self) -> "Failures":
@@ -326,6 +333,14 @@ class Analysis:
     def _found_as(self) -> "StoredAnalysis":
         assert self._origin is not None, "one that was made here has all attributes"
         return self._origin
+
+    def _ran_here(self, stored: "StoredAnalysis") -> bool:
+        """Take note of a ``run_local``; True if it is an analysis beside this one, which was found."""
+        if self._origin is None:
+            self._stored = stored
+        else:
+            self._tried = stored
+        return self._origin is not None
 
     def _keeps(self, name: str) -> bool:
         """Whether an attribute is what the store has: nobody gave another, or looked at it and may have."""

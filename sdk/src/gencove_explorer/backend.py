@@ -6,16 +6,16 @@ from functools import cached_property
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, ExplorerError
+from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.executors import Executor, open_executor
-from gencove_explorer.records import IndexRecord, RoundRecord
+from gencove_explorer.records import IndexRecord, RoundRecord, index_of_id
 from gencove_explorer.settings import EXECUTORS, Settings
 from gencove_explorer.stored import StoredAnalysis, downloads_folder, find
-from gencove_explorer.stores import open_configured_store
+from gencove_explorer.stores import note_made, open_store_of
 from gencove_explorer.submission import Parts, describe, index_record, write_round
 
 
@@ -50,14 +50,14 @@ class Backend:
     @cached_property
     def store(self) -> Store:
         """The configured store."""
-        return open_configured_store(self.settings.store, region=self.settings.batch.region)
+        return open_store_of(self.settings.home, self.settings.store, self.settings.batch.region)
 
     @cached_property
     def local_store(self) -> Store:
         """The store of run_local: a folder on this machine."""
         if self.settings.local_store == self.settings.store:
             return self.store
-        return open_configured_store(self.settings.local_store)
+        return open_store_of(self.settings.home, self.settings.local_store)
 
     @cached_property
     def stores(self) -> list[Store]:
@@ -121,6 +121,7 @@ class Backend:
             record = write_round(
                 store, spec, draft.parts, executor.name, executor.place, self.settings.home, draft.image
             )
+            note_made(self.settings.home, store)
             confirm()
             asked = replace(draft.definition, image=draft.image)
             index = index_record(spec, record, asked, draft.labels, draft.project)
@@ -146,9 +147,24 @@ class Backend:
         """An analysis whose index record is known."""
         return StoredAnalysis(store, index, self.executor_named, downloads_folder(self.settings.home))
 
+    def open_unreadable(self, store: Store, analysis_id: str, fault: ExplorerError) -> StoredAnalysis:
+        """An analysis whose index record cannot be read: all but ``delete`` raises why."""
+        return replace(self.open(store, index_of_id(analysis_id)), fault=fault)
+
     def find(self, analysis_id: str) -> StoredAnalysis:
-        """The analysis of an id. Raises NoSuchAnalysis, naming where it was looked for."""
-        return self._first(lambda store: self.open(store, find(store, analysis_id)))
+        """The analysis of an id, also of one that is damaged. Raises NoSuchAnalysis, naming where it was
+        looked for, or UnsupportedFormat.
+        """
+        stored = self._first(lambda store: self._find_in(store, analysis_id))
+        if self.settings.home.is_dir():
+            note_made(self.settings.home, stored.store)
+        return stored
+
+    def _find_in(self, store: Store, analysis_id: str) -> StoredAnalysis:
+        try:
+            return self.open(store, find(store, analysis_id))
+        except CorruptPayload as error:
+            return self.open_unreadable(store, analysis_id, error)
 
     def _first(self, look: Callable[[Store], StoredAnalysis]) -> StoredAnalysis:
         *others, last = self.stores

@@ -3,10 +3,13 @@
 import html
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from explorer_runner.shown import visible_line
 from gencove_explorer.durations import ago
 from gencove_explorer.errors import ExplorerError
+from gencove_explorer.observe import NOT_RUN
 from gencove_explorer.stored import StoredAnalysis
 
 SHOWN = 50
@@ -21,11 +24,12 @@ def analyses_as_text(analyses: Sequence[StoredAnalysis], width: int | None = Non
         return "no analyses"
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*_HEADINGS, box=None, pad_edge=False, header_style="bold")
     table.columns[0].no_wrap = True
     for row in _rows(analyses):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     text = io.StringIO()
     Console(file=text, width=width or 200, highlight=False, force_jupyter=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
@@ -43,31 +47,37 @@ def analyses_as_html(analyses: Sequence[StoredAnalysis]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
 
 
-def status_text(stored: StoredAnalysis) -> str:
-    """The state of an analysis in a few words."""
-    try:
-        status = stored.status()
-    except ExplorerError as error:
-        return f"? ({error})"
-    counts = status.get("jobs", {})
+def status_text(status: Mapping[str, Any]) -> str:
+    """What ``status()`` returned, in a few words."""
+    counts = {state: count for state, count in status.get("jobs", {}).items() if state != NOT_RUN}
     if len(counts) > 1:
         return ", ".join(f"{count:,} {state}" for state, count in counts.items())
     return str(status["status"])
 
 
+def jobs_text(jobs: int, status: Mapping[str, Any]) -> str:
+    """How many jobs an analysis has and, where only some of them were run, how many those are."""
+    left_out = status.get("jobs", {}).get(NOT_RUN, 0)
+    return f"{jobs - left_out:,} of {jobs:,}" if left_out else f"{jobs:,}"
+
+
 def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
-    now = time.time()
-    return [
-        (
-            each.id,
-            each.record.name,
-            each.record.user,
-            f"{ago(max(0.0, now - each.record.submitted))} ago",
-            f"{each.record.jobs:,}",
-            status_text(each),
-        )
-        for each in analyses[:SHOWN]
-    ]
+    return [_row(stored) for stored in analyses[:SHOWN]]
+
+
+def _row(stored: StoredAnalysis) -> tuple[str, ...]:
+    record = stored.record
+    age = f"{ago(max(0.0, time.time() - record.submitted))} ago"
+    cells = (record.id, record.name, record.user, age, *_jobs_and_status(stored))
+    return tuple(map(visible_line, cells))
+
+
+def _jobs_and_status(stored: StoredAnalysis) -> tuple[str, str]:
+    try:
+        status = stored.status()
+    except ExplorerError as error:
+        return "?" if stored.fault else f"{stored.record.jobs:,}", f"? ({error})"
+    return jobs_text(stored.record.jobs, status), status_text(status)
 
 
 def _rest(analyses: Sequence[StoredAnalysis]) -> list[str]:

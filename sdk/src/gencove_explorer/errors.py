@@ -118,8 +118,6 @@ class NotSubmitted(ExplorerError):
 class NoSuchAnalysis(ExplorerError, KeyError):
     """The store holds no analysis of that id."""
 
-    __str__ = Exception.__str__
-
 
 class InvalidFilter(ExplorerError, ValueError):
     """What analyses or lines of a log are to be found by cannot be used."""

@@ -5,6 +5,8 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from explorer_runner.shown import visible, visible_line
+
 
 @dataclass
 class FailureGroup:
@@ -32,7 +34,7 @@ class FailureGroup:
         text = f"{jobs} ({shown}): {self.reason}\n"
         if self.traceback:
             text += "".join(f"    {line}\n" for line in self.traceback.rstrip().splitlines())
-        return f"{text}    {self.show}"
+        return visible(f"{text}    {self.show}")
 
 
 class Status(dict[str, Any]):
@@ -44,7 +46,11 @@ class Status(dict[str, Any]):
         for each in self.get("rounds", ())[1:]:
             jobs = "1 job" if each["jobs"] == 1 else f"{each['jobs']:,} jobs"
             rows.append((f"round {each['round']}", ", ".join([f"{jobs} run again", *each["changed"]])))
-        cells = (f"<td style='text-align:left'>{html.escape(str(cell))}</td>" for row in rows for cell in row)
+        cells = (
+            f"<td style='text-align:left'>{html.escape(visible_line(str(cell)))}</td>"
+            for row in rows
+            for cell in row
+        )
         lines = (f"<tr>{name}{value}</tr>" for name, value in zip(cells, cells, strict=True))
         return f"<table>{''.join(lines)}</table>"
 

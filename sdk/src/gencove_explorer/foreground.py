@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from explorer_runner import claim
+from explorer_runner import claim, temporary
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import remove_tree
@@ -20,13 +20,14 @@ from explorer_runner.keys import (
     analysis_prefix,
     log_key,
     logs_prefix,
-    outcome_key,
+    parse_log_name,
     round_key,
 )
-from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
 from explorer_runner.stores import Store
-from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed, place_of
+from gencove_explorer.local.client import LocalExecutor, claimed_states, last_claimed
 from gencove_explorer.local.processes import owner_of
+from gencove_explorer.local.queue import Queue
 from gencove_explorer.observe import RUNNABLE, Observed, settle
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.readers import FileReader, Reader
@@ -57,7 +58,7 @@ class ForegroundExecutor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.platform: str | None = None
-        self.place = place_of(settings.home)
+        self.place = Queue(settings.home).place
         self._begin = on_host
         self._ready: dict[str, tuple[Start, IO[bytes]]] = {}
         """By id: what starts the runners of an analysis that was submitted, and the hold of its record."""
@@ -125,7 +126,8 @@ class ForegroundExecutor:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
         folder = Path(_logs(store, rounds[-1].id))
         for log in sorted(folder.glob("*.txt")):
-            if indices is None or int(log.name.split(".")[0]) in indices:
+            attempt = parse_log_name(log.name)
+            if attempt is not None and (indices is None or attempt.index in indices):
                 owner = owner_of(str(log))
                 if owner is not None:
                     owner.send_signal(signal.SIGTERM)
@@ -189,6 +191,7 @@ def _sweep(store: Store, scratch: Path) -> None:
         logs = Path(str(store.path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
         if all(claim.inspect(str(log)) in (claim.Life.GONE, claim.Life.UNCLAIMED) for log in logs):
             remove_tree(str(folder))
+    temporary.sweep()
 
 
 # -- who runs it ------------------------------------------------------------------------------------
@@ -231,8 +234,8 @@ def close_unended(store: Store, record: RoundRecord, reason: str, besides: Conta
         if states[index] is None and index not in besides:
             why = reason
             if index in failed:
-                key = outcome_key(record.id, Attempt(*failed[index][:3]), failed[index].status)
-                why = Outcome.from_json(store.read(key)).reason or reason
+                outcome = read_outcome(store, record.id, Attempt(*failed[index][:3]), failed[index].status)
+                why = outcome.reason or reason
             elif os.path.exists(f"{_logs(store, record.id)}/{Attempt(index, record.round, 1).stem}.txt"):
                 why = LOST
             reasons.setdefault(why, []).append(index)

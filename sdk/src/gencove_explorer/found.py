@@ -3,15 +3,16 @@
 To be run again nothing is unpickled: its parts are taken as bytes, but for those that were changed here.
 """
 
-import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from explorer_runner import unpickling
 from explorer_runner.context import GlobalConfig
 from explorer_runner.errors import PayloadError, PythonMismatch
 from explorer_runner.keys import SUCCEEDED
 from explorer_runner.payload import DependencyRef, Payload, python_minor
+from explorer_runner.versions import find_lack, packages_in
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis, SubmissionError
@@ -31,14 +32,16 @@ def stored_input(stored: StoredAnalysis) -> Any:
     loaded = _open(stored)
     _check_whole(stored, loaded)
     raw = loaded.read_inputs(stored.store, range(stored.record.jobs))
-    found = [_unpickle(each, stored, f"input of job {index}") for index, each in enumerate(raw)]
+    packages = loaded.spec.pickled_with
+    found = [_unpickle(each, stored, f"input of job {index}", packages) for index, each in enumerate(raw)]
     # A single job's list was given as a list of one: by itself it would mean an array.
     return found if stored.record.array or isinstance(found[0], list) else found[0]
 
 
 def stored_config(stored: StoredAnalysis) -> GlobalConfig:
     """What an analysis was submitted with. Raises PayloadError."""
-    config: GlobalConfig = _unpickle(_open(stored).global_config, stored, "global config")
+    loaded = _open(stored)
+    config: GlobalConfig = _unpickle(loaded.global_config, stored, "global config", loaded.spec.pickled_with)
     return config
 
 
@@ -69,8 +72,10 @@ def parts_again(
     capture = Capture(modules)
     if config is not None:
         parts.global_config = capture.value(config, "global_config")
+        parts.pickled_with |= packages_in(parts.global_config)
     if not same:
         parts.inputs = pickle_inputs(chosen, array, modules, folder)
+        parts.pickled_with |= packages_in(parts.inputs.beginning)
     parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
     return parts, requirements
 
@@ -88,6 +93,11 @@ def recorded(
                 f"{name} depends on {ref.name} ({ref.id}), which is not in the store {store.uri}, where its "
                 "jobs would look for it: it was deleted, or ran elsewhere. Set another, depends_on = [...]"
             ) from error
+        if executor.name != "foreground" and not found.whole:
+            raise DependencyError(
+                f"{ref.id}, on which {name} depends, ran one job of an array (run_local of one job): jobs "
+                "would wait for the others. run() it, and set depends_on = [...]"
+            )
         if executor.name == "foreground" and (state := found.observe().state) != SUCCEEDED:
             raise DependencyError(
                 f"{ref.id}, which run_local needs, is {state}: wait_done() or retry_failed() of it first"
@@ -117,17 +127,19 @@ def _open(stored: StoredAnalysis) -> Payload:
     return loaded
 
 
-def _unpickle(raw: bytes, stored: StoredAnalysis, what: str) -> Any:
+def _unpickle(raw: bytes, stored: StoredAnalysis, what: str, pickled_with: Mapping[str, str]) -> Any:
     try:
-        return pickle.loads(raw)
+        return unpickling.loads(raw)
     except Exception as error:
+        lack = find_lack(error, pickled_with)
+        why = f"it {lack.explain('this Python')}: {lack.advise()}" if lack else repr(error)
         raise PayloadError(
-            f"the {what} of {stored.id} cannot be read here, though its jobs may: {error!r}"
+            f"the {what} of {stored.id} cannot be read here, though its jobs may: {why}"
         ) from error
 
 
 def _check_whole(stored: StoredAnalysis, loaded: Payload) -> None:
-    if loaded.spec.indices is not None:
+    if loaded.spec.indices is not None and len(loaded.spec.indices) < loaded.spec.jobs:
         raise SubmissionError(
             f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
             "take the analysis that it was made from"

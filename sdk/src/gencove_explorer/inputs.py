@@ -45,6 +45,14 @@ class PickledInputs:
         return None if self._file or self._elsewhere else self._small.getvalue()
 
     @property
+    def beginning(self) -> bytes:
+        """All of them, or so many as would travel inside the payload."""
+        if self._file is None:
+            return self._small.getvalue()
+        with open(self._file.name, "rb") as file:
+            return file.read(INLINE_BYTES)
+
+    @property
     def path(self) -> Path | None:
         """The file, if they are not."""
         return Path(self._file.name) if self._file else None

@@ -1,13 +1,11 @@
 """JobManager: analyses of the past, found by id, time, name and user."""
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
-from explorer_runner.errors import NotFound, PayloadError
-from explorer_runner.keys import index_key
+from explorer_runner.errors import ExplorerError, InvalidName, NotFound, PayloadError, StoreError
 from explorer_runner.names import parse_id
 from explorer_runner.stores import Store
 from gencove_explorer.analysis import Analysis
@@ -15,16 +13,16 @@ from gencove_explorer.backend import Backend
 from gencove_explorer.display import analyses_as_html, analyses_as_text
 from gencove_explorer.durations import seconds
 from gencove_explorer.errors import InvalidFilter
-from gencove_explorer.log import get_logger
-from gencove_explorer.records import IndexRecord
+from gencove_explorer.records import IndexRecord, read_index
 from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis
 
 __all__ = ["JobList", "JobManager"]
 
 _DAY = timedelta(days=1)
+_FIRST_DAY, _LAST_DAY = "0000-00-00", "9999-99-99"
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _STAMP = len("2023-05-08T154506")
-
-_log = get_logger(__name__)
 
 
 class JobList(list[Analysis]):
@@ -70,6 +68,9 @@ class JobManager:
     ) -> JobList:
         """Analyses, newest first, that meet every filter that is given.
 
+        One that cannot be read is among them, unless ``user`` is given: its row says why, its methods
+        raise it, and ``delete`` removes it.
+
         since: submitted within this length of time (``1h``, ``1d``, ``2w``).
         date: submitted on a day (``2023-05-09``, or a ``datetime.date``) or in a month (``2023-04``), UTC.
         name: this text is in the name, in whatever case.
@@ -93,9 +94,9 @@ class JobManager:
     def search(self, text: str) -> JobList:
         """Analyses with ``text`` in their id, newest first; ``last`` is the newest one."""
         for store in self._backend.stores:
-            days = sorted(store.folders("index"), reverse=True)
+            days = sorted(_days_in(store, _FIRST_DAY, _LAST_DAY), reverse=True)
             if text == "last":
-                newest = next((list(_ids(store, day)) for day in days), [])
+                newest = next(filter(None, (list(_ids(store, day)) for day in days)), [])
                 second = max((each[:_STAMP] for each in newest), default="")
                 ids = [each for each in newest if each.startswith(second)]
             else:
@@ -106,19 +107,24 @@ class JobManager:
         return JobList()
 
     def _open(self, found: Mapping[str, Store], user: str | None) -> JobList:
-        records = _read([(store, index_key(parse_id(key).date, key)) for key, store in found.items()])
+        records = _read(list(found.items()))
         stored = [
-            self._backend.open(store, record)
-            for store, record in zip(found.values(), records, strict=True)
-            if record is not None and (user is None or record.user == user)
+            self._opened(store, analysis_id, record)
+            for (analysis_id, store), record in zip(found.items(), records, strict=True)
+            if record is not None and (user is None or getattr(record, "user", None) == user)
         ]
         stored.sort(key=lambda each: (each.record.submitted, each.id), reverse=True)
         return JobList(Analysis._found(each) for each in stored)
 
+    def _opened(self, store: Store, analysis_id: str, record: IndexRecord | ExplorerError) -> StoredAnalysis:
+        if isinstance(record, ExplorerError):
+            return self._backend.open_unreadable(store, analysis_id, record)
+        return self._backend.open(store, record)
+
 
 def _days(given: object, earliest: datetime | None) -> tuple[str, str]:
     """First and last day to look at. Raises InvalidFilter for what is no date."""
-    first, last = "0000-00-00", "9999-99-99"
+    first, last = _FIRST_DAY, _LAST_DAY
     if earliest is not None:
         first = earliest.date().isoformat()
     if given is None:
@@ -138,46 +144,44 @@ def _days(given: object, earliest: datetime | None) -> tuple[str, str]:
 
 
 def _days_in(store: Store, first: str, last: str) -> Iterable[str]:
-    return [day for day in store.folders("index") if first <= day <= last]
+    return [day for day in store.folders("index") if first <= day <= last and _DATE.fullmatch(day)]
 
 
 def _ids(store: Store, day: str) -> Iterator[str]:
+    """The ids that are listed on a day; other files are somebody else's."""
     for name in store.names(f"index/{day}"):
-        yield name.removesuffix(".json")
+        try:
+            if name.endswith(".json") and parse_id(name.removesuffix(".json")).date == day:
+                yield name.removesuffix(".json")
+        except InvalidName:
+            continue
 
 
 def _matches(analysis_id: str, earliest: datetime | None, name: str | None) -> bool:
-    try:
-        parts = parse_id(analysis_id)
-    except ValueError:
-        return False  # somebody else's file
+    parts = parse_id(analysis_id)
     if name is not None and name.lower() not in parts.name.lower():
         return False
-    if earliest is None:
-        return True
-    submitted = time.strptime(f"{parts.date}T{parts.clock}", "%Y-%m-%dT%H%M%S")
-    return datetime(*submitted[:6], tzinfo=UTC) >= earliest.replace(microsecond=0)
+    return earliest is None or f"{parts.date}T{parts.clock}" >= f"{earliest:%Y-%m-%dT%H%M%S}"
 
 
-def _read(keys: list[tuple[Store, str]]) -> list[IndexRecord | None]:
-    """The records; None for what somebody has just deleted, and for what this version cannot read."""
-    unreadable: list[PayloadError] = []
+def _read(ids: list[tuple[str, Store]]) -> list[IndexRecord | ExplorerError | None]:
+    """The records, or why they cannot be read; None for what somebody has just deleted."""
+    folders = all(store.path("") is not None for _, store in ids)
 
-    def read(each: tuple[Store, str]) -> IndexRecord | None:
-        store, key = each
+    def read(pair: tuple[str, Store]) -> IndexRecord | ExplorerError | None:
+        analysis_id, store = pair
         try:
-            return IndexRecord.from_json(store.read(key), key)
+            return read_index(store, analysis_id)
         except NotFound:
             return None
         except PayloadError as error:
-            unreadable.append(error)
-            return None
+            return error
+        except StoreError as error:
+            if store.path("") is None:
+                raise  # it is the server, and would be for the others
+            return error  # one file: its permissions, its disk
 
-    if len(keys) < 2 or all(store.path("") is not None for store, _ in keys):
-        found = [read(each) for each in keys]
-    else:
-        with ThreadPoolExecutor(max_workers=32) as pool:
-            found = list(pool.map(read, keys))
-    if unreadable:
-        _log.warning("%d of %d analyses are left out: %s", len(unreadable), len(keys), unreadable[0])
-    return found
+    if len(ids) < 2 or folders:
+        return [read(each) for each in ids]
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        return list(pool.map(read, ids))

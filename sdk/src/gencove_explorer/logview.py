@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from explorer_runner import logs
 from explorer_runner.errors import NotFound
 from explorer_runner.keys import FAILED, Attempt, log_key
+from explorer_runner.shown import visible
 from explorer_runner.stores import Store
 from gencove_explorer.durations import ago, seconds
 from gencove_explorer.observe import FINISHED, Observed
 from gencove_explorer.readers import Reader
 from gencove_explorer.stored import StoredAnalysis
 
+_LARGEST_LOG = 4 * logs.LIMIT
+"""Bytes that are read of a log in the store: more than any that was put there."""
 _TAIL = 1000
 """Characters of what was shown last, by which it is found again in the whole log."""
 _MARGIN_SECONDS = 600.0
@@ -22,14 +26,14 @@ _MARGIN_SECONDS = 600.0
 
 
 def write_text(text: str) -> None:
-    """Write to standard output as it is: a log's colours are its own."""
+    """Write to standard output as it is: a log is what its job printed, colours and all."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def write_note(text: str) -> None:
     """Write a remark of our own to standard error."""
-    sys.stderr.write(f"[explorer] {text}\n")
+    sys.stderr.write(f"[explorer] {visible(text)}\n")
     sys.stderr.flush()
 
 
@@ -182,7 +186,7 @@ class _StoreReader:
         if self._done:
             return b""
         try:
-            data = self._store.read(self._key)
+            data = self._store.read(self._key, limit=_LARGEST_LOG)
         except NotFound:
             return b""
         self._done = True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explorer_runner.errors import CorruptPayload
 from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
 from explorer_runner.results import latest
 from gencove_explorer.records import RoundRecord
@@ -26,6 +27,7 @@ STATES = (SUBMITTED, PENDING, RUNNABLE, STARTING, RUNNING, SUCCEEDED, FAILED)
 """AWS Batch's seven states, in their order
 (https://docs.aws.amazon.com/batch/latest/userguide/job_states.html)."""
 FINISHED = frozenset((SUCCEEDED, FAILED))
+_ENDED = FINISHED | {NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Observed:
         return [index for index, state in enumerate(self.states) if state in states]
 
     @property
+    def unfinished(self) -> list[int]:
+        """Jobs that have not ended."""
+        return [index for index, state in enumerate(self.states) if state not in _ENDED]
+
+    @property
     def missing(self) -> list[int]:
         """Jobs that failed since their executor does not know them: it may yet, so nobody wrote it down."""
         return [index for index in self.indices(FAILED) if self._ended_by_nothing(index)]
@@ -59,13 +66,23 @@ class Observed:
 
     @property
     def counts(self) -> dict[str, int]:
-        """State -> number of jobs, in the states' order."""
+        """State -> number of jobs, in the states' order; NOT_RUN last."""
         counted = Counter(self.states)
-        return {state: counted[state] for state in STATES if counted[state]}
+        return {state: counted[state] for state in (*STATES, NOT_RUN) if counted[state]}
+
+    @property
+    def in_words(self) -> str:
+        """How many jobs are in which state."""
+        return ", ".join(f"{count:,} {state}" for state, count in self.counts.items())
+
+    @property
+    def submitted(self) -> int:
+        """How many jobs were submitted: all but those that ``run_local`` of one job left out."""
+        return len(self.states) - len(self.indices(NOT_RUN))
 
     @property
     def finished(self) -> bool:
-        return FINISHED.issuperset(self.counts)
+        return _ENDED.issuperset(self.counts)
 
     @property
     def state(self) -> str:
@@ -90,10 +107,16 @@ def settle(
     """The jobs that have ended, from the store alone: ``(states, outcomes, closed)``.
 
     A state is None where the executor has to be asked. What counts is the last round that a job is
-    in: a job that is run again has not ended, whatever became of it before.
+    in: a job that is run again has not ended, whatever became of it before. Raises CorruptPayload for
+    rounds of more jobs than there are.
     """
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
+        if max(record.all_indices(), default=0) >= jobs:
+            raise CorruptPayload(
+                f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
+                f"damaged; restore it, or remove the analysis: explorer delete {record.id}"
+            )
         for index in record.all_indices():
             last[index] = record
     states: list[str | None] = [None if record else NOT_RUN for record in last]
@@ -112,7 +135,7 @@ def settle(
     reasons: dict[int, str] = {}
     for number, by_index in closed.items():
         for index, reason in by_index.items():
-            own = last[index]
+            own = last[index] if index < jobs else None
             if own and own.round == number and states[index] != SUCCEEDED:
                 states[index], reasons[index] = FAILED, reason
     return states, found, reasons

@@ -6,13 +6,23 @@ Each is written once, as JSON, and never changed (explorer_runner.keys has the l
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
 
+from explorer_runner import checked
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists, CorruptPayload, NoSuchJob
-from explorer_runner.keys import closed_key, closed_prefix, index_key, round_key, rounds_prefix
-from explorer_runner.names import parse_id
-from explorer_runner.payload import FORMAT, DependencyRef, check_format
+from explorer_runner.keys import (
+    closed_key,
+    closed_prefix,
+    index_key,
+    parse_closed_name,
+    parse_number,
+    round_key,
+    rounds_prefix,
+)
+from explorer_runner.names import check_id, check_name, parse_id
+from explorer_runner.payload import FORMAT, INDICES, DependencyRef, load_record
 from explorer_runner.results import check_index
 from explorer_runner.stores import Store
 
@@ -20,6 +30,9 @@ from explorer_runner.stores import Store
 @dataclass(frozen=True, kw_only=True)
 class _Record:
     """JSON to and from a dataclass; what an older or newer writer had more or less of is fine."""
+
+    checks: ClassVar[Mapping[str, checked.Check]] = {}
+    """What each field may be."""
 
     def to_json(self) -> bytes:
         return json.dumps({"format": FORMAT, **self.to_data()}).encode()
@@ -29,16 +42,16 @@ class _Record:
 
     @classmethod
     def from_json(cls, raw: bytes, what: str) -> Self:
+        """Raises CorruptPayload if this is no such record, UnsupportedFormat if it is too new."""
         try:
-            data = json.loads(raw)
-            check_format(data, what)
-            return cls.from_data(data)
+            return cls.from_data(load_record(raw, what))
         except (ValueError, TypeError, KeyError) as error:
-            raise CorruptPayload(f"{what} cannot be read: {error!r}") from error
+            raise checked.refused(what, error) from error
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        return cls(**{each.name: data[each.name] for each in fields(cls) if each.name in data})
+        """Raises ValueError, TypeError or KeyError for what is no such record."""
+        return cls(**checked.known(data, cls.checks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +68,17 @@ class _Described(_Record):
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        return super().from_data(
+        facts = checked.known(
+            data,
             {
-                **data,
-                "job_definition": JobDefinition.from_json(data["job_definition"]),
-                "depends_on": [DependencyRef.from_json(each) for each in data["depends_on"]],
-            }
+                **cls.checks,
+                "job_definition": checked.mapped(),
+                "depends_on": checked.listed(checked.mapped()),
+            },
         )
+        facts["job_definition"] = JobDefinition.from_json(facts["job_definition"])
+        facts["depends_on"] = [DependencyRef.from_json(each) for each in facts["depends_on"]]
+        return cls(**facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +101,22 @@ class IndexRecord(_Described):
     labels: dict[str, str] = field(default_factory=dict)
     project: str = ""
     """Whose manifest of this name it fulfils; empty for what people submit by hand."""
+
+    checks: ClassVar[Mapping[str, checked.Check]] = {
+        "id": check_id,
+        "name": check_name,
+        "user": checked.text(),
+        "submitted": checked.number(0, checked.LATEST),
+        "jobs": checked.whole(1, checked.JOBS),
+        "array": checked.flag,
+        "executor": checked.text(),
+        "python": checked.text(),
+        "host": checked.text(),
+        "explorer": checked.text(),
+        "pip_packages": checked.listed(checked.text()),
+        "labels": checked.mapped(checked.text(None)),
+        "project": checked.text(),
+    }
 
     def one_job(self, job_index: int | None, call: str, otherwise: str = "") -> int:
         """The job that is meant, of a single job without an index too. Raises NoSuchJob, or TypeError.
@@ -124,6 +157,26 @@ class RoundRecord(_Described):
     image: str | None = ""
     """The image as it was asked for, before an executor pinned it; empty where it is not known."""
 
+    checks: ClassVar[Mapping[str, checked.Check]] = {
+        "id": check_id,
+        "round": checked.whole(0, checked.ROUNDS),
+        "executor": checked.text(),
+        "indices": INDICES,
+        "jobs": checked.whole(1, checked.JOBS),
+        "payload": checked.text(),
+        "submitted": checked.number(0, checked.LATEST),
+        "user": checked.text(),
+        "python": checked.text(),
+        "place": checked.text(),
+        "shell": checked.flag,
+        "source": checked.text(),
+        "image": checked.optional(checked.text()),
+    }
+
+    def __post_init__(self) -> None:
+        if self.indices is not None and len(self.indices) != self.jobs:
+            raise ValueError(f"it runs {self.jobs:,} jobs, and names {len(self.indices):,}")
+
     def changes_from(self, before: "RoundRecord") -> list[str]:
         """What a retry changed, in words: ``memory_mb 4000 -> 8000``, ``another function``."""
         old, new = before.job_definition.to_json(), self.job_definition.to_json()
@@ -146,6 +199,17 @@ class Closed(_Record):
     reasons: dict[str, list[list[int]]]
     """Reason -> ranges of job indices, first and last."""
 
+    checks: ClassVar[Mapping[str, checked.Check]] = {
+        "reasons": checked.mapped(checked.listed(checked.listed(checked.whole(0, checked.JOBS - 1))))
+    }
+
+    def __post_init__(self) -> None:
+        ranges = [each for found in self.reasons.values() for each in found]
+        if any(len(each) != 2 or each[0] > each[1] for each in ranges):
+            raise ValueError("its ranges are not a first and a last job each")
+        if sum(last - first + 1 for first, last in ranges) > checked.JOBS:
+            raise ValueError(f"it closes more than {checked.JOBS:,} jobs")
+
     @classmethod
     def of(cls, reasons: Mapping[str, Iterable[int]]) -> "Closed":
         return cls(reasons={reason: _ranges(indices) for reason, indices in reasons.items()})
@@ -157,6 +221,9 @@ class Closed(_Record):
             for first, last in ranges
             for index in range(first, last + 1)
         }
+
+
+_R = TypeVar("_R", bound=_Record)
 
 
 def _ranges(indices: Iterable[int]) -> list[list[int]]:
@@ -177,23 +244,72 @@ def write_index(store: Store, record: IndexRecord) -> None:
         pass
 
 
+def index_of_id(analysis_id: str) -> IndexRecord:
+    """What an id alone tells of an analysis, where its index record cannot be read."""
+    parts = parse_id(analysis_id)
+    try:
+        submitted = datetime.strptime(f"{parts.date}T{parts.clock}+0000", "%Y-%m-%dT%H%M%S%z").timestamp()
+    except ValueError:
+        submitted = 0.0  # digits that are no time
+    return IndexRecord(
+        id=analysis_id,
+        name=parts.name,
+        user="?",
+        submitted=submitted,
+        jobs=1,
+        array=False,
+        executor="?",
+        python="?",
+    )
+
+
+def unreadable_round(analysis_id: str, executor: str) -> RoundRecord:
+    """Stands for a round of which no more is known than that it has not ended."""
+    return RoundRecord(
+        id=analysis_id, round=0, executor=executor, indices=None, jobs=1, payload="", submitted=0.0
+    )
+
+
 def read_index(store: Store, analysis_id: str) -> IndexRecord:
-    """Raises NotFound."""
+    """Raises NotFound, or PayloadError for one that cannot be read."""
     key = index_key(parse_id(analysis_id).date, analysis_id)
-    return IndexRecord.from_json(store.read(key), key)
+    record = _read(store, key, IndexRecord, analysis_id)
+    if record.id != analysis_id:
+        raise _unreadable(f"{key} is about another analysis, {record.id}", analysis_id)
+    return record
 
 
 def read_rounds(
     store: Store, analysis_id: str, known: Mapping[int, RoundRecord] | None = None
 ) -> dict[int, RoundRecord]:
     """All rounds of an analysis by number, the first run first; ``known`` ones are not read again."""
-    numbers = sorted(int(name.removesuffix(".json")) for name in store.names(rounds_prefix(analysis_id)))
+    names = map(parse_number, store.names(rounds_prefix(analysis_id)))
+    numbers = sorted(number for number in names if number is not None)
     found = dict(known or {})
     for number in numbers:
         if number not in found:
-            key = round_key(analysis_id, number)
-            found[number] = RoundRecord.from_json(store.read(key), key)
+            found[number] = _read_round(store, analysis_id, number)
     return {number: found[number] for number in numbers}
+
+
+def _read_round(store: Store, analysis_id: str, number: int) -> RoundRecord:
+    key = round_key(analysis_id, number)
+    record = _read(store, key, RoundRecord, analysis_id)
+    if (record.id, record.round) != (analysis_id, number):
+        raise _unreadable(f"{key} is about another round, {record.round} of {record.id}", analysis_id)
+    return record
+
+
+def _read(store: Store, key: str, kind: type[_R], analysis_id: str) -> _R:
+    """A record of an analysis. Raises NotFound, or PayloadError with what can be done about it."""
+    try:
+        return kind.from_json(store.read(key, limit=checked.RECORD_BYTES), key)
+    except CorruptPayload as error:
+        raise _unreadable(str(error), analysis_id) from error
+
+
+def _unreadable(problem: str, analysis_id: str) -> CorruptPayload:
+    return CorruptPayload(f"{problem}; restore it, or remove the analysis: explorer delete {analysis_id}")
 
 
 def write_closed(store: Store, analysis_id: str, round: int, closed: Closed) -> None:
@@ -210,9 +326,11 @@ def read_closed(store: Store, analysis_id: str) -> dict[int, dict[int, str]]:
     """Round -> job index -> why it was closed."""
     found: dict[int, dict[int, str]] = {}
     for name in store.names(closed_prefix(analysis_id)):
-        key = f"{closed_prefix(analysis_id)}/{name}"
-        reasons = Closed.from_json(store.read(key), key).by_index()
-        found.setdefault(int(name.partition("-")[0]), {}).update(reasons)
+        round = parse_closed_name(name)
+        if round is not None:
+            key = f"{closed_prefix(analysis_id)}/{name}"
+            reasons = _read(store, key, Closed, analysis_id).by_index()
+            found.setdefault(round, {}).update(reasons)
     return found
 
 

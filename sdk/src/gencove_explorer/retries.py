@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists
+from explorer_runner.errors import AlreadyExists, NotFinished
 from explorer_runner.keys import FAILED
 from explorer_runner.payload import Payload
+from explorer_runner.versions import packages_in
 from gencove_explorer.backend import Backend
 from gencove_explorer.capture import Capture
 from gencove_explorer.drafts import check_definition, own_image
@@ -15,6 +16,7 @@ from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.functions import check_function, source_of
 from gencove_explorer.log import get_logger
 from gencove_explorer.modules import Modules
+from gencove_explorer.observe import Observed
 from gencove_explorer.records import Closed, RoundRecord, write_closed
 from gencove_explorer.stored import StoredAnalysis, find
 from gencove_explorer.submission import Parts, check_python, describe, stored_parts, write_round
@@ -22,36 +24,69 @@ from gencove_explorer.submission import Parts, check_python, describe, stored_pa
 _log = get_logger(__name__)
 
 
+Function = Callable[[Any], Any]
+
+
 def retry_failed(
     stored: StoredAnalysis,
     definition: JobDefinition | None,
-    function: Callable[[Any], Any] | None,
+    function: Function | None,
     backend: Backend | None = None,
 ) -> int:
-    """Submit the failed jobs again, those of dependencies first; returns how many of its own."""
+    """Submit the failed jobs again, those of dependencies first; returns how many of its own.
+
+    A definition or function is used for all of them, or an error, a warning or a log line says for which
+    jobs it was not. Raises NotFinished or AlreadyExists.
+    """
     check_definition(definition)
     if function is not None:
         check_function(function, stored.record.name)
+    given = _in_words(definition, function)
     backend = backend or Backend()
+    rounds = stored.rounds  # before the states: of what somebody else adds from here on, we want the number
     observed = stored.observe()
     failed = observed.indices(FAILED)
     if not failed:
-        return 0
+        return _say_nothing_failed(stored, observed, given)
     for dependency in _dependencies(stored, backend):
         retry_failed(dependency, None, None, backend)
-    executor = backend.executor_of(stored.store)
-    number = max(each.round for each in stored.rounds) + 1
-    for record, indices in _by_round(stored.rounds, failed):
-        asked = definition or _asked(stored, record)
+    retry = _Retry(stored, backend, observed, definition, function)
+    done = 0
+    for number, (record, indices) in enumerate(_by_round(rounds, failed), rounds[-1].round + 1):
+        if not retry.submit(number, record, indices):
+            break
+        done += len(indices)
+    if done:
+        _log.info("%s: running %s again", stored.id, _jobs(done, "failed "))
+    if given and observed.unfinished:
+        others = _jobs(len(observed.unfinished))
+        _log.info("%s: %s had not ended, and the %s is not used for those", stored.id, others, given)
+    if done < len(failed):
+        _say_taken(stored, len(failed) - done, given)
+    return done
+
+
+class _Retry:
+    """Submits failed jobs as further rounds."""
+
+    def __init__(
+        self,
+        stored: StoredAnalysis,
+        backend: Backend,
+        observed: Observed,
+        definition: JobDefinition | None,
+        function: Function | None,
+    ) -> None:
+        self._stored, self._backend, self._observed = stored, backend, observed
+        self._definition, self._function = definition, function
+        self._executor = backend.executor_of(stored.store)
+
+    def submit(self, number: int, record: RoundRecord, indices: list[int]) -> bool:
+        """Submit jobs of a round as round ``number``; False if somebody else has just written that."""
+        stored, executor = self._stored, self._executor
+        asked = self._definition or _asked(stored, record)
         wanted, image = executor.fit(asked), own_image(asked, executor)
-        loaded = stored.payload(record.round)
-        parts = _parts(stored, backend, record, loaded, indices)
-        if function is not None:
-            modules = Modules(loaded.lock)
-            parts.source, parts.facts = source_of(function)
-            capture = Capture(modules, imports=image is None)
-            with capture.travelling_with(function):
-                parts.function = capture.function(function)
+        parts = self._parts(record, indices, image)
         spec = describe(
             id=stored.id,
             name=stored.record.name,
@@ -64,30 +99,68 @@ def retry_failed(
             round=number,
             indices=indices,
         )
-        missing = sorted(set(indices).intersection(observed.missing))
-        if missing:  # first of all: whoever may still be submitting the old round sees it, and stops
-            reason = observed.reason or "never submitted"
-            write_closed(stored.store, stored.id, record.round, Closed.of({reason: missing}))
+        self._close_missing(record, indices)
+        home = self._backend.settings.home
         try:
-            new = write_round(
-                stored.store,
-                spec,
-                parts,
-                executor.name,
-                executor.place,
-                backend.settings.home,
-                asked.image,
-            )
+            new = write_round(stored.store, spec, parts, executor.name, executor.place, home, asked.image)
         except AlreadyExists:
-            _log.warning("%s: somebody else is running its failed jobs again just now", stored.id)
-            return 0
+            return False
         finally:
             parts.inputs.discard()
         executor.submit(stored.store, new, stored.record)
-        number += 1
-    jobs = "1 failed job" if len(failed) == 1 else f"{len(failed):,} failed jobs"
-    _log.info("%s: running %s again", stored.id, jobs)
-    return len(failed)
+        return True
+
+    def _parts(self, record: RoundRecord, indices: list[int], image: str | None) -> Parts:
+        loaded = self._stored.payload(record.round)
+        parts = _parts(self._stored, self._backend, record, loaded, indices)
+        if self._function is not None:
+            parts.source, parts.facts = source_of(self._function)
+            capture = Capture(Modules(loaded.lock), imports=image is None)
+            with capture.travelling_with(self._function):
+                parts.function = capture.function(self._function)
+            parts.pickled_with |= packages_in(parts.function)
+        return parts
+
+    def _close_missing(self, record: RoundRecord, indices: list[int]) -> None:
+        """First of all: whoever may still be submitting the old round sees it, and stops."""
+        missing = sorted(set(indices).intersection(self._observed.missing))
+        if missing:
+            reason = self._observed.reason or "never submitted"
+            write_closed(self._stored.store, self._stored.id, record.round, Closed.of({reason: missing}))
+
+
+def _say_nothing_failed(stored: StoredAnalysis, observed: Observed, given: str) -> int:
+    """Returns 0, the number of jobs that run again. Raises NotFinished if ``given`` may yet be wanted."""
+    if given and observed.unfinished:
+        raise NotFinished(
+            f"{stored.id}: no job has failed, and {len(observed.unfinished):,} of {observed.submitted:,} "
+            f"have not ended: the {given} is used for none of them. wait_done(), then retry_failed() with it "
+            "again; terminate_all() before, if they need not go on"
+        )
+    if given:
+        _log.warning("%s: no job has failed, so the %s is not used: set it and run()", stored.id, given)
+    return 0
+
+
+def _say_taken(stored: StoredAnalysis, jobs: int, given: str) -> None:
+    """Raises AlreadyExists if somebody else runs failed jobs again without what was ``given``."""
+    taken = f"{stored.id}: somebody else is running its failed jobs again just now"
+    if given:
+        raise AlreadyExists(
+            f"{taken}: the {given} is not used for {_jobs(jobs)}. wait_done(), then retry_failed() with it "
+            "for those that fail again"
+        )
+    _log.warning("%s", taken)
+
+
+def _in_words(definition: JobDefinition | None, function: Function | None) -> str:
+    """What failed jobs are to be run again with; empty if as they were."""
+    given = {"function": function, "job_definition": definition}
+    return " and ".join(name for name, value in given.items() if value is not None)
+
+
+def _jobs(count: int, kind: str = "") -> str:
+    return f"1 {kind}job" if count == 1 else f"{count:,} {kind}jobs"
 
 
 def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalysis]:

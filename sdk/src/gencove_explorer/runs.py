@@ -10,11 +10,14 @@ from gencove_explorer.backend import Backend, Draft
 from gencove_explorer.drafts import in_order, prepare, ref_of_draft
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors import Executor
+from gencove_explorer.log import get_logger
 from gencove_explorer.stored import StoredAnalysis, by_executor
 from gencove_explorer.submission import user_name
 
 if TYPE_CHECKING:
     from gencove_explorer.analysis import Analysis
+
+_log = get_logger(__name__)
 
 
 def submit(target: "Analysis") -> list["Analysis"]:
@@ -45,14 +48,16 @@ def run_here(target: "Analysis", job_index: int | None, parallel: int, container
     if container:
         here.use_containers()
     for analysis, draft in _prepare(target, backend, here, only=job_index):
-        analysis._stored = backend.submit_foreground(draft)
-        here.run(analysis._stored, parallel)
+        stored = backend.submit_foreground(draft)
+        if analysis._ran_here(stored):
+            _log.info("Analysis ID: %s", stored.id)
+        here.run(stored, parallel)
 
 
 def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
     """End jobs that have not ended (None: all)."""
     observed = stored.observe()
-    open_jobs = [index for index, state in enumerate(observed.states) if state not in ("SUCCEEDED", "FAILED")]
+    open_jobs = observed.unfinished
     wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
     rounds = stored.rounds
     by_name = by_executor(rounds, wanted)
@@ -69,17 +74,20 @@ def _prepare(
     foreground = executor is not backend.executor
     store = backend.local_store if foreground else backend.store
     drafts: dict[int, Draft] = {}
+    serving: dict[int, StoredAnalysis] = {}
     prepared: list[tuple[Analysis, Draft]] = []
 
     def ref(analysis: "Analysis") -> DependencyRef:
         if id(analysis) in drafts:
             return ref_of_draft(drafts[id(analysis)])
-        record = analysis._submitted().record
+        record = serving[id(analysis)].record
         return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
 
     try:
         for analysis in in_order(target):
-            if analysis is not target and _serves(analysis, store, foreground):
+            run = None if analysis is target else _serving(analysis, store, foreground, only)
+            if run is not None:
+                serving[id(analysis)] = run
                 continue
             job = only if analysis is target else None
             drafts[id(analysis)] = prepare(analysis, backend, executor, ref, job)
@@ -91,13 +99,18 @@ def _prepare(
     return prepared
 
 
-def _serves(dependency: "Analysis", store: Store, foreground: bool) -> bool:
-    """Whether a dependency need not be run (again): jobs can read it where they will run."""
-    stored = dependency._stored
-    if stored is None or stored.store.uri != store.uri:
-        return False
-    if not foreground:
-        return True
+def _serving(
+    dependency: "Analysis", store: Store, foreground: bool, only: int | None
+) -> StoredAnalysis | None:
+    """The run of a dependency that jobs can read where they will run; None: it has to be run (again)."""
+    runs = [dependency._stored, dependency._tried if foreground else None]
+    here = [run for run in runs if run is not None and run.store.uri == store.uri]
+    # One job may be tried over what was tried of its dependency; all jobs read all of it.
+    usable = [run for run in here if only is not None or run.whole]
+    return next((run for run in usable if not foreground or _has_succeeded(run)), None)
+
+
+def _has_succeeded(stored: StoredAnalysis) -> bool:
     observed = stored.observe()
     if not observed.finished:
         raise DependencyError(

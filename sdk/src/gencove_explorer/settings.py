@@ -23,11 +23,16 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from explorer_runner.checked import SHORT, shown
+from explorer_runner.shown import visible_line
 from gencove_explorer.errors import ConfigError
+from gencove_explorer.texts import read_text
 
 FILE = "explorer.toml"
 PREFIX = "EXPLORER_"
 EXECUTORS = ("local", "batch")
+MAX_BYTES = 1 << 20
+"""Largest file of settings that is read."""
 
 
 def machine_cpus() -> int:
@@ -143,6 +148,10 @@ class Settings:
 _NOT_PLAIN = ("batch", "sources")
 _SLIP = 0.8
 """How alike two names must be, of 1, for one to be taken for a slip."""
+_LONGEST = 100
+"""How many characters of what is no setting are shown, and compared with those that there are."""
+_MOST_MB = 1 << 40
+_MOST_SECONDS = 1e9
 _PATHS = {"home", "store", "cache"}
 
 
@@ -170,16 +179,20 @@ def _files(folder: Path, environ: Mapping[str, str]) -> list[Path]:
 
 def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     try:
-        data = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = tomllib.loads(read_text(path, MAX_BYTES))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
     batch = data.pop("batch", {})
-    named = {**data, **{f"batch.{key}": value for key, value in dict(batch).items()}}
+    if not isinstance(batch, dict):
+        raise ConfigError(f"{path}: batch is a table, written [batch]")
+    named = {**data, **{f"batch.{key}": value for key, value in batch.items()}}
     for name in named:
         if name not in _CONVERTERS:
-            near = difflib.get_close_matches(name, _CONVERTERS, n=1)
+            near = difflib.get_close_matches(name[:_LONGEST], _CONVERTERS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_CONVERTERS)}"
-            raise ConfigError(f"{path}: {name} is not a setting; {hint}")
+            raise ConfigError(f"{path}: {name[:_LONGEST]} is not a setting; {hint}")
     for name in _PATHS & named.keys():
         value = named[name]
         if isinstance(value, str) and value and "://" not in value:
@@ -197,7 +210,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
                 found[name] = (text, variable)
                 continue
             # Others may have variables of this prefix too; one that is nearly a setting is a slip.
-            near = difflib.get_close_matches(name, _CONVERTERS, n=1, cutoff=_SLIP)
+            near = difflib.get_close_matches(name[:_LONGEST], _CONVERTERS, n=1, cutoff=_SLIP)
             if near:
                 meant = f"{PREFIX}{near[0].upper().replace('.', '__')}"
                 raise ConfigError(f"the environment variable {variable} is no setting; did you mean {meant}?")
@@ -207,13 +220,15 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
 def _convert(name: str, value: Any, source: str) -> Any:
     try:
         return _CONVERTERS[name](value)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{name} ({source}) is {value!r}: {error}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{name} ({source}) is {shown(value)}: {error}") from error
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("use a text")
+    if len(value) > SHORT or visible_line(value) != value:
+        raise ValueError(f"use at most {SHORT:,} characters, none of them a control character")
     return value
 
 
@@ -236,18 +251,18 @@ def _store(value: Any) -> str:
     return text.rstrip("/")
 
 
-def _at_least(least: int) -> Callable[[Any], int]:
+def _whole(least: int, most: int) -> Callable[[Any], int]:
     def convert(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str) or int(value) < least:
-            raise ValueError(f"use a whole number from {least}")
+        if isinstance(value, bool) or not isinstance(value, int | str) or not least <= int(value) <= most:
+            raise ValueError(f"use a whole number from {least:,} to {most:,}")
         return int(value)
 
     return convert
 
 
 def _positive(value: Any) -> float:
-    if isinstance(value, bool) or float(value) <= 0:
-        raise ValueError("use a number above 0")
+    if isinstance(value, bool) or not 0 < float(value) <= _MOST_SECONDS:
+        raise ValueError(f"use a number above 0, up to {_MOST_SECONDS:,.0f}")
     return float(value)
 
 
@@ -256,10 +271,10 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "executor": _executor,
     "store": _store,
     "project": _text,
-    "cpus": _at_least(1),
-    "memory_mb": _at_least(64),
+    "cpus": _whole(1, 100_000),
+    "memory_mb": _whole(64, _MOST_MB),
     "idle_seconds": _positive,
     "cache": _folder,
-    "cache_mb": _at_least(1),
+    "cache_mb": _whole(1, _MOST_MB),
     **{f"batch.{each.name}": _text for each in fields(BatchSettings)},
 }

@@ -1,19 +1,25 @@
 """Sheets of samples: CSV (or TSV) and JSON Lines files, one sample a line."""
 
 import csv
-import json
+import io
 import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from explorer_runner.checked import load_json
 from explorer_runner.errors import StoreError
 from explorer_runner.models import Sample
 from gencove_explorer.errors import SheetError
+from gencove_explorer.texts import read_text
 
 MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "."))
 """Cells of a CSV file that hold nothing: None in the metadata."""
+MAX_BYTES = 256 << 20
+"""Largest sheet that is read."""
+_Read = Callable[[Path, str], Iterator[tuple[int, Any]]]
+"""Of a path, for errors, and the text there: number and content of each line."""
 FILES = "files."
 """Columns of this prefix hold addresses: ``files.bam`` is the sample's file ``bam``."""
 
@@ -51,8 +57,10 @@ def _rows(path: Path) -> list[tuple[int, Any]]:
     if read is None:
         raise SheetError(f"{path}: a sheet's name ends in {', '.join(READERS)}")
     try:
-        return list(read(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return list(read(path, read_text(path, MAX_BYTES)))
+    except (OSError, ValueError) as error:
+        if isinstance(error, SheetError):
+            raise
         raise SheetError(f"{path} cannot be read: {error}") from error
 
 
@@ -119,14 +127,14 @@ def _whole_address(uri: str, folder: Path) -> str:
     return uri if "://" in uri else os.path.abspath(folder / os.path.expanduser(uri))
 
 
-def _csv(delimiter: str) -> Callable[[Path], Iterator[tuple[int, dict[str, Any]]]]:
-    def read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+def _csv(delimiter: str) -> _Read:
+    def read(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows = []
+        try:
             heads = next(reader, [])
             if not heads or len(set(heads)) < len(heads):
-                raise SheetError(f"{path}, line 1: use one heading a column; found {heads}")
-            rows = []
+                raise SheetError(f"{path}, line 1: use one heading a column; found {heads[:50]}")
             for cells in reader:
                 if len(cells) != len(heads) and cells:
                     raise SheetError(
@@ -134,6 +142,8 @@ def _csv(delimiter: str) -> Callable[[Path], Iterator[tuple[int, dict[str, Any]]
                     )
                 if cells:
                     rows.append((reader.line_num, cells))
+        except csv.Error as error:
+            raise SheetError(f"{path}, line {reader.line_num}: it cannot be read: {error}") from error
         kinds = [_kind(head, [cells[place] for _, cells in rows]) for place, head in enumerate(heads)]
         for line, cells in rows:
             yield line, {head: kind(cell) for head, kind, cell in zip(heads, kinds, cells, strict=True)}
@@ -170,16 +180,15 @@ def _number(cell: str) -> float:
     return float(cell)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with open(path, encoding="utf-8-sig") as file:
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
-            yield line, row
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    for line, each in enumerate(io.StringIO(text, newline=None), start=1):
+        if not each.strip():
+            continue
+        try:
+            row = load_json(each)
+        except ValueError as error:
+            raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
+        yield line, row
 
 
 _LINES = ".jsonl"

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from explorer_runner import payload
-from explorer_runner.errors import NotFinished, NotFound
+from explorer_runner import claim, payload
+from explorer_runner.errors import CorruptPayload, ExplorerError, NotFinished, NotFound
 from explorer_runner.keys import (
     FAILED,
     SUCCEEDED,
@@ -16,11 +16,11 @@ from explorer_runner.keys import (
     OutcomeName,
     analysis_prefix,
     index_key,
-    outcome_key,
-    payload_key,
+    logs_prefix,
 )
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
+from explorer_runner.outcome import read as read_outcome
 from explorer_runner.payload import Payload
 from explorer_runner.results import JobOutput, Results, check_index, outcome_names
 from explorer_runner.stores import Store
@@ -43,6 +43,8 @@ class StoredAnalysis:
     executor_named: Callable[[str], Executor]
     """Opens the executor that a round was submitted to."""
     downloads: str
+    fault: ExplorerError | None = None
+    """Why its index record cannot be read; ``record`` then has what the id tells."""
     _rounds: dict[int, RoundRecord] = field(default_factory=dict)
 
     @property
@@ -57,10 +59,17 @@ class StoredAnalysis:
     @property
     def rounds(self) -> list[RoundRecord]:
         """All rounds, those that others have added too; each record is read once."""
+        if self.fault is not None:
+            raise self.fault
         self._rounds = read_rounds(self.store, self.id, self._rounds)
         if not self._rounds:
             raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
         return list(self._rounds.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its jobs were submitted: run_local may have been asked for one of an array."""
+        return self.record.executor != "foreground" or self.rounds[0].jobs == self.record.jobs
 
     # -- state --------------------------------------------------------------------------------------
 
@@ -140,7 +149,7 @@ class StoredAnalysis:
             first = self.reason_of(observed, failed[0])
             if not self.record.array:
                 return first
-            return f"{len(failed):,} of {self.record.jobs:,} jobs failed; job {failed[0]}: {first}"
+            return f"{len(failed):,} of {observed.submitted:,} jobs failed; job {failed[0]}: {first}"
         return observed.reason if observed.indices(*_WAITING) else None
 
     def outcome(self, observed: Observed, index: int) -> Outcome:
@@ -151,13 +160,14 @@ class StoredAnalysis:
             raise NotFinished(
                 f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
             )
-        key = outcome_key(self.id, Attempt(name.index, name.round, name.attempt), name.status)
-        return Outcome.from_json(self.store.read(key))
+        return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
 
     # -- outputs ------------------------------------------------------------------------------------
 
     @cached_property
     def results(self) -> Results:
+        if self.fault is not None:
+            raise self.fault
         record = self.record
         return Results(
             self.store,
@@ -186,17 +196,22 @@ class StoredAnalysis:
                 f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
             ) from error
 
-    def require_success(self, observed: Observed | None = None) -> None:
-        """Raise NotFinished or JobFailed unless every job succeeded."""
+    def require_success(self, observed: Observed | None = None, *, whole: bool = False) -> None:
+        """Raise NotFinished or JobFailed unless every job succeeded, ``whole``: those left out too."""
         observed = observed or self.observe()
         if not observed.finished:
             raise NotFinished(
-                f"{self.id} is {observed.state} ({_counts(observed)}): wait_done() waits for it"
+                f"{self.id} is {observed.state} ({observed.in_words}): wait_done() waits for it"
             )
         failed = observed.indices(FAILED)
         if failed:
             tried = [index for index in failed if index in observed.outcomes] or failed
             raise self.job_failed(observed, tried[0], others=len(tried) - 1)
+        if whole and observed.submitted < self.record.jobs:
+            raise NotFinished(
+                f"{self.id} ran {observed.submitted:,} of {self.record.jobs:,} jobs (run_local of one job): "
+                "values(key, missing=None) leaves room for the others"
+            )
 
     def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
         """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
@@ -241,28 +256,47 @@ class StoredAnalysis:
     def payload(self, round: int = 0) -> Payload:
         """The payload of a round, checked; nothing is unpickled."""
         record = next(each for each in self.rounds if each.round == round)
-        return payload.load(self.store, payload_key(self.id, round), record.payload)
+        return payload.load(self.store, self.id, round, record.payload)
 
     # -- the end ------------------------------------------------------------------------------------
 
     def delete(self, unfinished: Callable[[], Sequence[RoundRecord]]) -> None:
-        """Remove all that the store holds of it, the listing first. Raises InUse."""
-        observed = self.observe()
-        if not observed.finished:
-            raise InUse(f"{self.id} is {observed.state}: terminate_all() and wait_done() first")
-        for record in unfinished():
+        """Remove all that the store holds of it, the listing first. Raises InUse.
+
+        One that cannot be read is removed, too, unless some job of it is still open.
+        """
+        records, listing = unfinished(), index_key(parse_id(self.id).date, self.id)
+        try:
+            observed = self.observe()
+        except (CorruptPayload, NoSuchAnalysis) as error:
+            if not self.store.exists(listing):
+                raise
+            if any(record.id == self.id for record in records) or self._is_claimed():
+                raise InUse(f"{self.id} cannot be read ({error}) and still runs: wait for its end") from error
+        else:
+            if not observed.finished:
+                raise InUse(f"{self.id} is {observed.state}: terminate_all() and wait_done() first")
+        for record in records:
             if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
                 raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
-        self.store.delete(index_key(parse_id(self.id).date, self.id))
+        self.store.delete(listing)
         self.store.delete_tree(analysis_prefix(self.id))
+
+    def _is_claimed(self) -> bool:
+        """Whether a process of this machine makes an attempt at a job, as far as the store tells."""
+        folder = self.store.path(logs_prefix(self.id))
+        logs = folder.glob("*.txt") if folder is not None else ()
+        return any(claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING) for log in logs)
 
     def _has_ended(self, record: RoundRecord) -> bool:
         """Whether another analysis has finished, though its executor may not have noticed yet."""
         try:
-            other = replace(self, record=find(self.store, record.id), _rounds={})
+            other = replace(self, record=find(self.store, record.id), fault=None, _rounds={})
+            return other.observe().finished
         except NoSuchAnalysis:
             return False  # its submission is still under way
-        return other.observe().finished
+        except CorruptPayload:
+            return False
 
     def _job(self, index: int) -> str:
         return f"job {index} of {self.id}" if self.record.array else self.id
@@ -284,7 +318,7 @@ def by_executor(rounds: Sequence[RoundRecord], indices: Iterable[int]) -> dict[s
 
 
 def find(store: Store, analysis_id: str) -> IndexRecord:
-    """The index record of an analysis. Raises InvalidName or NoSuchAnalysis."""
+    """The index record of an analysis. Raises InvalidName, NoSuchAnalysis or PayloadError."""
     parse_id(analysis_id)
     try:
         return read_index(store, analysis_id)
@@ -294,7 +328,3 @@ def find(store: Store, analysis_id: str) -> IndexRecord:
 
 def downloads_folder(home: Path) -> str:
     return str(home / "downloads")
-
-
-def _counts(observed: Observed) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())

@@ -13,18 +13,18 @@ from typing import Any
 from explorer_runner import payload
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, PythonMismatch
+from explorer_runner.errors import PythonMismatch
 from explorer_runner.keys import (
     closed_prefix,
     inputs_key,
     logs_prefix,
     outcomes_prefix,
-    payload_key,
     round_key,
 )
 from explorer_runner.payload import DependencyRef, Payload, Spec, python_minor
 from explorer_runner.stores import Store
 from explorer_runner.stores.folder import FolderStore
+from explorer_runner.versions import packages_in
 from gencove_explorer._version import __version__
 from gencove_explorer.capture import Capture
 from gencove_explorer.functions import source_of
@@ -33,9 +33,6 @@ from gencove_explorer.magics import uses_shell
 from gencove_explorer.modules import Modules
 from gencove_explorer.packages import publish
 from gencove_explorer.records import IndexRecord, RoundRecord
-
-_OTHERS_SECONDS = 2.0
-"""How long another process may take between the payload and the record of a round."""
 
 
 @dataclass(kw_only=True)
@@ -51,6 +48,8 @@ class Parts:
     python: str = field(default_factory=python_minor)
     buckets: frozenset[str] = frozenset()
     """Names of the S3 buckets that jobs read files of; unknown of what was submitted before."""
+    pickled_with: dict[str, str] = field(default_factory=dict)
+    """See Spec."""
 
     def members(self, spec: Spec) -> dict[str, bytes]:
         members = {
@@ -94,6 +93,8 @@ def pickle_parts(
             inputs=pickle_inputs(inputs, array, modules, folder),
         )
     parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    for pickled in (parts.function, parts.global_config, parts.inputs.beginning):
+        parts.pickled_with |= packages_in(pickled)
     return parts
 
 
@@ -124,6 +125,7 @@ def stored_parts(
         lock=loaded.lock,
         inputs=inputs,
         python=loaded.spec.python,
+        pickled_with=dict(loaded.spec.pickled_with),
     )
 
 
@@ -164,6 +166,7 @@ def describe(
         pip_packages=list(pip_packages),
         job_definition=definition,
         depends_on=list(depends_on),
+        pickled_with=parts.pickled_with,
     )
 
 
@@ -188,15 +191,7 @@ def write_round(
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
     if parts.inputs.path is not None:
         store.keep(inputs_key(spec.id), parts.inputs.path, move=True)
-    try:
-        store.create(payload_key(spec.id, spec.round), packed)
-    except AlreadyExists:
-        # Another process is at it, or was killed between payload and round. Of two that replace a
-        # payload, one writes the round; the other is refused there.
-        if _appears(store, round_key(spec.id, spec.round)):
-            raise
-        store.delete(payload_key(spec.id, spec.round))
-        store.create(payload_key(spec.id, spec.round), packed)
+    sha256 = payload.keep(store, spec.id, spec.round, packed)
     record = RoundRecord(
         id=spec.id,
         round=spec.round,
@@ -204,7 +199,7 @@ def write_round(
         place=place,
         indices=spec.indices,
         jobs=spec.jobs if spec.indices is None else len(spec.indices),
-        payload=payload.digest(packed),
+        payload=sha256,
         submitted=time.time(),
         user=user_name(),
         python=spec.python,
@@ -216,15 +211,6 @@ def write_round(
     )
     store.create(round_key(spec.id, spec.round), record.to_json())
     return record
-
-
-def _appears(store: Store, key: str) -> bool:
-    deadline = time.monotonic() + _OTHERS_SECONDS
-    while not store.exists(key):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def index_record(

@@ -95,14 +95,14 @@ def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
             if update is None:
                 if observed.finished:
                     return  # it took no time: nothing to show
-                update = bar.enter_context(_open_bar(stored))
+                update = bar.enter_context(_open_bar(stored, observed))
             done = sum(count for state, count in observed.counts.items() if state in FINISHED)
-            update(completed=done, states=_counts(observed))
+            update(completed=done, states=observed.in_words)
 
         yield show
 
 
-def _open_bar(stored: StoredAnalysis) -> AbstractContextManager[Callable[..., None]]:
+def _open_bar(stored: StoredAnalysis, observed: Observed) -> AbstractContextManager[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -112,7 +112,7 @@ def _open_bar(stored: StoredAnalysis) -> AbstractContextManager[Callable[..., No
         TimeElapsedColumn(),
         TextColumn("{task.fields[states]}", markup=False),
     )
-    return open_bar(stored.record.name, stored.record.jobs, columns, states="")
+    return open_bar(stored.record.name, observed.submitted, columns, states="")
 
 
 def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
@@ -124,10 +124,6 @@ def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
         if not observed.finished and time.monotonic() >= due:
             pause = min(2 * pause, longest)
             due = time.monotonic() + pause
-            _log.info("%s: %s", stored.id, _counts(observed))
+            _log.info("%s: %s", stored.id, observed.in_words)
 
     return show
-
-
-def _counts(observed: Observed) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in observed.counts.items())

@@ -9,7 +9,12 @@ from explorer_runner.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Store", "open_store"]
+    from explorer_runner.patience import Patience
+
+__all__ = ["MAKE", "RAISE", "WAIT", "Store", "open_store"]
+
+MAKE, RAISE, WAIT = "make", "raise", "wait"
+"""What to do where the root of a folder store is not there (see FolderStore)."""
 
 
 class Store(Protocol):
@@ -21,8 +26,8 @@ class Store(Protocol):
     uri: str
     """What ``open_store`` takes to open this store again, in any process on any machine."""
 
-    def read(self, key: str) -> bytes:
-        """The whole object. Raises NotFound."""
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        """The whole object. Raises NotFound, or CorruptPayload if it is larger than ``limit`` bytes."""
         ...
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
@@ -65,20 +70,27 @@ class Store(Protocol):
 
 
 def open_store(
-    uri: str, *, credentials: "Callable[[], Any] | None" = None, region: str | None = None
+    uri: str,
+    *,
+    credentials: "Callable[[], Any] | None" = None,
+    region: str | None = None,
+    absent: str = MAKE,
+    patience: "Patience | None" = None,
 ) -> Store:
     """Open the store at ``s3://bucket/prefix`` or in a folder (a path or a ``file://`` URI).
 
     ``credentials`` is handed to obstore; without it the environment or the container's role decides.
-    ``region`` is the bucket's; without it AWS's own variables say it.
+    ``region`` is the bucket's; without it AWS's own variables say it. ``absent`` is for folders.
+    ``patience`` is how long requests to S3 are tried again whose failure may pass; without it for a second
+    or two.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme == "file":
         from explorer_runner.stores.folder import FolderStore
 
-        return FolderStore(os.path.abspath(os.path.expanduser(rest if separator else uri)))
+        return FolderStore(os.path.abspath(os.path.expanduser(rest if separator else uri)), absent)
     if scheme == "s3":
         from explorer_runner.stores.s3 import S3Store
 
-        return S3Store(uri, credentials=credentials, region=region)
+        return S3Store(uri, credentials=credentials, region=region, patience=patience)
     raise StoreError(f"{uri!r} is not a store: use s3://bucket/prefix or a folder")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from explorer_runner.errors import ExplorerError
+from explorer_runner.patience import Patience
 from explorer_runner.payload import python_minor
 from gencove_explorer.aws_errors import AwsError, UnreachableError, errors
 from gencove_explorer.batch.aws import Aws
@@ -77,7 +78,7 @@ class _Looks:
                 f"{uri} is in {region}, jobs run in {self._aws.region}",
                 "use a bucket of the jobs' region, or set EXPLORER_BATCH__REGION",
             )
-        store = open_configured_store(uri, region=self._aws.region)
+        store = open_configured_store(uri, region=self._aws.region, patience=Patience())
         key = f"doctor/{time.time_ns()}"
         store.create(key, b"")
         store.read(key)

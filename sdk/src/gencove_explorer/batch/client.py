@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import CorruptPayload
 from explorer_runner.keys import FAILED, Attempt, OutcomeName, log_key
 from explorer_runner.names import parse_id
 from explorer_runner.results import outcome_names
@@ -31,6 +32,7 @@ from gencove_explorer.records import (
     RoundRecord,
     read_closed,
     read_rounds,
+    unreadable_round,
     write_closed,
     write_index,
 )
@@ -305,7 +307,10 @@ class BatchExecutor:
                 parse_id(name)
             except ValueError:
                 continue  # somebody else's job
-            found += list(read_rounds(store, name).values())[-1:]
+            try:
+                found += list(read_rounds(store, name).values())[-1:]
+            except CorruptPayload:  # what it depends on is not known, but that it is unfinished
+                found.append(unreadable_round(name, self.name))
         return found
 
 

@@ -19,13 +19,15 @@ _NO_TAG = re.compile(r"[^\w\s.:/=+@-]")
 
 RETRIES = [
     {"onStatusReason": "Host EC2*", "action": "RETRY"},
+    {"onStatusReason": "Task failed to start*", "action": "RETRY"},
+    {"onReason": "Cannot*", "action": "RETRY"},
     {"onExitCode": str(RETRY), "action": "RETRY"},
-    {"onReason": "*", "action": "EXIT"},
     {"onStatusReason": "*", "action": "EXIT"},
 ]
-"""A machine that was taken away is never the job's fault; all else the runner decides, by its exit code.
-
-See https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html.
+"""A machine that was taken away, and a container that could not be started or looked at, are never the job's
+fault. All else the runner decides, by its exit code. AWS Batch takes five rules, and its own example has the
+second one (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html). What it answers when
+containers do not start is collected in tests/cloud/recorded. Each attempt counts towards MAX_ATTEMPTS.
 """
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from explorer_runner import processes
-from explorer_runner.keys import FAILED, SUCCEEDED
+from explorer_runner.keys import FAILED, SUCCEEDED, parse_number
 from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
 
 LONG_SECONDS = 60.0
@@ -22,8 +22,8 @@ FORGOTTEN = (
 def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
     """Which round of its analysis a job of Batch runs."""
     environment = detail.get("container", {}).get("environment", [])
-    found = [each["value"] for each in environment if each["name"] == variable]
-    return int(found[0]) if found and found[0].isdigit() else None
+    found = [each.get("value") for each in environment if each.get("name") == variable]
+    return parse_number(f"{found[0]}.json") if found else None
 
 
 def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:
@@ -58,8 +58,15 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     if status and status != EXITED:
         return str(status)
     code = container.get("exitCode")
+    if code == 0:
+        return "its outcome is missing from the store: its container ended with exit code 0; retry_failed()"
     if code == processes.UNWRITTEN:
         return "its outcome could not be stored; its log says why"
+    if code == processes.RETRY:
+        return (
+            "none of its attempts could begin, or all were told to stop: the store could not be reached, or "
+            "the machines were taken away; the log says why, and retry_failed() tries again"
+        )
     return f"its container ended with exit code {code} and left no outcome; its log may say why"
 
 

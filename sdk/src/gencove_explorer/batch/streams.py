@@ -33,11 +33,13 @@ class StreamReader:
                 if error.code == "ResourceNotFoundException":
                     break
                 raise
-            found += [each["message"] for each in page["events"]]
+            events = page.get("events", ())
+            found += [event.get("message", "") for event in events]
             # An empty page need not be the last one: that is known by its token, which is the one that was
             # sent (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
-            sent, self._asked["nextToken"] = self._asked.get("nextToken"), page["nextForwardToken"]
-            if self._asked["nextToken"] == sent:
+            sent, token = self._asked.get("nextToken"), page.get("nextForwardToken")
+            if token is None or token == sent:
                 break
-            empty = 0 if page["events"] else empty + 1
-        return "".join(f"{line}\n" for line in found).encode()
+            self._asked["nextToken"] = token
+            empty = 0 if events else empty + 1
+        return "".join(f"{line}\n" for line in found).encode(errors="backslashreplace")

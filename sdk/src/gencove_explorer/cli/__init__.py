@@ -6,6 +6,7 @@ import click
 
 from gencove_explorer._version import __version__
 from gencove_explorer.cli import analyses, config, logs, machine, reconcile, run
+from gencove_explorer.cli.common import echo
 from gencove_explorer.errors import ExplorerError, InvalidFilter, NoSuchJob
 
 __all__ = ["explorer", "main"]
@@ -73,15 +74,15 @@ def main() -> None:
     try:
         explorer(prog_name="explorer")
     except ExplorerError as error:
-        click.echo(f"explorer: {error}", err=True)
+        echo(f"explorer: {error}", err=True)
         sys.exit(2 if isinstance(error, InvalidFilter | NoSuchJob) else 1)
     except OSError as error:
-        click.echo(f"explorer: {error}", err=True)
+        echo(f"explorer: {error}", err=True)
         sys.exit(1)
     except (ValueError, IndexError, TypeError, OverflowError) as error:
         if not _is_about_arguments(error):
             raise
-        click.echo(f"explorer: {error}", err=True)
+        echo(f"explorer: {error}", err=True)
         sys.exit(2)
 
 

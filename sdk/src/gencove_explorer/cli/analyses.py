@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
-from explorer_runner.errors import NotFinished
+from explorer_runner import values
+from explorer_runner.errors import AlreadyExists, ExplorerError, NotFinished
+from explorer_runner.keys import check_key
 from explorer_runner.results import JobOutput
 from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
+    echo,
     find,
     id_argument,
     index_argument,
@@ -19,10 +22,11 @@ from gencove_explorer.cli.common import (
     print_json,
     print_table,
 )
-from gencove_explorer.display import analyses_as_text
+from gencove_explorer.display import analyses_as_text, jobs_text
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.observe import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
+from gencove_explorer.stored import StoredAnalysis
 
 
 @click.command("list")
@@ -43,13 +47,13 @@ def list_(
     found = JobManager().list_jobs(since=since, date=date, name=name, user=user)
     shown = [each._submitted() for each in found[:limit]]
     if as_json:
-        print_json([{**each.record.to_data(), "status": each.status()} for each in shown])
+        print_json([_listed(each) for each in shown])
         return
     if not shown:
-        click.echo(f"looked in {Settings.load().store}", err=True)
-    click.echo(analyses_as_text(shown))
+        echo(f"looked in {Settings.load().store}", err=True)
+    echo(analyses_as_text(shown))
     if len(found) > limit:
-        click.echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
+        echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
 
 
 @click.command()
@@ -69,16 +73,16 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     if as_json:
         print_json({"id": analysis.id, **found, "rounds": [each.to_data() for each in stored.rounds]})
         return
-    click.echo(f"{analysis.id}: {found['status']}")
+    echo(f"{analysis.id}: {found['status']}")
     for state, count in found.get("jobs", {}).items():
-        click.echo(f"  {count:>6,} {state}")
+        echo(f"  {count:>6,} {state}")
     if "reason" in found:
-        click.echo(found["reason"])
+        echo(found["reason"])
     for before, record in pairwise(stored.rounds):
         jobs = "1 failed job" if record.jobs == 1 else f"{record.jobs:,} failed jobs"
         changes = record.changes_from(before)
-        click.echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
-        click.echo(f", with {', '.join(changes)}" if changes else "")
+        echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
+        echo(f", with {', '.join(changes)}" if changes else "")
 
 
 @click.command()
@@ -90,6 +94,9 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
 @json_option
 def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool) -> None:
     """Show values and files of one job, or of all that succeeded.
+
+    Of a Python object that is no JSON a preview is shown, in which "..." stands for what is left out. In
+    --json it is among the values, too, and "objects" names it; NaN and infinities are null.
 
     \b
     explorer outputs last
@@ -123,7 +130,7 @@ def failures(analysis_id: str, as_json: bool) -> None:
     if as_json:
         print_json([vars(group) for group in found])
     else:
-        click.echo(repr(found))
+        echo(repr(found))
 
 
 @click.command()
@@ -143,15 +150,17 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     try:
         waiting.wait(analysis._submitted(), lambda observed: observed.finished, timeout)
     except KeyboardInterrupt:
-        click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+        echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
         context.exit(130)
     found = analysis.status()
     if as_json:
         print_json({"id": analysis.id, **found})
     else:
-        click.echo(f"{analysis.id}: {found['status']}")
+        counts = found.get("jobs", {})
+        some = f", {jobs_text(sum(counts.values()), found)} jobs" if NOT_RUN in counts else ""
+        echo(f"{analysis.id}: {found['status']}{some}")
         if "reason" in found:
-            click.echo(found["reason"])
+            echo(found["reason"])
     context.exit(0 if found["status"] == "SUCCEEDED" else 1)
 
 
@@ -200,11 +209,14 @@ def retry(analysis_id: str, cpu: int | None, memory_mb: int | None, as_json: boo
     changes: dict[str, Any] = {"cpu": cpu, "memory_mb": memory_mb}
     changes = {name: value for name, value in changes.items() if value is not None}
     definition = replace(analysis._submitted().rounds[-1].job_definition, **changes) if changes else None
-    count = analysis.retry_failed(job_definition=definition)
+    try:
+        count = analysis.retry_failed(job_definition=definition)
+    except (NotFinished, AlreadyExists) as error:
+        raise click.ClickException(f"{error}. Here: explorer wait {analysis.id}, then the same") from error
     if as_json:
         print_json({"id": analysis.id, "jobs": count})
     else:
-        click.echo(
+        echo(
             f"{analysis.id}: running {count:,} failed job{'s' if count > 1 else ''} again"
             if count
             else f"{analysis.id}: no job has failed"
@@ -229,11 +241,20 @@ def delete(analysis_id: str, yes: bool, as_json: bool) -> None:
     _done(found, "deleted", as_json)
 
 
+def _listed(stored: StoredAnalysis) -> dict[str, Any]:
+    """A row of a list, of one that cannot be read too."""
+    facts = stored.record.to_data() if stored.fault is None else {"id": stored.id, "name": stored.record.name}
+    try:
+        return {**facts, "status": stored.status()}
+    except ExplorerError as error:
+        return {**facts, "status": None, "error": str(error)}
+
+
 def _done(analysis_id: str, what: str, as_json: bool) -> None:
     if as_json:
         print_json({"id": analysis_id, "done": what})
     else:
-        click.echo(f"{analysis_id}: {what}")
+        echo(f"{analysis_id}: {what}")
 
 
 def _all_outputs(analysis: Any) -> list[JobOutput]:
@@ -246,19 +267,27 @@ def _all_outputs(analysis: Any) -> list[JobOutput]:
 
 
 def _as_json(output: JobOutput) -> dict[str, Any]:
-    entries = output.outcome.values.items()
+    entries = output.outcome.values
+    plain = {key: output.value(key) for key, entry in entries.items() if values.is_json(entry)}
+    previews = {key: entry[values.PREVIEW] for key, entry in entries.items() if values.PREVIEW in entry}
     return {
         "index": output.index,
-        "values": {key: entry["json"] for key, entry in entries if "json" in entry},
-        "objects": [key for key, entry in entries if "json" not in entry],
+        "values": plain | previews,
+        "objects": [key for key in entries if key not in plain],
         "files": {key: str(file.as_local()) for key, file in output.files().items()},
     }
 
 
 def _copy(output: JobOutput, folder: Path) -> None:
     for key, file in output.files().items():
+        source = file.as_local()  # first of all: it refuses keys that lead out of a folder
         target = folder / key
         if target.exists():
             raise click.ClickException(f"{target} is there already: remove it, or choose another folder")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.as_local(), target)
+        shutil.copyfile(source, target)
+        if file.executable:
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)  # by those who may read it
+    for key in output.outcome.folders:
+        (folder / check_key(key)).mkdir(parents=True, exist_ok=True)

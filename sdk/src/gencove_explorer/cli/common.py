@@ -1,6 +1,7 @@
 """What the commands share: ids as people type them, JSON, and tables."""
 
 import json
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from explorer_runner.errors import InvalidName
 from explorer_runner.names import parse_id
+from explorer_runner.shown import visible, visible_line
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ExplorerError, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
@@ -75,8 +77,33 @@ def one_job(analysis: Analysis, index: int | None, typed: str, otherwise: str = 
     return record.one_job(index, typed)
 
 
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that may quote jobs or the store: nothing in it steers the terminal."""
+    click.echo(visible(text), err=err, nl=nl)
+
+
 def print_json(data: Any) -> None:
-    click.echo(json.dumps(data, indent=2, default=str))
+    click.echo(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """JSON that every reader takes: NaN and infinities, which JSON does not have, are null.
+
+    It is ASCII; the one control character that JSON leaves as it is, is escaped too.
+    """
+    try:
+        text = json.dumps(data, indent=2, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(data), indent=2, default=str, allow_nan=False)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, dict):
+        return {str(key) if isinstance(key, float) else key: _finite(value) for key, value in data.items()}
+    return [_finite(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 def print_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
@@ -87,7 +114,7 @@ def print_table(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> No
 
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(visible_line(str(cell))) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=1000)

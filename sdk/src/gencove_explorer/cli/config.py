@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.cli.common import echo, json_option, print_json, print_table
 from gencove_explorer.errors import ConfigError
 from gencove_explorer.settings import FILE, Settings
 
@@ -68,7 +68,7 @@ def from_terraform(source: str, out: Path, force: bool, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(out), "changed": there != text})
     else:
-        click.echo(f"{out} {'is as the stack says already' if there == text else 'written'}")
+        echo(f"{out} {'is as the stack says already' if there == text else 'written'}")
 
 
 def _outputs(source: str) -> dict[str, Any]:

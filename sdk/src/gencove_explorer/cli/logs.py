@@ -6,6 +6,7 @@ import click
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import (
+    echo,
     find,
     id_argument,
     index_argument,
@@ -76,4 +77,4 @@ def _failed_logs(
         print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
     elif not found:
         failed_jobs = "FAILED" in analysis._submitted().observe().counts
-        click.echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)
+        echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)

@@ -8,7 +8,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from gencove_explorer.checks import Check
-from gencove_explorer.cli.common import json_option, print_json
+from gencove_explorer.cli.common import echo, json_option, print_json
 from gencove_explorer.durations import ago
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
@@ -28,7 +28,7 @@ def doctor(as_json: bool) -> None:
         found.append(check)
         if not as_json:  # at once: some take a second
             mend = f"\n     {check.mend}" if check.mend else ""
-            click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.piece}: {check.found}{mend}")
+            echo(f"{'ok  ' if check.ok else 'FAIL'} {check.piece}: {check.found}{mend}")
     if as_json:
         print_json([vars(check) for check in found])
     sys.exit(0 if all(check.ok for check in found) else 1)
@@ -73,19 +73,17 @@ def executor_status(as_json: bool) -> None:
         return
     if not alive:
         stopped = " (stopped by a person)" if local.queue.stopped.exists() else ""
-        click.echo(f"not running{stopped}: run() starts it, and so does explorer executor start")
+        echo(f"not running{stopped}: run() starts it, and so does explorer executor start")
         if waiting:
-            click.echo(f"{waiting} submissions wait")
+            echo(f"{waiting} submissions wait")
         return
-    click.echo(
-        f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})"
-    )
-    click.echo(f"{state.get('running', 0):,} jobs run, {state.get('waiting', 0):,} wait")
-    click.echo(
+    echo(f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})")
+    echo(f"{state.get('running', 0):,} jobs run, {state.get('waiting', 0):,} wait")
+    echo(
         f"{state.get('cpus_in_use', 0)} of {state.get('cpus')} CPUs, {state.get('memory_mb_in_use', 0):,} of "
         f"{state.get('memory_mb', 0):,} MiB in use"
     )
-    click.echo(f"log: {local.queue.log}")
+    echo(f"log: {local.queue.log}")
 
 
 @executor.command("start")
@@ -135,4 +133,4 @@ def _say(what: str, as_json: bool) -> None:
     if as_json:
         print_json({"executor": what})
     else:
-        click.echo(f"the local executor is {what}")
+        echo(f"the local executor is {what}")

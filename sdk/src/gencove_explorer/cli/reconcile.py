@@ -1,6 +1,5 @@
 """``explorer plan``, ``reconcile``, ``validate``, ``lock`` and ``history``."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
+from explorer_runner import checked
+from explorer_runner.checked import load_json
 from explorer_runner.keys import FAILED
 from gencove_explorer.backend import Backend
-from gencove_explorer.cli.common import json_option, print_json, print_table
+from gencove_explorer.cli.common import echo, json_option, json_text, print_json, print_table
 from gencove_explorer.manifests.faults import ManifestError
 from gencove_explorer.manifests.loading import load_folder
 from gencove_explorer.manifests.locking import write_lock
@@ -27,6 +28,8 @@ from gencove_explorer.reconcile.show import (
     rows_of,
     source_diff,
 )
+from gencove_explorer.sheets import MAX_BYTES
+from gencove_explorer.texts import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 CHANGES = 3
@@ -96,11 +99,11 @@ def plan(
     made = reconciler.plan(Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune))
     data = plan_as_json(made, reconciler.checkout)
     if out is not None:
-        out.write_text(json.dumps(data, indent=2) + "\n")
+        out.write_text(json_text(data) + "\n")
     if as_json or form == "json":
         print_json(data)
     elif form == "markdown":
-        click.echo(plan_as_markdown(made), nl=False)
+        echo(plan_as_markdown(made), nl=False)
     else:
         _show(made)
     context.exit(CHANGES if made.changes else 0)
@@ -157,7 +160,7 @@ def reconcile(
             made = reconciler.wait(choice)
             failed = [row.name for row in made.rows if row.state == FAILED or row.action == WAIT]
     except KeyboardInterrupt:
-        click.echo("interrupted; what was submitted goes on, the next reconcile finishes the rest", err=True)
+        echo("interrupted; what was submitted goes on, the next reconcile finishes the rest", err=True)
         context.exit(130)
     if as_json:
         print_json(plan_as_json(made, reconciler.checkout))
@@ -188,9 +191,9 @@ def validate(context: click.Context, folder: Path, schema: bool, as_json: bool) 
     else:
         try:
             loaded.require()
-            click.echo(f"{len(loaded.manifests):,} manifests in {folder} are fine.")
+            echo(f"{len(loaded.manifests):,} manifests in {folder} are fine.")
         except ManifestError as error:
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
     context.exit(1 if loaded.faults else 0)
 
 
@@ -208,7 +211,7 @@ def lock(name: str, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json({"lock": str(path)})
         return
-    click.echo(f"{path}: commit it; runs of {name} use these packages from now on")
+    echo(f"{path}: commit it; runs of {name} use these packages from now on")
 
 
 @click.command()
@@ -250,17 +253,35 @@ def _show(made: Plan) -> None:
         print_table(["", "manifest", "action", "why"], rows)
     for row in made.rows:
         for line in source_diff(row):
-            click.echo(line)
+            echo(line)
     if made.stops:
-        click.echo(f"{len(made.stops)} superseded runs are still ending.")
-    click.echo(headline(made))
+        echo(f"{len(made.stops)} superseded runs are still ending.")
+    echo(headline(made))
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
+        data: dict[str, Any] = load_json(read_text(path, MAX_BYTES))
+    except (OSError, ValueError) as error:
         raise click.UsageError(f"--plan {path}: not JSON ({error})") from error
-    if not isinstance(data, dict) or not {"revision", "choice", "rows"} <= data.keys():
-        raise click.UsageError(f"--plan {path}: not a plan, as explorer plan --out writes it")
+    try:
+        checked.require(checked.require(data, _PLAN)["choice"], _CHOICE)
+    except ValueError as error:
+        raise click.UsageError(
+            f"--plan {path}: not a plan, as explorer plan --out writes it: {error}"
+        ) from error
+    data["choice"] = checked.known(data["choice"], _CHOICE)
     return data
+
+
+_PLAN: dict[str, checked.Check] = {
+    "revision": lambda value: None,
+    "choice": checked.mapped(),
+    "rows": checked.listed(checked.mapped()),
+}
+_CHOICE: dict[str, checked.Check] = {
+    "select": checked.listed(checked.text()),
+    "rerun": checked.listed(checked.text()),
+    "prune": checked.flag,
+    "max_prune": checked.whole(0, 1 << 60),
+}

@@ -1,7 +1,6 @@
 """``explorer run FILE:FUNCTION``."""
 
 import contextlib
-import json
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,14 +9,19 @@ from typing import Any
 
 import click
 
+from explorer_runner.checked import load_json
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.shell import get_ipython
 from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.cli.common import json_option, print_json
+from gencove_explorer.cli.common import echo, json_option, print_json
 from gencove_explorer.errors import JobFailed
 from gencove_explorer.manifests.functions import SourceError, without_magics
+from gencove_explorer.sheets import MAX_BYTES
+from gencove_explorer.texts import decode, read_text
+
+_MAX_SOURCE_BYTES = 16 << 20
 
 
 @click.command()
@@ -67,7 +71,7 @@ def run(
     """
     if input_json is not None and input_file is not None:
         raise click.UsageError("give --input or --input-file, not both")
-    text = input_file.read_text() if input_file else input_json
+    text = _read(input_file) if input_file else input_json
     source = f"--input-file {input_file}" if input_file else "--input"
     given = {key: value for key, value in resources.items() if value is not None}
     analysis = Analysis(
@@ -90,15 +94,15 @@ def run(
             try:
                 waiting.wait(analysis._submitted(), lambda observed: observed.finished)
             except KeyboardInterrupt:
-                click.echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
+                echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
                 context.exit(130)
     status = analysis.status()
     if as_json:
         print_json({"id": analysis.id, **status})
     elif local or wait:
-        click.echo(f"{analysis.id}: {status['status']}")
+        echo(f"{analysis.id}: {status['status']}")
         if "reason" in status:
-            click.echo(status["reason"])
+            echo(status["reason"])
     context.exit(0 if status["status"] == "SUCCEEDED" or not (local or wait) else 1)
 
 
@@ -111,12 +115,14 @@ def load_function(target: str) -> Callable[..., Any]:
     if not path.is_file():
         raise click.UsageError(f"{path} is not a file")
     try:
-        text = path.read_text()
+        text = read_text(path, _MAX_SOURCE_BYTES)
         code = compile(without_magics(text) if path.suffix == ".ipy" else text, str(path.resolve()), "exec")
     except SourceError as error:
         raise click.UsageError(f"{path} {error}") from error
-    except (SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise click.UsageError(f"{path} is not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:
+        raise click.UsageError(f"{path} is not Python: it is nested too deeply") from error
     namespace: dict[str, Any] = {"__name__": "explorer_file", "__file__": str(path.resolve())}
     if path.suffix == ".ipy":
         namespace["get_ipython"] = get_ipython
@@ -141,9 +147,21 @@ def load_function(target: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def _read(path: Path) -> str:
+    """The text of a file, or of a pipe: <(...) of a shell is one."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        return decode(raw)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--input-file {path} cannot be read: {error}") from error
+
+
 def _parse(text: str, option: str) -> Any:
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError as error:
         raise click.UsageError(f"{option}: not JSON ({error}); a text needs quotes: '\"foo\"'") from error
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from explorer_runner.environment import find_uv
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import claim_private
+from explorer_runner.patience import Patience
 from gencove_explorer.checks import Check
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.runtime import find_runtime
 from gencove_explorer.settings import Settings
-from gencove_explorer.stores import open_configured_store
+from gencove_explorer.stores import open_store_of
 
 _LEAST_FREE = 1 << 30
 
@@ -41,7 +42,7 @@ def check_local(settings: Settings) -> Iterator[Check]:
         return Check("queue", True, str(found.folder))
 
     def store() -> Check:
-        open_configured_store(settings.store).exists("doctor")
+        open_store_of(settings.home, settings.store, settings.batch.region, Patience()).exists("doctor")
         return Check("store", True, settings.store)
 
     def uv() -> Check:

@@ -1,10 +1,12 @@
 """What a notebook does with the local executor. Everything is found in files; nobody is asked."""
 
+import errno
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from explorer_runner import claim
@@ -14,17 +16,21 @@ from explorer_runner.folders import claim_private
 from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
-from gencove_explorer.errors import ExecutorError, SubmissionError
+from gencove_explorer.errors import ExecutorError, StoreError, SubmissionError
 from gencove_explorer.local.lost import close_lost
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
+from gencove_explorer.log import get_logger
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.readers import FileReader, Reader
 from gencove_explorer.records import IndexRecord, RoundRecord, write_index
 from gencove_explorer.settings import Settings
 
 _START_SECONDS = 20.0
+_USE = {"cpus", "cpus_in_use", "memory_mb", "memory_mb_in_use", "running"}
+"""What the scheduler tells of the machine's use."""
+_log = get_logger(__name__)
 
 
 class LocalExecutor:
@@ -37,8 +43,8 @@ class LocalExecutor:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.place = place_of(settings.home)
         self.queue = Queue(settings.home)
+        self.place = self.queue.place
 
     # -- the protocol (gencove_explorer.executors) --------------------------------------------------
 
@@ -86,18 +92,16 @@ class LocalExecutor:
             cpus=self.settings.cpus,
             memory_mb=self.settings.memory_mb,
         )
-        try:
+        with _errors(self.queue):
             self.queue.make()
             self.queue.stopped.unlink(missing_ok=True)
             added = self.queue.add(entry)
-        except OSError as error:
-            raise ExecutorError(f"the local executor's queue in {self.queue.folder}: {error}") from error
         try:
             self.wake()
         except ExecutorError:
-            added.unlink(missing_ok=True)  # unless a scheduler has accepted it after all
-            raise
-        write_index(store, index)
+            if self.queue.take_back(added):
+                raise
+        _list(store, index)
 
     def knows(self, store: Store, record: RoundRecord) -> bool:
         """Whether the queue has the round; that of another machine is not to be seen from here."""
@@ -121,7 +125,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(store, last, unclaimed, states)
-        states.update(close_lost(self.queue, self.place, store, last, open_jobs))
+        states.update(close_lost(self.queue, store, last, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -136,14 +140,15 @@ class LocalExecutor:
         self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
     ) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
-        self.queue.ask(
-            {
-                "terminate": rounds[-1].id,
-                "round": rounds[-1].round,
-                "indices": None if indices is None else list(indices),
-                "reason": reason,
-            }
-        )
+        with _errors(self.queue):
+            self.queue.ask(
+                {
+                    "terminate": rounds[-1].id,
+                    "round": rounds[-1].round,
+                    "indices": None if indices is None else list(indices),
+                    "reason": reason,
+                }
+            )
         self.wake()
 
     def last_attempt(
@@ -176,8 +181,9 @@ class LocalExecutor:
     def start(self) -> None:
         """Start a scheduler; returns when it listens. One that is there already is fine."""
         claim_private(str(self.settings.home))
-        self.queue.make()
-        self.queue.stopped.unlink(missing_ok=True)
+        with _errors(self.queue):
+            self.queue.make()
+            self.queue.stopped.unlink(missing_ok=True)
         command = [sys.executable, "-P", "-m", "gencove_explorer.local", str(self.settings.home)]
         try:
             with open(self.queue.log, "ab") as log:
@@ -195,8 +201,9 @@ class LocalExecutor:
 
     def stop(self) -> None:
         """End the scheduler. Running jobs go on to their end, waiting ones wait for the next start."""
-        self.queue.make()
-        self.queue.stopped.touch()
+        with _errors(self.queue):
+            self.queue.make()
+            self.queue.stopped.touch()
         self._end_scheduler()
 
     def _hand_over(self) -> None:
@@ -205,7 +212,8 @@ class LocalExecutor:
         self.start()
 
     def _end_scheduler(self) -> None:
-        self.queue.ask({"stop": True})
+        with _errors(self.queue):
+            self.queue.ask({"stop": True})
         if self.queue.ring():
             _wait_until(lambda: not self.queue.alive(), "the local executor does not end")
         self.queue.withdraw("stop")
@@ -241,7 +249,7 @@ class LocalExecutor:
 
     def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()
-        if "cpus" not in state:
+        if not state.keys() >= _USE:
             return None
         free = (state["cpus"] - state["cpus_in_use"], state["memory_mb"] - state["memory_mb_in_use"])
         if not state["running"] and definition.cpu <= free[0] and definition.memory_mb <= free[1]:
@@ -249,6 +257,18 @@ class LocalExecutor:
         return (
             f"waits for {definition.cpu} CPUs and {definition.memory_mb} MiB: {state['cpus_in_use']} of "
             f"{state['cpus']} CPUs and {state['memory_mb_in_use']} of {state['memory_mb']} MiB are in use"
+        )
+
+
+def _list(store: Store, index: IndexRecord) -> None:
+    """List an analysis whose entry is in the queue. That it runs is settled: an error here cannot undo it,
+    and the scheduler lists it too.
+    """
+    try:
+        write_index(store, index)
+    except StoreError as error:
+        _log.warning(
+            "%s was submitted, but cannot be listed yet; the local executor tries again: %s", index.id, error
         )
 
 
@@ -262,11 +282,6 @@ def last_claimed(
     while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
         number += 1
     return Attempt(index, round, number) if number else None
-
-
-def place_of(home: Path) -> str:
-    """The executor of a home folder of this machine, as rounds record it."""
-    return f"{os.uname().nodename}:{home}"
 
 
 def claimed_states(
@@ -295,6 +310,17 @@ def claimed_states(
             # A claim whose process has ended is about to get its outcome.
             states[attempt.index] = STARTING if life == claim.Life.STARTING else RUNNING
     return states
+
+
+@contextmanager
+def _errors(queue: Queue) -> Iterator[None]:
+    """Say what could not be written into the queue's folder."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = ": the disk is full. Make room, then do it again" if full else ""
+        raise ExecutorError(f"the local executor's queue in {queue.folder}: {error}{advice}") from error
 
 
 def _wait_until(done: Callable[[], bool], otherwise: str) -> None:

@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from explorer_runner.folders import make_private
 from explorer_runner.keys import Attempt, log_key, logs_prefix, parse_log_name
+from explorer_runner.patience import Patience
 from explorer_runner.payload import DependencyRef
-from explorer_runner.stores import Store
+from explorer_runner.stores import RAISE, Store
 from explorer_runner.stores.folder import FolderStore
+from gencove_explorer.local.lost import close_lost_of
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.rounds import ActiveRound, Progress
@@ -45,8 +48,25 @@ class Ledger:
                 del os.environ[name]
             os.environ.update(variables)
         if entry.store not in self._stores:
-            self._stores[entry.store] = open_configured_store(entry.store, variables)
+            self._stores[entry.store] = open_configured_store(
+                entry.store, variables, absent=RAISE, patience=Patience()
+            )
         return self._stores[entry.store]
+
+    def make_claims(self, round: ActiveRound) -> str:
+        """The folder of a round's claims, made where it is not there."""
+        store, folder = self.store_of(round.entry), self.claims_of(round)
+        if isinstance(store, FolderStore):
+            store.make_folders(logs_prefix(round.record.id))
+        else:
+            make_private(folder)
+        return folder
+
+    def require(self, round: ActiveRound) -> None:
+        """Raise StoreError if the store of a round is away: its jobs could not even begin."""
+        store = self.store_of(round.entry)
+        if isinstance(store, FolderStore):
+            store.was_away()
 
     def claims_of(self, round: ActiveRound) -> str:
         """The folder of a round's claims, which are its logs."""
@@ -103,9 +123,12 @@ class Ledger:
 
     def _load(self, round: ActiveRound, analysis: str, jobs: int) -> Progress | None:
         if analysis not in self._progress:
-            found = load_progress(self.store_of(round.entry), analysis, jobs)
+            store = self.store_of(round.entry)
+            found = load_progress(store, analysis, jobs)
             if found is None:
                 return None
+            if not found.finished and close_lost_of(self._queue, store, analysis, found):
+                found = load_progress(store, analysis, jobs) or found
             self._progress[analysis] = found
         return self._progress[analysis]
 

@@ -3,12 +3,22 @@
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
 
 from explorer_runner import logs
+from explorer_runner.memory import take_peak, write_peak
+from gencove_explorer.local.processes import Tree
 
 POLL_SECONDS = 0.25
 """Between two looks at the jobs: what a job grows by in this time may pass its limit unseen."""
 _MARK_SECONDS = 5.0
+
+
+class Watched(NamedTuple):
+    """A job that is looked at."""
+
+    log: str
+    limit_mb: int
 
 
 class Limits:
@@ -16,13 +26,15 @@ class Limits:
 
     def __init__(
         self,
-        resident: Callable[[Collection[int]], Mapping[int, int]],
+        trees: Callable[[Collection[int]], Mapping[int, Tree]],
         exact: Callable[[int], int],
     ) -> None:
-        self._resident = resident
+        self._trees = trees
         self._exact = exact
         self._due = 0.0
         self._marked: dict[str, tuple[float, int]] = {}
+        self._peaks: dict[str, int] = {}
+        """By log: the most memory of a job of several processes, in bytes, which it was told."""
 
     def due_in(self, now: float) -> float:
         return max(0.0, self._due - now)
@@ -30,16 +42,25 @@ class Limits:
     def due(self, now: float) -> bool:
         return now >= self._due
 
-    def over_memory(self, limits_mb: Mapping[int, int]) -> list[int]:
-        """Of these processes (pid -> limit in MiB) those whose tree holds more than it may."""
+    def over_memory(self, jobs: Mapping[int, Watched]) -> dict[int, int]:
+        """Of these processes those whose tree holds more than it may, and how many bytes that is.
+
+        What a job of several processes uses is noted beside its log: it cannot know that itself.
+        """
         begin = time.monotonic()
-        sizes = self._resident(list(limits_mb))
-        over = [
-            pid
-            for pid, limit in limits_mb.items()
+        over = {}
+        for pid, tree in self._trees(list(jobs)).items():
+            job, known = jobs[pid], self._peaks.get(jobs[pid].log, 0)
+            suspect = tree.resident > job.limit_mb << 20
             # The cheap figure counts shared pages again and again: only a suspicion.
-            if sizes.get(pid, 0) > limit << 20 and self._exact(pid) > limit << 20
-        ]
+            if not suspect and (tree.processes < 2 or tree.resident <= known):
+                continue
+            size = self._exact(pid)
+            if size > known and (tree.processes > 1 or suspect):
+                self._peaks[job.log] = size
+                write_peak(job.log, size)
+            if size > job.limit_mb << 20:
+                over[pid] = size
         # Looking must stay below a twentieth of a core.
         spent = time.monotonic() - begin
         self._due = begin + max(POLL_SECONDS, 20 * spent)
@@ -63,3 +84,5 @@ class Limits:
 
     def forget_log(self, path: str) -> None:
         self._marked.pop(path, None)
+        if self._peaks.pop(path, 0):
+            take_peak(path)  # it may have come too late for the job

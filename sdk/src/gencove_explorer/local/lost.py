@@ -1,37 +1,47 @@
 """Rounds that are in the store and in no queue: nobody will run what has not ended of them."""
 
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 
 from explorer_runner import claim
-from explorer_runner.keys import FAILED
+from explorer_runner.keys import FAILED, logs_prefix, parse_log_name
+from explorer_runner.results import outcome_names
 from explorer_runner.stores import Store
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.recovery import claims_folder, claims_of, load_progress
-from gencove_explorer.records import Closed, RoundRecord, write_closed
+from gencove_explorer.local.rounds import Progress
+from gencove_explorer.records import Closed, RoundRecord, read_rounds, write_closed
 
 _INTERRUPTED_SECONDS = 60.0
 """After so long without an entry in the queue, nobody is about to write one."""
 INTERRUPTED = "never submitted: the process that was running it again was ended just then; retry_failed()"
+UNQUEUED = "never submitted: its entry in the executor's queue was lost before it ran; retry_failed()"
+MISSING = (
+    "its outcome is missing from the store: the job has ended, and what it wrote last was removed or lost; "
+    "retry_failed()"
+)
 
 
 def close_lost(
-    queue: Queue, place: str, store: Store, last: Mapping[int, RoundRecord], open_jobs: Sequence[int]
+    queue: Queue, store: Store, last: Mapping[int, RoundRecord], open_jobs: Iterable[int]
 ) -> dict[int, str]:
     """Close those of the jobs that no scheduler will ever run, and whose processes are gone.
 
-    ``last`` is the last round of each job, ``place`` the executor whose queue it is.
+    ``last`` is the last round of each job; rounds of another executor are left to that.
     """
     found: dict[int, str] = {}
+    if not queue.accepted.is_dir():
+        return found  # the home folder is not there: that says nothing of what the queue holds
     for record in {last[index].round: last[index] for index in open_jobs}.values():
-        reason = _why_lost(queue, record) if record.place == place else None
-        if reason is None:
+        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
             continue
         # Without an entry nothing more happens: what the store says from here on is the last word.
-        claims = claims_folder(queue, store, record.id)
-        wanted = {index for index in open_jobs if last[index] is record}
-        alive = living(claims, record.round, wanted)
+        reason = _why_lost(queue, store, record)
+        if reason is None:
+            continue
         progress = load_progress(store, record.id, 1 + max(last))
+        wanted = {index for index in open_jobs if last[index] is record}
+        alive = living(claims_folder(queue, store, record.id), record.round, wanted)
         ended = progress.succeeded | progress.failed if progress else set()
         lost = sorted(wanted - ended - alive)
         if lost:
@@ -40,17 +50,32 @@ def close_lost(
     return found
 
 
-def _why_lost(queue: Queue, record: RoundRecord) -> str | None:
-    """Why a round is not in the queue; None if it is, or if it may be about to be."""
-    key = f"{record.id}.{record.round}"
-    if queue.knows(key):
-        return None
-    broken = queue.broken_entry(key)
+def close_lost_of(queue: Queue, store: Store, analysis: str, progress: Progress) -> bool:
+    """The same for all open jobs of an analysis, of which ``progress`` is known; True if there were any."""
+    rounds = read_rounds(store, analysis).values()
+    last = {index: record for record in rounds for index in record.all_indices()}
+    return bool(close_lost(queue, store, last, last.keys() - progress.succeeded - progress.failed))
+
+
+def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
+    """Why a round is not in the queue; None if it may be about to be."""
+    broken = queue.broken_entry(f"{record.id}.{record.round}")
     if broken is not None:
         return f"Host lost: its entry in the executor's queue cannot be read ({broken}); retry_failed()"
+    if _has_begun(queue, store, record):
+        return MISSING
     # A retry whose process was killed between the round's record and the queue's entry.
     old = time.time() - record.submitted > _INTERRUPTED_SECONDS
-    return INTERRUPTED if record.round and old else None
+    return (INTERRUPTED if record.round else UNQUEUED) if old else None
+
+
+def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
+    """Whether jobs of a round were run, for which it was in the queue."""
+    logs = map(parse_log_name, store.names(logs_prefix(record.id)))
+    claims = claims_of(claims_folder(queue, store, record.id), record.round)
+    rounds = {attempt.round for attempt in (*claims, *logs) if attempt is not None}
+    rounds.update(name.round for name in outcome_names(store, record.id))
+    return record.round in rounds
 
 
 def living(claims: str, round: int, wanted: Container[int]) -> set[int]:

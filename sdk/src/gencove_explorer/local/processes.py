@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 import psutil
 
@@ -36,21 +37,26 @@ def age(process: psutil.Process) -> float | None:
         return None
 
 
-def resident_bytes(pids: Collection[int]) -> dict[int, int]:
-    """Resident memory of each process with everything below it; 0 for one that is gone.
+@dataclass(frozen=True)
+class Tree:
+    """A process with everything below it."""
 
-    Memory that processes share is counted for each of them, so this is an upper bound.
-    """
+    resident: int
+    """Bytes of memory; what processes share is counted for each of them, so this is an upper bound."""
+    processes: int
+    """How many there are; 0 if it is gone."""
+
+
+def trees(pids: Collection[int]) -> dict[int, Tree]:
+    """The tree of each process."""
     children: dict[int, list[psutil.Process]] = {}
-    sizes: dict[int, int] = {}
     for process in psutil.process_iter():
         try:
             children.setdefault(process.ppid(), []).append(process)
         except psutil.Error:
             continue
-    for pid in pids:
-        sizes[pid] = sum(_resident(each) for each in _tree(pid, children))
-    return sizes
+    below = {pid: list(_tree(pid, children)) for pid in pids}
+    return {pid: Tree(sum(map(_resident, tree)), len(tree)) for pid, tree in below.items()}
 
 
 def exact_bytes(pid: int) -> int:

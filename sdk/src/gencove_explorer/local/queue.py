@@ -23,18 +23,33 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from explorer_runner import checked
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import make_private
+from explorer_runner.folders import check_size, make_private, open_regular
+from explorer_runner.names import check_id
+from explorer_runner.payload import INDICES
 from gencove_explorer.records import IndexRecord, RoundRecord
 
 _T = TypeVar("_T")
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, ExplorerError)
-"""What reading an entry raises: one that is empty or cut short (nothing is synced to the disk), or that
-another version wrote."""
+_STATE: dict[str, checked.Check] = {
+    **dict.fromkeys(("cpus", "cpus_in_use", "memory_mb", "memory_mb_in_use"), checked.whole(0, 1 << 60)),
+    **dict.fromkeys(("running", "waiting", "pid"), checked.whole(0, 1 << 60)),
+    "started": checked.number(0, checked.LATEST),
+    "version": checked.text(),
+    "forkers": checked.listed(checked.whole(0, 1 << 60)),
+    "troubles": checked.mapped(checked.text(None)),
+}
+_REQUEST: dict[str, checked.Check] = {
+    "terminate": check_id,
+    "round": checked.whole(0, checked.ROUNDS),
+    "indices": INDICES,
+    "reason": checked.text(None),
+    "stop": checked.flag,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +78,27 @@ class Entry:
 
     @classmethod
     def from_json(cls, raw: bytes) -> "Entry":
-        data = json.loads(raw)
-        data["record"] = RoundRecord.from_data(data["record"])
-        data["index"] = IndexRecord.from_data(data["index"])
-        return cls(**{each.name: data[each.name] for each in fields(cls)})
+        """Raises CorruptPayload for what is no entry: one that is empty or cut short, as nothing is synced to
+        the disk, or that another version wrote.
+        """
+        try:
+            data = checked.require(checked.load_json(raw), _ENTRY)
+            record, index = RoundRecord.from_data(data["record"]), IndexRecord.from_data(data["index"])
+            return cls(**{**data, "record": record, "index": index})
+        except (ValueError, TypeError, KeyError) as error:
+            raise checked.refused("an entry of the queue", error) from error
+
+
+_ENTRY: dict[str, checked.Check] = {
+    "store": checked.text(),
+    "record": checked.mapped(),
+    "index": checked.mapped(),
+    "runtime": checked.text(),
+    "uv": checked.text(),
+    "variables": checked.mapped(checked.text(None)),
+    "cpus": checked.whole(1, 1_000_000),
+    "memory_mb": checked.whole(1, 1 << 40),
+}
 
 
 class Queue:
@@ -74,6 +106,8 @@ class Queue:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.place = f"{os.uname().nodename}:{home}"
+        """The executor of a home folder of this machine, as rounds record it."""
         self.folder = home / "executor"
         self.new = self.folder / "new"
         self.accepted = self.folder / "accepted"
@@ -101,6 +135,14 @@ class Queue:
     def add(self, entry: Entry) -> Path:
         """Commit to running a round; returns the entry's path until a scheduler accepts it."""
         return self._appear(self.new, entry.key, entry.to_json())
+
+    def take_back(self, entry: Path) -> bool:
+        """Withdraw an entry; False if a scheduler has accepted it: then its round runs."""
+        try:
+            entry.unlink()
+            return True
+        except FileNotFoundError:
+            return False
 
     def take_new(self) -> set[Path]:
         """Accept all new entries; returns where they are now."""
@@ -138,11 +180,11 @@ class Queue:
         for path in sorted([*self.new.glob("[0-9]*.json"), *self.accepted.glob("[0-9]*.json")]):
             for place in (path, self.accepted / path.name):  # it may be accepted after it was listed
                 try:
-                    entries.append(Entry.from_json(place.read_bytes()))
+                    entries.append(Entry.from_json(_content(place)))
                     break
                 except FileNotFoundError:
                     continue
-                except _UNREADABLE:
+                except ExplorerError:
                     break  # the scheduler puts it aside
         return entries
 
@@ -227,24 +269,23 @@ class Queue:
     def read_state(self) -> dict[str, Any]:
         """What the scheduler last said of itself; empty if it never did."""
         try:
-            state: dict[str, Any] = json.loads(self._state.read_text())
-            return state
-        except (FileNotFoundError, ValueError):
+            return checked.known(checked.load_json(_content(self._state)), _STATE)
+        except (FileNotFoundError, ValueError, ExplorerError):
             return {}
 
     def _read(self, path: Path, parse: Callable[[bytes], _T]) -> _T | None:
         """What a file holds; None if it is gone, or cannot be read, and was put aside for that."""
         try:
-            return parse(path.read_bytes())
+            return parse(_content(path))
         except FileNotFoundError:
             return None  # ended, fulfilled, or taken back, since it was listed
-        except _UNREADABLE as error:
+        except ExplorerError as error:
             make_private(str(self.broken))
             try:
                 path.rename(self.broken / path.name)
             except FileNotFoundError:
                 return None  # another process has put it there
-            say(f"{path.name} cannot be read and was put into {self.broken}: {error!r}")
+            say(f"{path.name} cannot be read and was put into {self.broken}: {error}")
             return None
 
     def _appear(self, folder: Path, name: str, data: bytes) -> Path:
@@ -267,10 +308,20 @@ def say(text: str) -> None:
 
 
 def _request(raw: bytes) -> dict[str, Any]:
-    found = json.loads(raw)
-    if not isinstance(found, dict):
-        raise TypeError(f"a request is a mapping, and not {found!r}")
-    return found
+    try:
+        request = checked.known(checked.load_json(raw), _REQUEST)
+        if "terminate" in request:
+            checked.require(request, {name: _REQUEST[name] for name in ("indices", "reason")})
+        return request
+    except ValueError as error:
+        raise checked.refused("a request", error) from error
+
+
+def _content(path: Path) -> bytes:
+    """Raises FileNotFoundError, or CorruptPayload for what is no file, or larger than any of ours."""
+    with open_regular(str(path)) as file:
+        check_size(str(path), os.fstat(file.fileno()).st_size, checked.RECORD_BYTES)
+        return file.read()
 
 
 def iterate_lines(buffer: bytearray) -> Iterator[bytes]:

@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from explorer_runner import startup
 from explorer_runner.payload import DependencyRef
 from gencove_explorer.local.queue import Entry
 from gencove_explorer.local.slots import Demand, Size
@@ -17,6 +19,15 @@ from gencove_explorer.local.slots import Demand, Size
 _OPENING_SECONDS = 0.5
 BACKLOG = 256
 """How many jobs a forker is handed ahead of time, so that it never waits for the scheduler."""
+
+
+class Ground(NamedTuple):
+    """What a job's process has to be started with: rounds that have it in common can share a forker."""
+
+    runtime: str
+    """Its Python."""
+    variables: tuple[tuple[str, str], ...]
+    """Those of its environment variables that are read at the start of a process."""
 
 
 @dataclass
@@ -55,6 +66,7 @@ class ActiveRound:
         self.entry = entry
         self.record = record
         self.key = entry.key
+        self.ground = Ground(entry.runtime, tuple(sorted(startup.read_at_start(entry.variables).items())))
         self.need = Size(definition.cpu, definition.memory_mb)
         self.tries = definition.retries + 1
         self.open = set(range(record.jobs))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.errors import ExplorerError, StoreError
-from explorer_runner.folders import make_private
 from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
@@ -122,6 +121,7 @@ class Scheduler:
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
+        self.forkers.kill_late()
         self.ledger.forget_all_but(self.rounds)
         asked = self.queue.asked()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
@@ -155,8 +155,7 @@ class Scheduler:
             return
         store = self.ledger.store_of(entry)
         write_index(store, entry.index)
-        claims = self.ledger.claims_of(round)
-        make_private(claims)
+        claims = self.ledger.make_claims(round)
         self.ledger.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
@@ -226,8 +225,7 @@ class Scheduler:
             self.unopened(key, (StoreError if silent else ExplorerError)(reason))
         for key, reason in report.get("broken", ()):
             if key in self.rounds:
-                self.rounds[key].granted.clear()
-                self.rounds[key].end(range(self.rounds[key].record.jobs), reason)
+                self.broken(self.rounds[key], reason)
 
     def opened(self, key: str) -> None:
         """A forker has opened the payload of a round, which may have ended meanwhile."""
@@ -244,16 +242,28 @@ class Scheduler:
                 round.close(position, round.ending[position])
             self.troubles.failed("opening", round.entry, error)
 
+    def broken(self, round: ActiveRound, reason: str) -> None:
+        """Its payload can never be opened: its jobs fail, unless it is the store that is away."""
+        try:
+            self.ledger.require(round)
+        except StoreError as error:
+            self.unopened(round.key, error)
+            return
+        round.granted.clear()
+        round.end(range(round.record.jobs), reason)
+
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        mine = [round for round in self.rounds.values() if self.forkers.find(round) is forker]
-        self.forkers.lose(forker)
-        for round in mine:
+        rounds = [each for each in self.rounds.values() if self.forkers.find(each) is forker]
+        why_never = self.forkers.lose(forker)
+        for round in rounds:
             if round.announced and not round.opened:
                 reason = f"what starts its jobs ended before it had opened their payload ({self.queue.log})"
                 self.troubles.failed("opening", round.entry, ExplorerError(reason))
             for position, attempt in round.orphan().items():
                 self.watch.adopt(round, position, attempt)
+            if why_never is not None:
+                round.end(range(round.record.jobs), why_never)
         self.changed = True
 
     def hand_out(self) -> None:
@@ -288,6 +298,7 @@ class Scheduler:
         return 0 if forker is None else forker.heard
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
+        self.ledger.require(round)
         forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
@@ -305,6 +316,7 @@ class Scheduler:
                 forker = self.forkers.find(round)
                 if round.announced and forker is not None:
                     forker.send("forget", key)
+        self.forkers.dismiss_unused(self.rounds.values())
 
     def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
         self.watch.forget(round, position, attempt)

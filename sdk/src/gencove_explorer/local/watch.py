@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from explorer_runner.processes import OUT_OF_MEMORY, TIMED_OUT
+from explorer_runner import memory
+from explorer_runner.processes import TIMED_OUT
 from gencove_explorer.local import processes
 from gencove_explorer.local.adopted import LOOK_SECONDS, AdoptedJob
 from gencove_explorer.local.forkers import Forkers
 from gencove_explorer.local.ledger import Ledger
-from gencove_explorer.local.limits import POLL_SECONDS, Limits
+from gencove_explorer.local.limits import POLL_SECONDS, Limits, Watched
 from gencove_explorer.local.rounds import ActiveRound
 from gencove_explorer.local.troubles import Troubles
 
@@ -32,7 +33,7 @@ class Watch:
         self._forkers = forkers
         self._troubles = troubles
         self._ended = ended
-        self._limits = Limits(processes.resident_bytes, processes.exact_bytes)
+        self._limits = Limits(processes.trees, processes.exact_bytes)
         self._look_at = 0.0
         self.adopted: dict[tuple[str, int], AdoptedJob] = {}
         """Jobs that run without a forker of ours, by key of the round and position."""
@@ -108,9 +109,12 @@ class Watch:
             if job.process is not None:
                 watched[job.process.pid] = (self._rounds[key], position, job.attempt.attempt)
                 ages[job.process.pid] = job.age
-        sizes = {pid: round.record.job_definition.memory_mb for pid, (round, _, _) in watched.items()}
-        for pid in self._limits.over_memory(sizes):
-            self._kill(*watched[pid], OUT_OF_MEMORY, gently=False)
+        jobs = {
+            pid: Watched(self._ledger.log_of(round, position, attempt), round.record.job_definition.memory_mb)
+            for pid, (round, position, attempt) in watched.items()
+        }
+        for pid, used in self._limits.over_memory(jobs).items():
+            self._kill(*watched[pid], memory.reason(used, jobs[pid].limit_mb), gently=False)
         for pid, (round, position, attempt) in watched.items():
             timeout = round.record.job_definition.timeout_seconds
             if timeout is not None and ages[pid] >= timeout and position not in round.ending:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from gencove_explorer.manifests.faults import Fault, ManifestError
+from gencove_explorer.texts import read_text
 
 MAX_BYTES = 1 << 20
 """Largest manifest; more than that is data, and belongs into a file of its own."""
@@ -55,16 +56,17 @@ class Document:
 def read_document(path: Path, file: str) -> Document:
     """Read a file; ``file`` is what people call it. Raises ManifestError."""
     try:
-        raw = path.read_bytes()
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            allowed = (
+                f"at most {MAX_BYTES >> 20} MB; keep inputs in a file of their own: input: {{file: ...}}"
+            )
+            raise ManifestError([Fault(file, None, "", f"is {size:,} bytes long", allowed)])
+        return parse_document(read_text(path, MAX_BYTES), file)
     except OSError as error:
         raise ManifestError([Fault(file, None, "", f"cannot be read: {error.strerror}")]) from error
-    if len(raw) > MAX_BYTES:
-        allowed = f"at most {MAX_BYTES >> 20} MB; keep inputs in a file of their own: input: {{file: ...}}"
-        raise ManifestError([Fault(file, None, "", f"is {len(raw):,} bytes long", allowed)])
-    try:
-        return parse_document(raw.decode("utf-8-sig"), file)
-    except UnicodeDecodeError as error:
-        raise ManifestError([Fault(file, None, "", f"is not UTF-8: {error}")]) from error
+    except ValueError as error:
+        raise ManifestError([Fault(file, None, "", f"cannot be read: {error}")]) from error
 
 
 def parse_document(text: str, file: str) -> Document:
@@ -191,7 +193,8 @@ def _scalar(event: yaml.ScalarEvent, fault: Callable[[str, str], ManifestError])
     if text in _TRUTH:
         return _TRUTH[text]
     if _PADDED.fullmatch(text):
-        raise fault(text, f"'{text}' in quotes if it is a name, {int(text)} if it is a number")
+        number = text[:1].strip("+0123456789") + (text.lstrip("+-0") or "0")
+        raise fault(text[:60], f"{text[:60]!r} in quotes if it is a name, {number[:60]} if it is a number")
     if _WHOLE.fullmatch(text):
         return _int(text, 10, fault)
     if _OCTAL_OR_HEX.fullmatch(text):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from explorer_runner.checked import load_json
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import ExplorerError, SubmissionError
 from gencove_explorer.given import MAX_INPUTS
@@ -23,6 +24,7 @@ from gencove_explorer.manifests.models import (
 )
 from gencove_explorer.sheets import READERS, read_table
 from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.texts import read_text
 
 MAX_FILE_BYTES = 256 << 20
 """Largest file of inputs that is read."""
@@ -143,8 +145,8 @@ def _from_file(file: str, place: Place) -> _Read:
         raise SubmissionError(f"{place.name(path)} has {size:,} bytes: at most {MAX_FILE_BYTES:,}")
     if path.suffix == ".json":
         try:
-            value = json.loads(path.read_text(encoding="utf-8-sig"))
-        except (ValueError, RecursionError) as error:
+            value = load_json(read_text(path, MAX_FILE_BYTES))
+        except (OSError, ValueError) as error:
             raise SubmissionError(f"{place.name(path)} is not JSON: {error}") from error
         return value, value, ""
     try:

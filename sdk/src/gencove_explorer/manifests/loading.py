@@ -9,7 +9,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
-from gencove_explorer.errors import ExplorerError, PackageError
+from explorer_runner.folders import open_regular
+from explorer_runner.locked import MAX_BYTES as MAX_LOCK_BYTES
+from gencove_explorer.errors import CorruptPayload, ExplorerError, PackageError
 from gencove_explorer.manifests.documents import MAX_BYTES, Document, dotted, read_document
 from gencove_explorer.manifests.faults import Fault, ManifestError, nearest
 from gencove_explorer.manifests.functions import FunctionSource, SourceError, read_source
@@ -175,6 +177,8 @@ def _function(target: str, place: Place) -> FunctionSource:
     path = place.resolve(file)
     try:
         seen = path.stat()
+        if not path.is_file():
+            raise SourceError(f"{file} is no file")
         if seen.st_size > MAX_BYTES:
             raise SourceError(f"{file} has {seen.st_size:,} bytes: at most {MAX_BYTES:,}")
         source = read_source(path, (seen.st_mtime_ns, seen.st_size))
@@ -190,7 +194,11 @@ def _function(target: str, place: Place) -> FunctionSource:
 def _lock(path: Path, manifest: Manifest) -> bytes | None:
     if not path.exists():
         return None
-    lock = path.read_bytes()
+    try:
+        with open_regular(str(path)) as file:
+            lock = file.read(MAX_LOCK_BYTES + 1)
+    except (OSError, CorruptPayload) as error:
+        raise PackageError(f"{path.name} cannot be read: {error}") from error
     check_lock(lock, path.name, manifest)
     return lock
 

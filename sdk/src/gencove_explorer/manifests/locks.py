@@ -1,12 +1,11 @@
 """Committed locks: ``<name>.lock`` beside a manifest, the exact packages of its analyses."""
 
-import tomllib
-
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from explorer_runner.errors import PackageError
-from explorer_runner.locked import locked_wheels
+from explorer_runner.locked import locked_wheels, read_lock
 from gencove_explorer.manifests.models import Manifest
 
 
@@ -14,10 +13,10 @@ def check_lock(lock: bytes, file: str, manifest: Manifest) -> None:
     """Raise PackageError unless a lock can be read and holds what the manifest asks for."""
     renew = f"explorer lock {manifest.name}"
     try:
-        tables = tomllib.loads(lock.decode())["packages"]
-        versions = {canonicalize_name(each["name"]): each["version"] for each in tables}
+        tables = read_lock(lock)["packages"]
+        versions = {canonicalize_name(table["name"]): str(Version(table["version"])) for table in tables}
         locked_wheels(lock)
-    except (ValueError, KeyError, TypeError, PackageError) as error:
+    except (InvalidVersion, KeyError, PackageError) as error:
         raise PackageError(f"{file} cannot be read: {error}; write it anew: {renew}") from error
     for text in manifest.pip_packages:
         try:

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import netrc
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,16 +12,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from explorer_runner.errors import PackageError
+from explorer_runner.patience import PERSON_SECONDS, Passing, Patience, retry_after
 from gencove_explorer.packages.indexes import Indexes
 
-_TRIES = 4
+PATIENCE = Patience(PERSON_SECONDS)
+_BUSY = (408, 425, 429)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 
 
 def download(
-    url: str, target: Path, sha256: str | None, indexes: Indexes, advance: Callable[[int], None]
+    url: str,
+    target: Path,
+    sha256: str | None,
+    indexes: Indexes,
+    advance: Callable[[int], None],
+    patience: Patience = PATIENCE,
 ) -> str:
     """Fetch ``url`` into ``target``; returns its SHA-256. Raises PackageError, or OSError for a full disk.
 
@@ -38,27 +44,34 @@ def download(
     context = ssl.create_default_context(
         cafile=indexes.environment.get("SSL_CERT_FILE", indexes.certificates)
     )
-    for attempt in range(1, _TRIES + 1):
-        try:
-            digest = _fetch(request, context, target, advance)
-            break
-        except urllib.error.HTTPError as error:
-            if error.code in (401, 403):
-                raise PackageError(
-                    f"{url} is refused ({error.code}): put user and password of that host into ~/"
-                    ".netrc, or into the index's address in your uv or pip configuration"
-                ) from None
-            if error.code < 500 or attempt == _TRIES:
-                raise PackageError(f"{url} cannot be downloaded: {error}") from error
-        except OSError as error:
-            if error.errno in _FULL:
-                raise  # this machine's trouble, not the network's
-            if attempt == _TRIES:
-                raise PackageError(f"{url} cannot be downloaded: {error}") from error
-        time.sleep(2 ** (attempt - 2))
+    digest = patience.call(url, lambda: _attempt(url, lambda: _fetch(request, context, target, advance)))
     if sha256 is not None and digest != sha256:
         raise PackageError(f"{url} is not what the index promised: its SHA-256 is {digest}, not {sha256}")
     return digest
+
+
+def _attempt(url: str, fetch: Callable[[], str]) -> str:
+    """Fetch it once. Raises Passing for what may pass at the next try."""
+    try:
+        return fetch()
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in (401, 403):
+            raise PackageError(
+                f"{url} is refused ({error.code}): put user and password of that host into ~/"
+                ".netrc, or into the index's address in your uv or pip configuration"
+            ) from None
+        failure = PackageError(f"{url} cannot be downloaded: {error}")
+        failure.__cause__ = error
+        if error.code >= 500 or error.code in _BUSY:
+            raise Passing(failure, retry_after(error.headers.get("Retry-After"))) from error
+        raise failure from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise  # this machine's trouble, not the network's
+        failure = PackageError(f"{url} cannot be downloaded: {error}")
+        failure.__cause__ = error
+        raise Passing(failure) from error
 
 
 def _fetch(

@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ from explorer_runner.environment import find_uv
 from explorer_runner.errors import AlreadyExists, PackageError
 from explorer_runner.folders import make_private
 from explorer_runner.keys import wheel_key
-from explorer_runner.locked import LockedWheel, locked_wheels
+from explorer_runner.locked import LockedWheel, locked_wheels, read_lock
 from explorer_runner.stores import Store
 from gencove_explorer.packages.indexes import Indexes
 from gencove_explorer.packages.requirements import folder_of, names_files
@@ -71,7 +70,7 @@ def make_lock(
 def check_pinned(lock: bytes) -> None:
     """Raise PackageError if a lock is for another Python than this one."""
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    wanted = str(tomllib.loads(lock.decode()).get("requires-python", ""))
+    wanted = read_lock(lock).get("requires-python", "")
     if wanted not in ("", f"=={here}.*"):
         raise PackageError(
             f"the lock is for Python {wanted}, and this is {here}: use that Python, or renew the lock "
@@ -91,7 +90,7 @@ def fetch_pinned(lock: bytes, home: Path, store: Store, platform: str | None) ->
     ]
     if not missing:
         return
-    tables = tomllib.loads(lock.decode())["packages"]
+    tables = read_lock(lock)["packages"]
     found = make_lock([f"{each['name']}=={each['version']}" for each in tables], home, platform)
     digests = {each.sha256 for each in locked_wheels(found)}
     lost = [each.filename for each in missing if each.sha256 not in digests]

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from explorer_runner.checked import shown
 from explorer_runner.errors import PackageError
+from explorer_runner.shown import visible
 
 _FILE_OPTION = re.compile(r"(?:-r|-c|--requirement|--constraint)[\s=]\s*(\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]\s*")
-_FOLDER = re.compile(r"(?P<path>[^\[\];]+?)\s*(?P<extras>\[[^\]]*\])?\s*(?P<marker>;.*)?")
+_FOLDER = re.compile(r"(?P<path>[^\[\];]+)(?P<extras>\[[^\]]*\])?\s*(?P<marker>;.*)?")
+_LONGEST = 10_000
+"""Characters of a requirement."""
 _PASSWORD = re.compile(r"\bhttps?://[^/\s]*@|://[^/\s:@]*:[^/\s@]*@")
 
 
@@ -33,10 +37,15 @@ def check_requirements(pip_packages: object) -> list[str]:
 
 def check_text(requirement: object) -> str:
     """Return a requirement without white space around it, or raise PackageError for what its text tells."""
-    if not isinstance(requirement, str) or not requirement.strip() or "\n" in requirement:
+    if (
+        not isinstance(requirement, str)
+        or not 0 < len(requirement.strip()) <= _LONGEST
+        or "\n" in requirement
+        or visible(requirement) != requirement
+    ):
         raise PackageError(
-            f'pip_packages has {requirement!r}: use what pip takes as a requirement, such as "pendulum", '
-            '"scikit-learn>=1.5,<2", "./my-project" or "git+https://host/project@v1.2"'
+            f"pip_packages has {shown(requirement)}: use what pip takes as a requirement, such as "
+            '"pendulum", "scikit-learn>=1.5,<2", "./my-project" or "git+https://host/project@v1.2"'
         )
     text = requirement.strip()
     if _PASSWORD.search(text):
@@ -75,7 +84,7 @@ def folder_of(requirement: str) -> Folder | None:
     matched = _FOLDER.fullmatch(text)
     if matched is None or "://" in text:
         return None
-    path = Path(os.path.abspath(os.path.expanduser(matched["path"])))
+    path = Path(os.path.abspath(os.path.expanduser(matched["path"].rstrip())))
     if path.is_file():
         return None
     if not path.is_dir():

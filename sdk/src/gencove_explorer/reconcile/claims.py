@@ -17,7 +17,10 @@ from typing import Any
 
 import psutil
 
-from explorer_runner.errors import AlreadyExists, ExplorerError
+from explorer_runner import checked
+from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
+from explorer_runner.keys import parse_number
+from explorer_runner.shown import visible_line
 from explorer_runner.stores import Store
 from gencove_explorer.log import get_logger
 from gencove_explorer.observe import SUBMISSION_SECONDS
@@ -26,6 +29,14 @@ RENEW_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 _SAME_START_SECONDS = 2.0
 """Linux tells when a process began from the time of boot, which moves as the clock is set."""
+
+_HOLDER: dict[str, checked.Check] = {
+    "host": checked.text(),
+    "pid": checked.whole(0, 1 << 31),
+    "started": checked.number(0, checked.LATEST),
+    "time": checked.number(0, checked.LATEST),
+    "given_up": checked.flag,
+}
 
 _log = get_logger(__name__)
 
@@ -88,8 +99,8 @@ class Claims:
         prefix = f"claims/{self.project}/{analysis}.{round}"
         said = False
         while not done():
-            numbers = [int(name.removesuffix(".json")) for name in self.store.names(prefix)]
-            last = max(numbers, default=0)
+            numbers = map(parse_number, self.store.names(prefix))
+            last = max((number for number in numbers if number is not None), default=0)
             holder = self._holder(prefix, last) if last else None
             if holder is None or self._free(holder):
                 try:
@@ -99,7 +110,9 @@ class Claims:
                 except AlreadyExists:
                     continue
             if not said:
-                _log.info("%s: waiting for %s, which submits it just now", analysis, holder["host"])
+                _log.info(
+                    "%s: waiting for %s, which submits it just now", analysis, visible_line(holder["host"])
+                )
                 said = True
             self.sleep(_POLL_SECONDS)
         return None
@@ -117,8 +130,15 @@ class Claims:
         self.store.create(f"{prefix}/{number}.json", json.dumps(record).encode())
 
     def _holder(self, prefix: str, number: int) -> dict[str, Any]:
-        holder: dict[str, Any] = json.loads(self.store.read(f"{prefix}/{number}.json"))
-        return holder
+        key = f"{prefix}/{number}.json"
+        try:
+            raw = self.store.read(key, limit=checked.RECORD_BYTES)
+            return checked.require(checked.load_json(raw), _HOLDER)
+        except ValueError as error:
+            raise CorruptPayload(
+                f"{key} in the store {self.store.uri} cannot be read: {error}. It says who submits a run "
+                "just now: make sure that nobody does, and remove it"
+            ) from error
 
     def _free(self, holder: dict[str, Any]) -> bool:
         """Whether whoever held a claim holds it no more."""

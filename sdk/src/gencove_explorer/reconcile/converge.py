@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists
-from explorer_runner.keys import analysis_prefix, index_key, payload_key
+from explorer_runner.errors import AlreadyExists, NotFinished
+from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.payload import load
 from gencove_explorer.backend import Backend
@@ -99,7 +99,7 @@ class Converging:
         store = self._backend.store
         rounds = read_rounds(store, entry.id)
         first, last = next(iter(rounds.values())), list(rounds.values())[-1]
-        spec = load(store, payload_key(entry.id, first.round), first.payload).spec
+        spec = load(store, entry.id, first.round, first.payload).spec
         asked = replace(
             spec.job_definition, image=JobDefinition.from_json(entry.specification.job_definition).image
         )
@@ -129,7 +129,10 @@ class Converging:
                 self._finish(entry, claim)
                 return
             definition = JobDefinition.from_json(entry.specification.job_definition)
-            retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+            try:
+                retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+            except NotFinished as error:  # what was taken for lost has come after all
+                _log.info("%s: %s", name, error)
 
     def _is_wanted(self, name: str, entry: Entry) -> bool:
         """Whether the newest revision has this run, and those that it reads, too."""

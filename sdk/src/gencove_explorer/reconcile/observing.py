@@ -70,8 +70,8 @@ class ReadOnly:
         self._new: dict[str, bytes] = {}
         self.uri = store.uri
 
-    def read(self, key: str) -> bytes:
-        return self._new[key] if key in self._new else self._store.read(key)
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._new[key] if key in self._new else self._store.read(key, limit=limit)
 
     def read_range(self, key: str, offset: int, length: int) -> bytes:
         return self._store.read_range(key, offset, length)

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from explorer_runner.errors import CorruptPayload
-from explorer_runner.payload import FORMAT, check_format
+from explorer_runner import checked
+from explorer_runner.payload import FORMAT, load_record
 from gencove_explorer.reconcile.specification import Specification
 
 
@@ -56,16 +56,41 @@ class Revision:
 
     @classmethod
     def from_json(cls, raw: bytes, what: str) -> "Revision":
+        """Raises CorruptPayload if this is no revision, UnsupportedFormat if it is too new."""
         try:
-            data = json.loads(raw)
-            check_format(data, what)
-            known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-            known["entries"] = {name: _entry(each) for name, each in known["entries"].items()}
-            return cls(**known)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CorruptPayload(f"{what} cannot be read: {error!r}") from error
+            facts = checked.known(load_record(raw, what), _REVISION)
+            entries = {name: _entry(each) for name, each in facts["entries"].items()}
+            return cls(**{**facts, "entries": entries})
+        except (ValueError, TypeError, KeyError) as error:
+            raise checked.refused(what, error) from error
 
 
-def _entry(data: Mapping[str, Any]) -> Entry:
-    known = {each.name: data[each.name] for each in fields(Entry) if each.name in data}
-    return Entry(**{**known, "specification": Specification.from_json(data["specification"])})
+def _entry(data: Any) -> Entry:
+    facts = checked.known(data, _ENTRY)
+    return Entry(**{**facts, "specification": Specification.from_json(facts["specification"])})
+
+
+def _change(value: Any) -> None:
+    checked.require(value, {"action": checked.text(), "reason": checked.text(None)})
+
+
+_ENTRY: dict[str, checked.Check] = {
+    "id": checked.text(),
+    "file": checked.text(),
+    "specification": checked.mapped(),
+    "depends_on": checked.mapped(checked.text()),
+    "ran": checked.mapped(),
+    "rounds": checked.whole(0, checked.ROUNDS),
+    "succeeded": checked.flag,
+}
+_REVISION: dict[str, checked.Check] = {
+    "number": checked.whole(0, 10_000_000),
+    "project": checked.text(),
+    "time": checked.number(0, checked.LATEST),
+    "actor": checked.text(),
+    "commit": checked.optional(checked.text()),
+    "dirty": checked.flag,
+    "entries": checked.mapped(),
+    "leaving": checked.mapped(checked.text()),
+    "changes": checked.mapped(_change),
+}

@@ -9,6 +9,9 @@ first has it, and everybody else plans again.
 import re
 from pathlib import Path
 
+from explorer_runner.checked import RECORD_BYTES
+from explorer_runner.errors import CorruptPayload
+from explorer_runner.keys import parse_number
 from explorer_runner.stores import Store
 from gencove_explorer.errors import ConfigError, NoSuchAnalysis
 from gencove_explorer.manifests.loading import repository_of
@@ -33,12 +36,16 @@ class Revisions:
 
     def numbers(self) -> list[int]:
         """The numbers of all revisions, the oldest first."""
-        names = (name.removesuffix(".json") for name in self.store.names(self.prefix))
-        return sorted(int(name) for name in names if name.isdigit())
+        numbers = map(parse_number, self.store.names(self.prefix))
+        return sorted(number for number in numbers if number is not None)
 
     def read(self, number: int) -> Revision:
         key = self._key(number)
-        return Revision.from_json(self.store.read(key), f"{key} in the store {self.store.uri}")
+        what = f"{key} in the store {self.store.uri}"
+        revision = Revision.from_json(self.store.read(key, limit=RECORD_BYTES), what)
+        if revision.number != number:
+            raise CorruptPayload(f"{what} cannot be read: it is revision {revision.number}")
+        return revision
 
     def newest(self) -> Revision | None:
         """What holds; None for a project without any."""

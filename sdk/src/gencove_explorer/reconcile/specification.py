@@ -4,9 +4,10 @@ Pure: nothing is read or written here.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from explorer_runner import checked
 from gencove_explorer.manifests.syntax import same_code
 
 _LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
@@ -45,9 +46,9 @@ class Specification:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """From what ``to_json`` made, by this version or another."""
-        known = {each.name: data[each.name] for each in fields(cls) if each.name in data}
-        return cls(**{**known, "pip_packages": tuple(data.get("pip_packages", ()))})
+        """From what ``to_json`` made, by this version or another. Raises ValueError or TypeError."""
+        facts = checked.known(data, _CHECKS)
+        return cls(**{**facts, "pip_packages": tuple(facts.get("pip_packages", ()))})
 
     def changes(self, other: "Specification") -> list[str]:
         """Why ``other`` asks for another run than this; empty if it does not."""
@@ -62,6 +63,21 @@ class Specification:
         if self.on_failure != other.on_failure:
             found.append(_said("on_failure", self.on_failure, other.on_failure))
         return found
+
+
+_CHECKS: dict[str, checked.Check] = {
+    "function": checked.text(),
+    "source": checked.text(None),
+    "input": checked.mapped(),
+    "global_config": checked.mapped(),
+    "pip_packages": checked.listed(checked.text()),
+    "folders": checked.mapped(checked.text()),
+    "lock": checked.optional(checked.text()),
+    "job_definition": checked.mapped(),
+    "depends_on": checked.mapped(checked.flag),
+    "labels": checked.mapped(checked.text(None)),
+    "on_failure": checked.text(),
+}
 
 
 def _changes(old: Specification, new: Specification) -> Iterator[str]:

@@ -1,0 +1,27 @@
+"""retry_failed() in a process that kills itself before its n-th write: run by test_retries.py."""
+
+import sys
+from dataclasses import replace
+
+from reconcile.dying import WRITES, Countdown, Dying
+
+from gencove_explorer.analysis import JobDefinition
+from gencove_explorer.backend import Backend
+from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.retries import retry_failed
+
+
+def main(analysis: str, memory_mb: str, steps: str) -> None:
+    countdown = Countdown(int(steps))
+    backend = Backend()
+    executor = LocalExecutor(backend.settings)
+    executor.queue = Dying(executor.queue, ("add",), countdown)
+    backend.executor = executor
+    stored = backend.find(analysis)
+    stored = replace(stored, store=Dying(stored.store, WRITES, countdown))
+    retry_failed(stored, JobDefinition(cpu=1, memory_mb=int(memory_mb)), None, backend)
+    print(f"done with {countdown.left} steps to spare")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
