@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from servers import serve_moto
@@ -29,8 +30,9 @@ SECONDS = 10.0
 """How long the weather of an episode lasts."""
 CALM_SECONDS = 90.0
 """How long anything may take to end when the weather is over: a bound, far above what it takes."""
+_FIRST_JOBS = 6 * int(SECONDS)  # as many as end meanwhile
 _RETRIES = 8
-_LARGE_BYTES = 100_000  # more than the 64 KiB of a pipe, less than an argument of a command may have
+_LARGE_BYTES = 8_000_000  # a pipe holds 64 KiB
 _BUCKET = "torture"
 
 
@@ -78,7 +80,7 @@ class Episode:
             refused = sum(client.process.returncode == REFUSED for client in self.clients)
             met = dict(proxy.met) if proxy else ""
             print(
-                f"{len(calls)} calls ({refused} refused), {len(weather.log)} actions, {sampler.looks} looks",
+                f"{len(calls)} calls ({refused} refused), {dict(weather.done)}, {sampler.looks} looks",
                 met,
             )
             self._end_all()
@@ -99,7 +101,7 @@ class Episode:
                 del os.environ[name]
         os.environ |= {
             "EXPLORER_HOME": str(self.home),
-            "EXPLORER_CPUS": "6",
+            "EXPLORER_CPUS": "6",  # most jobs only sleep
             "EXPLORER_MEMORY_MB": "8000",
             "EXPLORER_PROJECT": "torture",
             "EXPLORER_STORE": str(self.store),
@@ -128,21 +130,20 @@ class Episode:
         return proxy
 
     @property
-    def config(self) -> dict[str, str]:
+    def config(self) -> dict[str, Any]:
         """The global configuration of all analyses."""
         names = ("witness", "flag", "manifests")
-        ballast = "x" * _LARGE_BYTES if self.large else ""
-        return {**{name: str(self.folder / name) for name in names}, "ballast": ballast}
+        large = self.large and self.scene != "disk"  # which would be full of them
+        return {name: str(self.folder / name) for name in names} | {"ballast": _LARGE_BYTES if large else 0}
 
     # -- the weather --------------------------------------------------------------------------------
 
     def _endure(
         self, calls: list[Call], actions: list[Action], weather: Weather, sampler: invariants.Sampler
     ) -> None:
-        # A store that nobody has used yet is none that can be away.
-        self._start(
-            Call(0.0, "submit", {"name": "first", "inputs": [(0.0, False)], "retries": 0, "then": ""})
-        )
+        # There is always something to hit; and a store that nobody has used is none that can be away.
+        first = {"name": "first", "inputs": [(1.0, False)] * _FIRST_JOBS, "retries": 1, "then": "each"}
+        self._start(Call(0.0, "submit", first))
         self._await("clients have not ended", self._clients_ended, sampler)
         begin = time.monotonic()
         due: list[tuple[float, Callable[[], None]]] = []
@@ -237,14 +238,17 @@ class Episode:
         stored = analysis._submitted()
         observed = stored.observe()
         failed = observed.indices("FAILED")
+        unexplained: dict[str, list[int]] = {}
         for index in failed:
             reason = invariants.why_not_allowed(
                 stored.reason_of(observed, index), self.kinds if first else []
             )
             if reason is not None:
-                self.violations.append(
-                    f"{stored.id}, job {index}, failed, which no weather explains: {reason}"
-                )
+                unexplained.setdefault(reason, []).append(index)
+        for reason, indices in unexplained.items():
+            self.violations.append(
+                f"{stored.id}, jobs {indices}, failed, which no weather explains: {reason}"
+            )
         return bool(failed)
 
     def _sweep(self, sampler: invariants.Sampler) -> None:
