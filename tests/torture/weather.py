@@ -153,11 +153,6 @@ def _limit(victim: psutil.Process, what: int, most: Callable[[], int]) -> Callab
     return undo
 
 
-def can_limit_processes() -> bool:
-    """Whether there is a way to: root is above the limit that others have, and needs a control group."""
-    return os.getuid() != 0 or os.access(_CGROUPS / "cgroup.procs", os.W_OK)
-
-
 def _limit_by_cgroup(victim: psutil.Process) -> Callable[[], None] | None:
     """Let a process fork nothing more; what it has forked before is not counted."""
     group = _CGROUPS / f"explorer-torture-{os.getpid()}-{victim.pid}"
