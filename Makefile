@@ -18,6 +18,8 @@ MANIFESTS ?= manifests
 PUSH ?= images/push.sh
 NAME ?= explorer
 REGION ?= $(AWS_REGION)
+EXAMPLES ?= 1000
+SEED := $(or $(SEED),$(shell date +%s))
 STACK = PYTHONPATH=infra $(BIN)/python -m stack
 ON = --name "$(NAME)" --region "$(REGION)" $(if $(YES),--yes)
 VERSION = $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' runner/src/explorer_runner/_version.py)
@@ -81,6 +83,11 @@ region:
 test: $(READY) ## Run all tests; those with containers need Docker
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not container" tests
 	@$(BIN)/python -m pytest -m container tests
+
+.PHONY: fuzz
+fuzz: $(READY) ## Feed damaged files, records and stores to all that reads them, for minutes (EXAMPLES=1000, SEED=)
+	@echo "SEED=$(SEED) says the same again"
+	@EXPLORER_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --dist worksteal --timeout=3000 --hypothesis-seed=$(SEED) tests/fuzz
 
 .PHONY: test-aws
 test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)
