@@ -183,3 +183,9 @@ def submit_here(tmp_path: Path) -> Callable[..., Submission]:
     """A function that submits to a folder, for what has nothing to do with stores."""
     store = open_store(str(tmp_path / "store"))
     return lambda function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)
+
+
+@pytest.fixture
+def submit_at(tmp_path: Path) -> Callable[..., Submission]:
+    """A function that submits to a store that it is given."""
+    return lambda store, function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)

@@ -48,6 +48,7 @@ def main() -> int:
                 f"make torture SEED={seed} SECONDS=1 SCENES={scenes} KINDS={kinds}"
             )
             return 1
+        shutil.rmtree(folder / f"{seed}")
         if time.monotonic() >= end:
             break
         seed += 1

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import time
 import traceback
@@ -23,7 +22,7 @@ from gencove_explorer.settings import Settings
 from torture import invariants
 from torture.proxy import Proxy
 from torture.victims import Victims, reap
-from torture.weather import SCENES, SWEPT, Action, Weather, plan_actions
+from torture.weather import LARGE, SCENES, SWEPT, Action, Weather, plan_actions
 from torture.workload import REFUSED, Call, command, plan_calls
 
 SECONDS = 10.0
@@ -31,6 +30,7 @@ SECONDS = 10.0
 CALM_SECONDS = 90.0
 """How long anything may take to end when the weather is over: a bound, far above what it takes."""
 _RETRIES = 8
+_LARGE_BYTES = 100_000  # more than the 64 KiB of a pipe, less than an argument of a command may have
 _BUCKET = "torture"
 
 
@@ -51,6 +51,8 @@ class Episode:
     kinds: list[str]
     folder: Path
     scene: str
+    large: bool
+    """Whether payloads are large."""
     swept: bool
     """Whether leftovers in the store count."""
     violations: list[str] = field(default_factory=list)
@@ -87,7 +89,7 @@ class Episode:
     def _prepare(self, stack: ExitStack) -> Proxy | None:
         self.disk = self.folder / "disk"
         self.home = self.disk / "home"
-        self.store = self.home / "store"
+        self.store = self.home / "store" if self.scene == "s3" else self.disk / "store"  # run_local's
         self.temporary = self.folder / "tmp"
         self.home.mkdir(mode=0o700, parents=True)
         self.temporary.mkdir()
@@ -100,6 +102,7 @@ class Episode:
             "EXPLORER_CPUS": "6",
             "EXPLORER_MEMORY_MB": "8000",
             "EXPLORER_PROJECT": "torture",
+            "EXPLORER_STORE": str(self.store),
             "EXPLORER_IDLE_SECONDS": random.Random(self.seed).choice(["0.3", "300"]),
             "TMPDIR": str(self.temporary),
         }
@@ -128,26 +131,32 @@ class Episode:
     def config(self) -> dict[str, str]:
         """The global configuration of all analyses."""
         names = ("witness", "flag", "manifests")
-        return {name: str(self.folder / name) for name in names}
+        ballast = "x" * _LARGE_BYTES if self.large else ""
+        return {**{name: str(self.folder / name) for name in names}, "ballast": ballast}
 
     # -- the weather --------------------------------------------------------------------------------
 
     def _endure(
         self, calls: list[Call], actions: list[Action], weather: Weather, sampler: invariants.Sampler
     ) -> None:
+        # A store that nobody has used yet is none that can be away.
+        self._start(
+            Call(0.0, "submit", {"name": "first", "inputs": [(0.0, False)], "retries": 0, "then": ""})
+        )
+        self._await("clients have not ended", self._clients_ended, sampler)
         begin = time.monotonic()
         due: list[tuple[float, Callable[[], None]]] = []
         at = 0.0
         for call in calls:
             at += call.after
             due.append((at, lambda call=call: self._start(call)))
-        at = 1.0  # not before there is something to hit
+        at = 0.0
         for action in actions:
             at += action.after
             due.append((at, lambda action=action: weather.carry_out(action)))
         due.sort(key=lambda item: item[0])
         try:
-            while due or time.monotonic() - begin < SECONDS + 1:
+            while due or time.monotonic() - begin < SECONDS:
                 while due and due[0][0] <= time.monotonic() - begin:
                     due.pop(0)[1]()
                 weather.clear_up()
@@ -300,10 +309,7 @@ def scene_of(seed: int, scenes: list[str]) -> str:
 def main(seed: int, scene: str, kinds: list[str], folder: Path) -> int:
     """Run one episode in this process, and say what did not hold."""
     weather = [kind for kind in SCENES[scene] if kind in kinds]
-    episode = Episode(seed, weather, folder, scene, swept=SWEPT in kinds)
-    violations = episode.run()
+    violations = Episode(seed, weather, folder, scene, LARGE in kinds, SWEPT in kinds).run()
     for violation in dict.fromkeys(violations):
         print(f"VIOLATION: {violation}", flush=True)
-    if not violations and scene != "disk":
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if violations else 0

@@ -19,12 +19,13 @@ LIMITS = ("descriptors", "processes")
 DISK = ("disk", "inodes")
 STORE = ("vanish",)
 S3 = ("throttle", "outage", "hang", "cut", "lie", "lose")
+LARGE = "large"
+"""No weather: payloads that no pipe holds, which take a while to be opened."""
 SWEPT = "swept"
-"""Not a kind of weather, but whether what killed processes left in a folder store must be gone at the end."""
-KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, SWEPT)
+"""No weather: what killed processes left in a folder store must be gone at the end."""
+KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, LARGE, SWEPT)
 OFF = {
-    "vanish": "jobs and submissions make a store that is away again",
-    "outage": "a job fails after one to two seconds without S3",
+    LARGE: "a forker that dies while it opens a large payload hangs the executor",
     SWEPT: "nobody sweeps temporary files, and analyses that were never listed",
 }
 """What does not hold yet, and why: it is on only where it is asked for."""
