@@ -19,7 +19,7 @@ EFFORT = settings(
     database=None,
     deadline=None,
     print_blob=True,
-    phases=[Phase.generate],
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
 

@@ -15,6 +15,7 @@ from gencove_explorer.cli import explorer
 from gencove_explorer.errors import ExplorerError, InvalidFilter
 from gencove_explorer.job_manager import JobManager
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 KEPT = Path(__file__).parents[1] / "data" / "store-format-1"
 IDS = sorted(path.stem for path in (KEPT / "index").rglob("*.json"))
 

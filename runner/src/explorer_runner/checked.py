@@ -124,12 +124,12 @@ def require(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
     return found
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, most: int = _SHOWN) -> str:
     """The beginning of a value, as an error shows it."""
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value):,}"
-    said = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
-    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
+    said = repr(value[: most + 1] if isinstance(value, str) else value)
+    return said if len(said) <= most else f"{said[:most]}..."
 
 
 def load_json(raw: bytes | str) -> Any:
