@@ -35,6 +35,10 @@ def check_local(settings: Settings) -> Iterator[Check]:
         if broken:
             mend = "retry_failed() runs their jobs again; then remove the folder"
             return Check("queue", False, f"cannot be read: {', '.join(broken)} in {found.broken}", mend)
+        left = sorted(each.name for each in found.abandoned())
+        if left:
+            mend = "it may hold secrets; the executor removes it within a minute: explorer executor start"
+            return Check("queue", False, f"left by a submission that was killed: {', '.join(left)}", mend)
         troubles = found.read_state().get("troubles", {}) if found.ring(silently=True) else {}
         for place, why in troubles.items():
             mend = "it is tried again by itself; submit anew if it were credentials that had expired"

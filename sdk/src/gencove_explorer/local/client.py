@@ -17,7 +17,7 @@ from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, StoreError, SubmissionError
-from gencove_explorer.local.lost import close_lost
+from gencove_explorer.local.lost import close_lost, end_unqueued
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
@@ -150,6 +150,7 @@ class LocalExecutor:
                 }
             )
         self.wake()
+        end_unqueued(self.queue, store, rounds, indices)
 
     def last_attempt(
         self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int

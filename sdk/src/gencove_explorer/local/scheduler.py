@@ -17,6 +17,7 @@ from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
 from gencove_explorer.local.ledger import Ledger
+from gencove_explorer.local.leftovers import Sweeper
 from gencove_explorer.local.queue import Entry, Queue, say
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
@@ -40,6 +41,7 @@ class Scheduler:
         self.idle_seconds = idle_seconds
         self.capacity = Size(1, 64)
         self.turns = Turns()
+        self.sweeper = Sweeper(queue)
         self.rounds: dict[str, ActiveRound] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
         self.bell = queue.open_bell()
@@ -146,6 +148,9 @@ class Scheduler:
                 path.unlink(missing_ok=True)
         if not self.forkers and not self.watch.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
+        self.sweeper.sweep_home()
+        if not self.rounds and not late:
+            self.sweeper.sweep_stores(self.ledger.folders())
         self.changed = True
 
     def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
