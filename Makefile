@@ -84,6 +84,11 @@ test: $(READY) ## Run all tests; those with containers need Docker
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not container" tests
 	@$(BIN)/python -m pytest -m container tests
 
+.PHONY: torture
+torture: $(READY) ## Bad days for the local executor, 15 minutes of them (SEED=, SECONDS=, SCENES=, KINDS=)
+	@PYTHONPATH=tests $(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SCENES),--scenes $(SCENES)) $(if $(KINDS),--kinds $(KINDS))
+
 .PHONY: fuzz
 fuzz: $(READY) ## Feed damaged files, records and stores to all that reads them, for minutes (EXAMPLES=1000, SEED=)
 	@echo "SEED=$(SEED) says the same again"

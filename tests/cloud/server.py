@@ -6,7 +6,9 @@ GET /_cloud/requests?after=N   what was asked since the Nth request: service, ac
                                and the parameters that name what is touched: no contents, no secrets
 /_cloud/faults                 {kind, times, and what it is for: service, action, key, path}; kinds are
                                throttle, error, drop (before), lose (the answer, after it was done)
-/_cloud/reclaim                {jobId, lost}: a running job's machine is taken away
+/_cloud/reclaim                {jobId, lost, text}: a running job's machine is taken away, with these words
+/_cloud/unstartable            {reason, times}: the next containers cannot be started
+/_cloud/unseen                 {times}: the next containers that end cannot be looked at
 /_cloud/forget                 {jobId}: as if it had ended a week ago
 /_cloud/age                    {jobId, seconds}: as if it had been submitted earlier
 """
@@ -105,7 +107,12 @@ class Cloud:
                 self._faults.append(asked)
         elif action == "reclaim":
             job = self._batch.jobs[asked["jobId"]]
-            answer = {"reclaimed": self._batch.workers.reclaim(job, lost=asked.get("lost", False))}
+            words = {name: asked[name] for name in ("text",) if name in asked}
+            answer = {"reclaimed": self._batch.workers.reclaim(job, lost=asked.get("lost", False), **words)}
+        elif action == "unstartable":
+            self._batch.unstartable += [asked["reason"]] * asked["times"]
+        elif action == "unseen":
+            self._batch.workers.unseen += asked["times"]
         elif action == "forget":
             self._batch.forget(asked["jobId"])
         elif action == "age":

@@ -68,3 +68,25 @@ def test_an_attempt_is_retried_when_nothing_of_the_job_is_to_blame(name: str):
     job = make_job(request, [])
     job.attempted(Ended(container.get("exitCode"), container.get("reason", ""), answer["statusReason"]))
     assert (job.status == "RUNNABLE") is CASES[name]["retried"]
+
+
+@pytest.mark.parametrize("facts", [{}, {"dependsOn": [{"jobId": "x"}]}])
+def test_that_no_machine_is_large_enough_is_doubted_while_machines_start(facts: dict[str, Any]):
+    waiting = {**detail("no machine is large enough"), **facts}
+
+    def doubted(minutes: float) -> bool:
+        now = PLAIN["createdAt"] / 1000 + 60 * minutes
+        return "this may pass" in str(seen.why_waiting(waiting, now=now))
+
+    assert doubted(2)
+    assert doubted(9)
+    assert doubted(11) is bool(facts)  # when its dependencies ended Batch does not tell
+    other = {**detail("the environments are too small"), **facts}
+    assert "may pass" not in str(seen.why_waiting(other, now=PLAIN["createdAt"] / 1000 + 120))
+
+
+@pytest.mark.parametrize(("attempts", "said"), [([{}] * 3, "attempts: 3,"), ([], "attempts: up to 10,")])
+def test_what_never_started_says_how_often_it_was_tried(attempts: list[dict[str, Any]], said: str):
+    reason = seen.reason_of({**detail("image pull: timeout"), "attempts": attempts})
+    assert reason.startswith("CannotPullContainerError: timeout (")
+    assert said in reason

@@ -53,6 +53,19 @@ def test_it_runs_in_the_image_as_the_caller(image_home: Path, capsys: pytest.Cap
     assert docker("ps", "--all", "--quiet", "--filter", f"label=explorer.analysis={an.id}") == ""
 
 
+def test_variables_that_a_process_reads_when_it_starts_hold(image_home: Path):
+    def work(ac):
+        import sys
+        import time
+
+        ac.output.value("facts", [time.timezone, sys.flags.optimize])
+
+    environment = {"TZ": "XYZ-9", "PYTHONOPTIMIZE": "1"}
+    an = Analysis(function=work, job_definition=JobDefinition(cpu=1, memory_mb=200, environment=environment))
+    an.run_local(container=True)
+    assert an.get_output().value("facts") == [-9 * 3600, 1]
+
+
 def test_the_limits_of_the_definition_hold(image_home: Path):
     def greedy(ac):
         taken = []

@@ -113,7 +113,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
         ac.output.value("name", ac.name)
         ac.output.value("attempt", ac.attempt)
         ac.output.value(
-            "folder", [os.listdir("."), os.environ["TMPDIR"] == os.getcwd(), os.environ["COLOUR"]]
+            "folder", [os.listdir("."), os.path.samefile(os.environ["TMPDIR"], "."), os.environ["COLOUR"]]
         )
 
     definition = JobDefinition(cpu=1, memory_mb=200, timeout_seconds=60, environment={"COLOUR": "blue"})
@@ -560,7 +560,7 @@ def test_what_is_shown_in_a_notebook_is_escaped(home: Path):
     an.wait_done()
     output = an.get_output(0)._repr_html_()
     assert "&lt;b&gt;" in output
-    assert "(a Python object)" in output
+    assert "[1, 2]" in output
     assert "3 bytes" in output
     status = an.status()._repr_html_()
     assert "<td style='text-align:left'>SUCCEEDED</td><td style='text-align:left'>1</td>" in status

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from support import eventually
 from explorer_runner.errors import StoreError
 from explorer_runner.keys import Attempt
 from gencove_explorer.analysis import Analysis
+from gencove_explorer.job_manager import JobManager
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.local.scheduler import Scheduler
 from gencove_explorer.local.troubles import Troubles
@@ -62,6 +64,43 @@ def test_a_store_is_silent_until_the_step_that_failed_succeeds():
     assert troubles.reasons()
     assert troubles.attempt("admission", other, well)
     assert not troubles.reasons()
+
+
+def test_rounds_that_fail_together_wait_no_longer_than_one():
+    together: Any = Troubles()
+    alone: Any = Troubles()
+    silence = StoreError("it does not answer")
+    for number in range(20):  # they were under way at once
+        together.failed("opening", Queued(f"a.{number}", "s3://bucket/x"), silence)
+    alone.failed("opening", Queued("a.0", "s3://bucket/x"), silence)
+    for troubles in (together, alone):
+        eventually(lambda troubles=troubles: not troubles.waits("opening", Queued("a.0", "s3://bucket/x")))
+    assert together.reasons() == alone.reasons() == {"s3://bucket/x": "it does not answer"}
+    together.succeeded("opening", Queued("a.7", "s3://bucket/x"))
+    assert not together.reasons()
+
+
+def test_an_analysis_that_is_queued_and_cannot_be_listed_runs_all_the_same(
+    home: Path, warned: Callable[[], list[str]]
+):
+    def work(ac):
+        ac.output.value("x", ac.input)
+
+    first = Analysis(function=work, input=[0, 1])
+    first.run()
+    first.wait_done(timeout=60)
+    listed, away = home / "store" / "index", home / "index.away"
+    listed.rename(away)
+    listed.touch()  # a file, in which nothing can be created
+    an = Analysis(function=work, input=[1, 2])
+    an.run()
+    assert any(f"{an.id} was submitted, but cannot be listed yet" in text for text in warned())
+    eventually(lambda: "tries again" in an.status().get("reason", ""))
+    listed.unlink()
+    away.rename(listed)
+    an.wait_done(timeout=60)
+    assert an.values("x") == [1, 2]
+    assert [found.id for found in JobManager().list_jobs()] == [an.id, first.id]
 
 
 class RunningJob:

@@ -10,7 +10,7 @@ import pytest
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
 from explorer_runner.patience import Passing, Patience, retry_after
-from explorer_runner.stores.s3 import S3Store, part_size
+from explorer_runner.stores.s3 import Parts, S3Store
 from explorer_runner.web import WebFile
 
 Answer = tuple[int, bytes, dict[str, str]]
@@ -167,6 +167,44 @@ def test_a_web_server_is_left_alone_for_as_long_as_it_asks(server: Server):
     assert pauses == [120.0]
 
 
+def test_a_web_server_that_wants_to_be_left_alone_for_longer_is_not_waited_for(server: Server):
+    server.answers = [(503, b"", {"Retry-After": "3600"})]
+    with pytest.raises(StoreError, match="503"):
+        WebFile(f"{server.address}/file", patience())
+    assert len(server.asked) == 1
+
+
+def test_a_download_that_takes_long_before_it_is_cut_is_begun_again(server: Server):
+    """More than once, though each try takes longer than the patience."""
+    clock = Clock()
+
+    def slow() -> float:
+        clock.now += 1000
+        return clock.now
+
+    server.answers = [(200, b"con", {"Content-Length": "7"})] * 3 + [(200, b"content", {})]
+    file = io.BytesIO()
+    waits = Patience(600, sleep=clock.sleep, clock=slow)
+    WebFile(f"{server.address}/file", waits).download(file)
+    assert file.getvalue() == b"content"
+
+
+@pytest.mark.parametrize("address", ["http://host:port/x", "http://[::1/x", "http://a b/x"])
+def test_an_address_that_is_none_is_told_at_once(address: str):
+    clock = Clock()
+    with pytest.raises(StoreError):
+        WebFile(address, Patience(600, sleep=clock.sleep))
+    assert clock.pauses == []
+
+
+def test_trouble_with_a_file_of_this_machine_is_no_trouble_of_the_server(server: Server, tmp_path: Path):
+    server.answers = [(200, b"content", {})]
+    remote = WebFile(f"{server.address}/file", patience())
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match=r"Errno"):
+        remote.download(full)
+    assert len(server.asked) == 1
+
+
 def test_a_missing_file_of_a_web_server_is_told_at_once(server: Server):
     server.answers = [(404, b"", {})]
     with pytest.raises(NotFound):
@@ -204,6 +242,17 @@ def test_pauses_grow_differ_and_end_and_what_is_waited_for_is_said_once():
     assert line.startswith("the store: trying again for up to 10 min: no answer")
 
 
+def test_what_new_credentials_do_not_mend_is_told_soon_though_patience_has_no_end():
+    clock = Clock()
+
+    def expired() -> None:
+        raise Passing(ConnectionError("ExpiredToken"), brief=True)
+
+    with pytest.raises(ConnectionError, match="ExpiredToken"):
+        Patience(float("inf"), sleep=clock.sleep, clock=lambda: clock.now).call("the store", expired)
+    assert clock.now == 15
+
+
 def test_retry_after_is_a_number_or_a_date():
     assert retry_after("7") == 7
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT", now=1445412450.0) == 30
@@ -214,10 +263,10 @@ def test_retry_after_is_a_number_or_a_date():
 
 @pytest.mark.parametrize("size", [0, 1, 16 << 20, 160 << 30, 5 << 40])
 def test_parts_grow_so_that_ten_thousand_hold_any_object(size: int):
-    part = part_size(size)
+    part = Parts().size(size)
     assert -(-size // part) <= 10_000
     assert 16 << 20 <= part <= 5 << 30
-    assert part_size(100 << 20) == 16 << 20
+    assert Parts().size(100 << 20) == 16 << 20
 
 
 def test_an_object_of_many_parts_is_stored_whole(bucket: str, tmp_path: Path):

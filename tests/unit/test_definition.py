@@ -134,3 +134,34 @@ def test_it_does_not_change():
 def test_positions_are_not_arguments():
     with pytest.raises(TypeError):
         JobDefinition(4)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["environment", "secrets"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("PYTHONHOME", "Python could not find its own library"),
+        ("PYTHONINSPECT", "would wait for input at its end"),
+        ("LD_TRACE_LOADED_OBJECTS", "print their libraries instead of running"),
+        ("TMPDIR", "each job has its own"),
+        ("VIRTUAL_ENV", "each job has its own"),
+    ],
+)
+def test_a_variable_that_would_break_a_job_or_do_nothing_is_refused_with_the_reason(
+    field: str, name: str, said: str
+):
+    with pytest.raises(InvalidDefinition) as refused:
+        JobDefinition(**{field: {name: ARN, "A": ARN}})
+    assert f"JobDefinition({field}=...): {name} cannot be set: " in str(refused.value)
+    assert said in str(refused.value)
+    assert str(refused.value).endswith("Leave it out")
+    JobDefinition(**{field: {"A": ARN}})
+
+
+def test_what_an_older_version_stored_with_such_a_variable_stays_readable():
+    stored = {"cpu": 1, "environment": {"TMPDIR": "/fast", "A": "b"}, "secrets": {}}
+    read = JobDefinition.from_json(stored)
+    assert read.environment == {"TMPDIR": "/fast", "A": "b"}
+    assert JobDefinition.from_json(read.to_json()) == read
+    with pytest.raises(InvalidDefinition, match="'1A' is not the name"):
+        JobDefinition.from_json({"environment": {"TMPDIR": "/fast", "1A": "b"}})

@@ -178,3 +178,14 @@ def test_no_output_from_before_the_last_mark_is_shown(marks: list[tuple[float, i
             logs.mark(log, time, size)
         expected = [size for time, size in zip(times, sizes, strict=True) if time <= when]
         assert logs.offset_since(log, when) == (expected[-1] if expected else 0)
+
+
+def test_processes_that_cut_a_log_at_once_leave_its_end_once(log: Path):
+    log.write_bytes(numbered(0, 400_000))
+    script = f"from explorer_runner import logs; logs.trim({str(log)!r}, 1 << 20, 1 << 18)"
+    cutters = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(6)]
+    assert [cutter.wait() for cutter in cutters] == [0] * 6
+    kept, count = left_out(log.read_bytes())
+    assert len(log.read_bytes()) <= (1 << 20) + 100
+    assert len(kept) + count == len(numbered(0, 400_000))
+    assert kept.endswith(b"line 399999\n")

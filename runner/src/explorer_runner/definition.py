@@ -11,6 +11,22 @@ from explorer_runner.errors import InvalidDefinition
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_ARN = re.compile(r"arn:aws[a-z-]*:(secretsmanager|ssm):[^\s]+")
 
+_FOR_PYTHON = (
+    "Python could not find its own library with it, nor the runner; PYTHONPATH adds folders to sys.path"
+)
+_FOR_THE_RUNNER = "each job has its own, which the runner sets"
+_REFUSED = {
+    "PYTHONHOME": _FOR_PYTHON,
+    "PYTHONPLATLIBDIR": _FOR_PYTHON,
+    "PYTHONEXECUTABLE": _FOR_PYTHON,
+    "PYTHONINSPECT": "the job's Python would wait for input at its end",
+    "LD_TRACE_LOADED_OBJECTS": "programs would print their libraries instead of running",
+    "TMPDIR": _FOR_THE_RUNNER,
+    "VIRTUAL_ENV": _FOR_THE_RUNNER,
+    "IPYTHONDIR": _FOR_THE_RUNNER,
+}
+"""Variables that would break a job, or have no effect on it, and why."""
+
 MAX_RETRIES = 9
 """AWS Batch starts a job at most 10 times
 (https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html)."""
@@ -36,7 +52,8 @@ class JobDefinition:
     image: str | None = None
     """Docker image of the job: built FROM the runner image, or any with Python and explorer-runner."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables of the job. Not for secrets: everyone who reads the store reads them."""
+    """Environment variables of the job, set before its Python starts. Not for secrets: everyone who reads the
+    store reads them."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Environment variable -> ARN of the secret it gets its value from; never a value."""
 
@@ -75,7 +92,13 @@ class JobDefinition:
         if not isinstance(data, Mapping):
             raise InvalidDefinition(f"a job definition is a mapping, and not a {type(data).__name__}")
         known = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
+        given = {name: value for name, value in data.items() if name in known}
+        stored = {name: given.pop(name) for name in ("environment", "secrets") if name in given}
+        definition = cls(**given, **{name: _without_refused(value) for name, value in stored.items()})
+        # Older versions let any variable through: what they stored stays readable, as it is.
+        for name, value in stored.items():
+            object.__setattr__(definition, name, value)
+        return definition
 
 
 def _whole(definition: JobDefinition, name: str, low: int, high: int) -> None:
@@ -104,8 +127,18 @@ def _variables(definition: JobDefinition, name: str) -> None:
                 f"JobDefinition({name}=...): {variable} is reserved (AWS_BATCH... by AWS, "
                 "EXPLORER_... by Explorer)"
             )
+        if variable in _REFUSED:
+            raise InvalidDefinition(
+                f"JobDefinition({name}=...): {variable} cannot be set: {_REFUSED[variable]}. Leave it out"
+            )
         if not isinstance(value, str) or "\0" in value:
             raise InvalidDefinition(
                 f"JobDefinition({name}=...): the value of {variable} is not a string but "
                 f"{type(value).__name__}: write it as text"
             )
+
+
+def _without_refused(variables: Any) -> Any:
+    if not isinstance(variables, Mapping):
+        return variables
+    return {name: value for name, value in variables.items() if name not in _REFUSED}

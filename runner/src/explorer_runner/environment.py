@@ -89,9 +89,9 @@ def environment_name(lock: bytes) -> str:
     return hashlib.sha256(facts + lock).hexdigest()[:32]
 
 
-def use_folders(scratch: str, private: str) -> None:
-    """Point temporary files into the job's scratch folder, and IPython's own beside it."""
-    os.environ["TMPDIR"] = scratch
+def use_folders(temporary: str, private: str) -> None:
+    """Point temporary files into a folder, and IPython's own beside the job's."""
+    os.environ["TMPDIR"] = temporary
     if "tempfile" in sys.modules:  # it looks once, and may have looked before
         import tempfile
 
@@ -179,7 +179,7 @@ def activate(folder: Path) -> None:
 
     They stand before the runner's own libraries, so that a user's pins win.
     """
-    own = [path for path in sys.path if path.endswith("site-packages")]
+    own = [path for path in sys.path if path in site.getsitepackages()]
     sys.path[:] = [path for path in sys.path if path not in own]
     site.addsitedir(_site_packages(folder))
     sys.path.extend(own)

@@ -20,7 +20,8 @@ from explorer_runner import progress
 from explorer_runner.cache import Cache
 from explorer_runner.errors import NotFound, StoreError
 from explorer_runner.patience import JOB_SECONDS, Patience
-from explorer_runner.stores.s3 import fetch_parts, message_of, open_bucket, persist
+from explorer_runner.stores.bucket import Bucket
+from explorer_runner.stores.s3 import fetch_parts
 from explorer_runner.web import WebFile
 
 _S3 = "s3://"
@@ -33,7 +34,7 @@ class S3Object(NamedTuple):
     """An object as it was when it was looked at."""
 
     uri: str
-    backend: Any
+    bucket: Bucket
     path: str
     size: int
     version: str
@@ -47,7 +48,7 @@ class S3Object(NamedTuple):
     def download(self, file: IO[bytes]) -> None:
         """Fetch it by ranges, several at once."""
         file.truncate(self.size)
-        fetch_parts(self.backend, self.path, self.size, self.etag, file.fileno(), _PATIENCE)
+        fetch_parts(self.bucket, self.path, self.size, self.etag, file.fileno(), self.uri)
 
 
 def main() -> int:
@@ -88,15 +89,13 @@ def look(uri: str) -> S3Object | WebFile:
         return WebFile(uri, _PATIENCE)
     import obstore
 
-    backend, path = _open(uri)
+    bucket, path = _open(uri)
     try:
-        meta = persist(uri, lambda: obstore.head(backend, path), _PATIENCE)
-    except FileNotFoundError:
+        meta = bucket.ask(uri, lambda backend: obstore.head(backend, path))
+    except NotFound:
         raise NotFound(f"{uri}: there is no such file") from None
-    except Exception as error:
-        raise StoreError(f"{uri} cannot be read: {message_of(error)}") from error
     etag = meta["e_tag"]
-    return S3Object(uri, backend, path, meta["size"], etag or str(meta["last_modified"]), etag)
+    return S3Object(uri, bucket, path, meta["size"], etag or str(meta["last_modified"]), etag)
 
 
 def download(remote: S3Object | WebFile, target: str) -> None:
@@ -106,10 +105,6 @@ def download(remote: S3Object | WebFile, target: str) -> None:
             remote.download(file)
     except OSError as error:
         raise StoreError(f"{remote.uri} cannot be kept as {target}: {error}") from error
-    except StoreError:
-        raise
-    except Exception as error:
-        raise StoreError(f"{remote.uri} cannot be read: {message_of(error)}") from error
     os.chmod(target, 0o400)
 
 
@@ -119,15 +114,16 @@ def sign(uri: str, seconds: float) -> str:
 
     if not uri.startswith(_S3):
         return uri
-    backend, path = _open(uri)
-    return str(obstore.sign(backend, "GET", path, timedelta(seconds=seconds)))
+    bucket, path = _open(uri)
+    lasts = timedelta(seconds=seconds)
+    return bucket.ask(uri, lambda backend: str(obstore.sign(backend, "GET", path, lasts)))
 
 
-def _open(uri: str) -> tuple[Any, str]:
+def _open(uri: str) -> tuple[Bucket, str]:
     bucket, _, path = uri.removeprefix(_S3).partition("/")
     if not bucket or not path:
         raise StoreError(f"{uri!r} names no file: use s3://bucket/key, an http(s) address, or a path")
-    return open_bucket(bucket), path
+    return Bucket(bucket, patience=_PATIENCE), path
 
 
 @contextmanager

@@ -9,7 +9,6 @@ The child is forked before the parent touches a store: a process that has used o
 fork. A child that crashes, is killed or ends itself still leaves an outcome, by its parent.
 """
 
-import base64
 import faulthandler
 import json
 import os
@@ -19,9 +18,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from explorer_runner import (
+    batch_exit,
     checked,
     claim,
     environment,
@@ -29,11 +29,15 @@ from explorer_runner import (
     leftovers,
     logs,
     memory,
+    ordered,
     payload,
     processes,
     progress,
+    report,
+    startup,
+    temporary,
 )
-from explorer_runner.child import Job, execute, publish
+from explorer_runner.child import Job, publish
 from explorer_runner.drain import Drain, Terminated
 from explorer_runner.errors import (
     AlreadyExists,
@@ -46,18 +50,15 @@ from explorer_runner.errors import (
 )
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
-    FAILED,
     STOPPED,
     Attempt,
     log_key,
     logs_prefix,
-    outcome_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
+from explorer_runner.outputs import Collected
 from explorer_runner.patience import JOB_SECONDS, Patience
-from explorer_runner.payload import Payload
 from explorer_runner.stores import RAISE, Store, open_store
 from explorer_runner.stores.folder import FolderStore
 
@@ -94,16 +95,17 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     """
     processes.become_subreaper()
     try:
-        drain = Drain(foreground=foreground, forward=forward)
+        leave_after = processes.LEAVE_SECONDS if order.batch_job else None
+        drain = Drain(foreground=foreground, forward=forward, leave_after=leave_after)
         pid, orders = _fork_child(drain)
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
-        if order.batch_job and isinstance(error, Terminated | Unreachable):
-            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
-        if isinstance(error, Terminated):
-            return 128 + signal.SIGTERM
-        return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
+        if isinstance(error, claim.AlreadyClaimed):
+            return processes.CLAIMED
+        if order.batch_job:
+            return batch_exit.code_without_outcome(error)
+        return 128 + signal.SIGTERM if isinstance(error, Terminated) else processes.UNWRITTEN
 
 
 def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
@@ -118,69 +120,10 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
         processes.die_with(parent)
         drain.become_child()
         faulthandler.enable(file=2)
-        _child(os.fdopen(reader, "rb"))
+        ordered.follow(os.fdopen(reader, "rb"))
     os.close(reader)
     drain.close_child_ends()
     return pid, os.fdopen(writer, "wb")
-
-
-def _child(orders: BinaryIO) -> NoReturn:
-    """Wait for the order, call the work function, leave a report in a file, end."""
-    try:
-        with orders:
-            sent = frames.read(orders)
-    except EOFError:
-        os._exit(processes.UNWRITTEN)  # the parent could not even begin, and says why itself
-    facts = json.loads(sent["facts"])
-    os.environ.update(facts["variables"])
-    environment.show_python(os.environ)
-    folder = Path(facts["environment"]) if facts["environment"] else None
-    os.chdir(facts["scratch"])
-    payload = Payload(sent)
-    job = Job(
-        analysis=payload.spec.id,
-        round=payload.spec.round,
-        digest=facts["digest"],
-        payload=payload,
-        store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
-    )
-    job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
-    environment.use_folders(job.scratch, job.private)
-    collected = execute(
-        job,
-        read_input=lambda: sent["input"],
-        set_up=lambda: environment.activate(folder) if folder else None,
-        on_call=lambda: environment.yield_to_pins(folder) if folder else None,
-    )
-    os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(job.outcome, collected))
-    os._exit(0 if job.outcome.succeeded else 1)
-
-
-def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
-    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
-    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
-    return {
-        "outcome": outcome.to_json(),
-        "collected": json.dumps(data).encode(),
-    }
-
-
-def _read_report(path: str) -> tuple[Outcome, Collected] | None:
-    try:
-        with open(path, "rb") as file:
-            sent = frames.read(file)
-    except (FileNotFoundError, EOFError):
-        return None
-    data = json.loads(sent["collected"])
-    return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
-        data["folders"],
-        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
-        data["notes"],
-    )
 
 
 def _index_in_round(store: Store, order: Order) -> int:
@@ -220,6 +163,11 @@ class _Parent:
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
         attempt = Attempt(index, order.round, order.attempt)
+        if order.batch_job:
+            ended = batch_exit.ended_before(self.store, order.analysis, attempt, self._retries)
+            if ended is not None:
+                self.drain.say(f"explorer: an attempt before this one has ended job {index}\n")
+                return ended
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
@@ -275,7 +223,7 @@ class _Parent:
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        outcome, collected = _read_report(f"{self.job.private}/report") or (None, nothing)
+        outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -293,6 +241,8 @@ class _Parent:
             peak = max(peak, memory.container_bytes())
             asked = self.loaded.spec.job_definition.memory_mb
             reason = memory.reason(peak, asked, "Container killed due to memory usage")
+        elif not ordered.has_resumed(self.job.private):
+            reason = startup.explain(self._variables(), logs.tail(log))
         outcome = self.job.fail(self.drain.reason or reason, code, number)
         outcome.add_peak(peak)
         return outcome
@@ -312,8 +262,10 @@ class _Parent:
             "digest": self.order.digest,
             "attempt": self.job.attempt,
             "scratch": self.job.scratch,
+            "private": self.job.private,
             "environment": os.fspath(folder) if folder else None,
-            "variables": {"OMP_NUM_THREADS": str(spec.job_definition.cpu), **spec.job_definition.environment},
+            "variables": self._variables(),
+            "start_again": startup.are_missing(self._variables(), os.environ),
             "started": self.job.outcome.started,
         }
         claim.running(self.lock)
@@ -323,6 +275,11 @@ class _Parent:
         self.drain.begins(self.pid)
         frames.write(self.orders, {**members, "facts": json.dumps(facts).encode(), "input": raw})
         self.orders.close()
+
+    def _variables(self) -> dict[str, str]:
+        """The environment variables that the job has beside its parent's."""
+        definition = self.loaded.spec.job_definition
+        return {"OMP_NUM_THREADS": str(definition.cpu), **definition.environment}
 
     def _finish(self, outcome: Outcome, collected: Collected, log: str) -> int:
         if self.order.batch_job and self.drain.stopped and not outcome.succeeded:
@@ -339,34 +296,21 @@ class _Parent:
         except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        return self._exit_code(outcome)
+        if self.order.batch_job:
+            return batch_exit.code_of(self.store, outcome, self._retries)
+        return 0 if outcome.succeeded else batch_exit.own_code(outcome)
 
     def _clean_up(self, log: str) -> None:
         remove_tree(self.job.scratch)
+        temporary.forget(self.job.scratch)
         remove_tree(self.job.private)
         if self.logs is not None:
             leftovers.forget(self.logs, log)
         os.close(self.lock)
 
-    def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
-
-        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
-        and never tries again what was cancelled, terminated or timed out
-        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
-        """
-        if outcome.succeeded:
-            return 0
-        if outcome.status == STOPPED:
-            return processes.RETRY
-        retries = self.loaded.spec.job_definition.retries
-        if self.order.batch_job and outcome.status == FAILED and retries:
-            earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))
-            failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
-            if failed < retries:
-                return processes.RETRY
-        code = (outcome.exit_code or 1) & 0xFF  # the system keeps no more of it: 256 would be success
-        return code if code not in processes.MEANINGFUL else 1
+    @property
+    def _retries(self) -> int:
+        return self.loaded.spec.job_definition.retries
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

@@ -8,7 +8,7 @@ Below the folder for scratch, whose jobs' logs go to the store at their end:
 
 import os
 
-from explorer_runner import claim
+from explorer_runner import claim, temporary
 from explorer_runner.folders import remove_tree
 from explorer_runner.names import parse_id
 
@@ -17,11 +17,7 @@ _NONCE_LENGTH = 12
 
 
 def attempt_folder(scratch: str, analysis: str, stem: str) -> str:
-    """The folder of an attempt.
-
-    Its path is short: multiprocessing puts Unix sockets below it, whose paths have 107 bytes at most
-    (unix(7)).
-    """
+    """The folder of an attempt. Its path is short: on AWS Batch it serves as TMPDIR itself (temporary)."""
     return f"{scratch}/{parse_id(analysis).nonce[:_NONCE_LENGTH]}.{stem}"
 
 
@@ -41,6 +37,7 @@ def sweep(scratch: str) -> None:
                     remove_tree(attempt)
                     remove_tree(f"{attempt}.files")
                     forget(f"{scratch}/{folder}", path)
+    temporary.sweep()
 
 
 def forget(folder: str, log: str) -> None:

@@ -5,14 +5,19 @@ of time and size (two 8-byte little-endian numbers: seconds since 1970, bytes), 
 seconds while the log grows, so that "the last ten minutes" of a long log can be found.
 """
 
+import fcntl
 import os
 import re
 import struct
+import time
 
 LIMIT = 32 << 20
 """Bytes that are kept of a log: its beginning and its end."""
 HEAD = 4 << 20
+_TAIL = 16 << 10
 
+_TURN_SECONDS = 10.0
+_LOCKED_BYTE = 1 << 62
 _MOST_MARKS = 1 << 20
 """More than a job of two months makes."""
 _MARK = struct.Struct("<dQ")
@@ -25,9 +30,11 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
 
     Works on the log of a running job too: it is opened for appending, so later output follows. Only
     what is written in the microseconds between the last look at its end and the cut is lost with it.
+    Whoever comes while another process cuts waits for it: two at once would leave the end twice.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:
+        _take_turn(descriptor)
         size = os.fstat(descriptor).st_size
         if size <= limit:
             return False
@@ -50,6 +57,20 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
     except FileNotFoundError:
         pass
     return True
+
+
+def _take_turn(descriptor: int) -> None:
+    """Lock a byte far behind the end, apart from the claim's lock; not for longer than a cut may take.
+
+    A file system that keeps both locks as one (NFS) would never give it.
+    """
+    deadline = time.monotonic() + _TURN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCKED_BYTE)
+            return
+        except OSError:
+            time.sleep(0.01)
 
 
 def _read_on(descriptor: int, offset: int, keep: int) -> tuple[bytearray, int]:
@@ -88,15 +109,19 @@ def offset_since(path: str, when: float) -> int:
     return max((size for time, size in _MARK.iter_unpack(raw[:whole]) if time <= when), default=0)
 
 
-def crash_line(log: str) -> str:
-    """Where a crash happened, if faulthandler could still write it to the log."""
+def tail(path: str, since: int = 0) -> str:
+    """The last lines of a log, of what was written from the byte ``since`` on; empty if there is no log."""
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 16_384))
-            tail = file.read().decode(errors="replace")
+        with open(path, "rb") as file:
+            file.seek(max(since, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
-    _, found, dump = tail.rpartition("Fatal Python error")
+
+
+def crash_line(log: str) -> str:
+    """Where a crash happened, if faulthandler could still write it to the log."""
+    _, found, dump = tail(log).rpartition("Fatal Python error")
     own, library = os.path.dirname(__file__), os.path.dirname(os.__file__)
     lines = [match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith((own, library))]
     return f" (line {lines[0]['line']}, in {lines[0]['function']})" if found and lines else ""

@@ -16,17 +16,22 @@ _Result = TypeVar("_Result")
 PERSON_SECONDS = 60.0
 JOB_SECONDS = 600.0
 """S3 slows down while it scales, and so do the credentials of a host with many jobs: for minutes."""
+_BRIEF_SECONDS = 15.0
 _SAID_AFTER = 5.0
 """Seconds after which it is said that something is waited for."""
 
 
 class Passing(Exception):
-    """A failure that may pass: ``cause``; the server asks to be left alone for ``asked`` seconds."""
+    """A failure that may pass: ``cause``; the server asks to be left alone for ``asked`` seconds.
 
-    def __init__(self, cause: Exception, asked: float = 0.0) -> None:
+    ``brief``: it passes soon or never, as that of credentials that have expired.
+    """
+
+    def __init__(self, cause: Exception, asked: float = 0.0, *, brief: bool = False) -> None:
         super().__init__(str(cause))
         self.cause = cause
         self.asked = asked
+        self.brief = brief
 
 
 @dataclass
@@ -40,21 +45,31 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     say: Callable[[str], object] = lambda text: sys.stderr.write(f"explorer: {text}\n")
 
-    def call(self, what: str, action: Callable[[], _Result]) -> _Result:
-        """The result of ``action``, which raises Passing for what may pass; at last its cause is raised."""
-        begun, pause, said = self.clock(), self.first, False
+    def call(self, what: str, action: Callable[[], _Result], *, at_least: int = 1) -> _Result:
+        """The result of ``action``, which raises Passing for what may pass; at last its cause is raised.
+
+        The time begins with the first failure. ``at_least`` is how often it is done though that is over: a
+        download may take an hour before it is cut.
+        """
+        begun, pause, said, tries = float("nan"), self.first, False, 0
         while True:
             try:
                 return action()
             except Passing as failure:
-                left = begun + self.seconds - self.clock()
-                if left <= 0:
+                now, tries = self.clock(), tries + 1
+                begun = now if tries == 1 else begun
+                left = begun + self._limit(failure) - now
+                if failure.asked > max(left, 0.0) or (left <= 0 and tries >= at_least):
                     raise failure.cause from failure.cause.__cause__
-                if not said and self.seconds - left >= _SAID_AFTER:
+                if not said and now - begun >= _SAID_AFTER:
                     said = True
-                    self.say(f"{what}: trying again for {_shown(left)}: {failure.cause}")
-                self.sleep(min(left, max(failure.asked, random.uniform(pause / 2, pause))))
+                    self.say(f"{what}: trying again for {_shown(max(left, 0.0))}: {failure.cause}")
+                wait = random.uniform(pause / 2, pause)
+                self.sleep(max(failure.asked, min(left, wait) if left > 0 else wait))
                 pause = min(self.longest, 2 * pause)
+
+    def _limit(self, failure: Passing) -> float:
+        return min(self.seconds, _BRIEF_SECONDS) if failure.brief else self.seconds
 
 
 def retry_after(value: str | None, now: float | None = None) -> float:

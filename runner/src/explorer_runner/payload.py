@@ -158,6 +158,7 @@ _SPEC: dict[str, checked.Check] = {
     "pip_packages": checked.listed(checked.text()),
     "job_definition": checked.mapped(),
     "depends_on": checked.listed(checked.mapped()),
+    "pickled_with": checked.mapped(checked.text()),
 }
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from explorer_runner import claim, environment, logs, memory, processes
+from explorer_runner import claim, environment, logs, memory, processes, temporary
 from explorer_runner.child import Job, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.folders import remove_tree
@@ -63,7 +63,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     os.close(log)
     job = place.job
     enter_scratch(job.scratch)
-    environment.use_folders(job.scratch, job.private)
+    environment.use_folders(temporary.reach(place.scratch, str(slot)), job.private)
     packages: Path | None = None
 
     def set_up() -> None:
@@ -157,6 +157,7 @@ def forget_slots(scratch: str, slots: Iterable[int]) -> None:
         private = f"{scratch}/{slot}.files"
         for folder in (f"{scratch}/{slot}", f"{private}/{OUTPUTS}", private):
             _remove_empty(folder)
+    temporary.forget(scratch)
     _remove_empty(scratch)
 
 

@@ -5,5 +5,4 @@ from explorer_runner.fork_hooks import held_back
 with held_back():
     from explorer_runner.forker import main
 
-if __name__ == "__main__":
-    main()
+__all__ = ["main"]

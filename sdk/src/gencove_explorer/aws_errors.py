@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from gencove_explorer.errors import ExecutorError
 
+THROTTLED = ("TooManyRequestsException", "ThrottlingException", "Throttling", "SlowDown")
+_BUSY = 429
 _REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 
 
@@ -45,3 +47,16 @@ def errors(what: str) -> Iterator[None]:
         raise ExecutorError(f"{what}: {error}") from error
     except parsers.ResponseParserError as error:
         raise ExecutorError(f"{what}: what answered is not AWS, but a proxy, say: {error}") from error
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether an error of botocore's is one of the network, or of a server that has a bad moment."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == _BUSY or error.response["Error"].get("Code", "") in THROTTLED
+    if isinstance(error, exceptions.CredentialRetrievalError):
+        return error.kwargs.get("provider") == "container-role"  # others run a program, or read a file
+    passing = exceptions.ConnectionError | exceptions.HTTPClientError | exceptions.MetadataRetrievalError
+    return isinstance(error, passing)

@@ -6,7 +6,8 @@ See ``explorer_runner.stores.credentials``, which asks.
 import json
 import sys
 
-from gencove_explorer.aws_errors import errors
+from explorer_runner.stores.credentials import AGAIN
+from gencove_explorer.aws_errors import errors, may_pass
 
 
 def find_credentials() -> dict[str, str] | None:
@@ -29,17 +30,17 @@ def find_credentials() -> dict[str, str] | None:
 
 
 def main() -> int:
-    """Print what boto3 finds (variables, profiles, SSO, roles)."""
+    """Print what boto3 finds (variables, profiles, SSO, roles); AGAIN if it is worth asking again."""
     from boto3.session import Session
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         session = Session()
         found = session.get_credentials()
         frozen = found.get_frozen_credentials() if found else None
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return AGAIN if may_pass(error) else 1
     if frozen is None:
         sys.stderr.write("boto3 finds none here: set AWS_PROFILE, or run: aws configure (or aws sso login)\n")
         return 1

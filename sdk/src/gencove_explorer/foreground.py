@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from explorer_runner import claim
+from explorer_runner import claim, temporary
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import remove_tree
@@ -191,6 +191,7 @@ def _sweep(store: Store, scratch: Path) -> None:
         logs = Path(str(store.path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
         if all(claim.inspect(str(log)) in (claim.Life.GONE, claim.Life.UNCLAIMED) for log in logs):
             remove_tree(str(folder))
+    temporary.sweep()
 
 
 # -- who runs it ------------------------------------------------------------------------------------

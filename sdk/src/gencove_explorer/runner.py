@@ -11,6 +11,7 @@ from typing import IO
 
 from explorer_runner.environment import find_uv
 from explorer_runner.folders import claim_private
+from explorer_runner.startup import names_read_at_start
 from explorer_runner.stores import Store
 from gencove_explorer import containers
 from gencove_explorer.local.runtime import find_runtime, variables_of
@@ -35,7 +36,7 @@ def on_host(store: Store, record: RoundRecord, settings: Settings) -> Start:
         "--uv": find_uv(),
     }
     command += [str(each) for fact in folders.items() for each in fact]
-    variables = variables_of(record, settings)
+    variables = _of_the_runner(record, variables_of(record, settings))
     return lambda position: _popen([*command, *_facts(store, record, position)], variables)
 
 
@@ -45,7 +46,7 @@ def in_container(store: Store, record: RoundRecord, settings: Settings) -> Start
     image = containers.find_image(record.job_definition, settings)
     disk = settings.home / "containers"
     claim_private(str(disk))
-    variables = containers.variables_of(record.job_definition)
+    variables = _of_the_runner(record, containers.variables_of(record.job_definition))
 
     def start(position: int) -> subprocess.Popen[bytes]:
         command = containers.command(record, image, str(store.path("")), str(disk), sorted(variables))
@@ -59,6 +60,12 @@ def in_container(store: Store, record: RoundRecord, settings: Settings) -> Start
 def scratch_folder(settings: Settings) -> Path:
     """Where the jobs of run_local get their folders."""
     return settings.home / "scratch" / "foreground"
+
+
+def _of_the_runner(record: RoundRecord, variables: dict[str, str]) -> dict[str, str]:
+    """A runner's own variables. Those that its job's Python is started with might keep it from starting."""
+    early = names_read_at_start(record.job_definition.environment)
+    return {name: value for name, value in variables.items() if name not in early}
 
 
 def _facts(store: Store, record: RoundRecord, position: int) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.folders import make_private
-from explorer_runner.patience import PERSON_SECONDS, Patience
+from explorer_runner.patience import PERSON_SECONDS, Passing, Patience
 from explorer_runner.stores import MAKE, RAISE, Store, open_store
-from gencove_explorer.aws_errors import errors
+from gencove_explorer.aws_errors import errors, may_pass
 from gencove_explorer.progress import show_transfers
 
 
@@ -38,11 +38,21 @@ def _provider() -> Any:
     if os.environ.get("AWS_ACCESS_KEY_ID"):
         return None
     from boto3.session import Session
+    from botocore.exceptions import BotoCoreError, ClientError
     from obstore.auth.boto3 import Boto3CredentialProvider
+
+    class Provider(Boto3CredentialProvider):
+        def __call__(self) -> Any:
+            try:
+                return super().__call__()
+            except (BotoCoreError, ClientError) as error:
+                if may_pass(error):
+                    raise Passing(error) from error
+                raise
 
     with errors("AWS credentials for the store"):
         session = Session()
-        return Boto3CredentialProvider(session) if session.get_credentials() else None
+        return Provider(session) if session.get_credentials() else None
 
 
 def open_store_of(home: Path, uri: str, region: str | None = None, patience: Patience | None = None) -> Store:

@@ -13,8 +13,11 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Any
 
-from explorer_runner.errors import StoreError
+from explorer_runner.errors import StoreError, Unreachable
+from explorer_runner.patience import Passing
 
+AGAIN = 75
+"""Exit code of that Python when who gives credentials has a bad moment (EX_TEMPFAIL)."""
 HELPER = "EXPLORER_CREDENTIALS"
 """Environment variable: the path of a Python that has gencove_explorer in it."""
 _OTHERS = (
@@ -46,13 +49,16 @@ class Helper:
         }
 
     def _ask(self) -> dict[str, Any]:
-        command = [self._python, "-P", "-s", "-m", "gencove_explorer.credentials"]
+        # -E: the job's PYTHONPATH is not the submitter's.
+        command = [self._python, "-E", "-P", "-s", "-m", "gencove_explorer.credentials"]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         except OSError as error:
             raise StoreError(
                 f"no AWS credentials: {self._python} cannot be asked for them: {error}"
             ) from error
+        if done.returncode == AGAIN:
+            raise Passing(Unreachable(f"AWS credentials: {done.stderr.strip()}"))
         if done.returncode != 0:
             raise StoreError(f"no AWS credentials: {done.stderr.strip()}")
         answer: dict[str, Any] = json.loads(done.stdout)

@@ -20,6 +20,7 @@ MARK = ".explorer-store"
 _BEFORE_MARKS = ("index", "analyses")
 """What the root of a store holds that was made before there were marks."""
 _AWAY_SECONDS = 1.0
+_FEW_FILES = 8
 _AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
 """What a store that is away answers: nothing there, or a file system whose other side is gone."""
 
@@ -262,6 +263,11 @@ class FolderStore:
         import shutil
 
         free = shutil.disk_usage(self.root).free
+        if os.statvfs(self.root).f_favail < _FEW_FILES and free > (needed or 0):
+            return StoreError(
+                f"{key} in the store {self.uri}: its disk takes no further file, though it has room "
+                "(it has no free inodes): remove files, then retry"
+            )
         need = f"{needed:,} bytes needed, " if needed is not None else ""
         return StoreError(
             f"{key} in the store {self.uri}: the disk is full ({need}{free:,} free): make room, then retry"

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.stores import Store
-from gencove_explorer.aws_errors import AwsError, errors
+from gencove_explorer.aws_errors import THROTTLED, AwsError, errors
 from gencove_explorer.batch import seen
 from gencove_explorer.batch.aws import Aws
 from gencove_explorer.batch.requests import ROUND
@@ -23,7 +23,6 @@ _CONFIRM_SECONDS = 60.0
 """Well before SUBMISSION_SECONDS, since clocks differ."""
 _LATE_SECONDS = 1800.0
 """Only a machine that slept takes so long: well before others write down that its jobs never came."""
-_REFUSED_FOR_NOW = ("TooManyRequestsException", "ThrottlingException", "Throttling")
 _UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 
 
@@ -57,9 +56,9 @@ class Jobs:
                     job = str(client.submit_job(**request)["jobId"])
                 break
             except AwsError as error:
-                if error.code not in _REFUSED_FOR_NOW and not _is_servers_fault(error):
+                if error.code not in THROTTLED and not _is_servers_fault(error):
                     raise
-                lost, failure = error.code not in _REFUSED_FOR_NOW, error
+                lost, failure = error.code not in THROTTLED, error
             except ExecutorError as error:
                 if not _is_connection(error):
                     raise

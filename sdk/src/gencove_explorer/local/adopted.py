@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from explorer_runner import claim
+from explorer_runner import claim, temporary
 from explorer_runner import processes as runner_processes
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.folders import remove_tree
@@ -106,10 +106,11 @@ class AdoptedJob:
 
 
 def sweep(folder: Path) -> None:
-    """Remove all that lies in a folder; not being there is fine."""
+    """Remove all that lies in a folder for scratch; not being there is fine."""
     if folder.is_dir():
         for entry in os.scandir(folder):
             remove_tree(entry.path)
+        temporary.sweep()
 
 
 def _created(path: str) -> float:

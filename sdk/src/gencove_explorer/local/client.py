@@ -16,11 +16,12 @@ from explorer_runner.folders import claim_private
 from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
-from gencove_explorer.errors import ExecutorError, SubmissionError
+from gencove_explorer.errors import ExecutorError, StoreError, SubmissionError
 from gencove_explorer.local.lost import close_lost
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
+from gencove_explorer.log import get_logger
 from gencove_explorer.observe import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
 from gencove_explorer.readers import FileReader, Reader
 from gencove_explorer.records import IndexRecord, RoundRecord, write_index
@@ -29,6 +30,7 @@ from gencove_explorer.settings import Settings
 _START_SECONDS = 20.0
 _USE = {"cpus", "cpus_in_use", "memory_mb", "memory_mb_in_use", "running"}
 """What the scheduler tells of the machine's use."""
+_log = get_logger(__name__)
 
 
 class LocalExecutor:
@@ -97,9 +99,9 @@ class LocalExecutor:
         try:
             self.wake()
         except ExecutorError:
-            added.unlink(missing_ok=True)  # unless a scheduler has accepted it after all
-            raise
-        write_index(store, index)
+            if self.queue.take_back(added):
+                raise
+        _list(store, index)
 
     def knows(self, store: Store, record: RoundRecord) -> bool:
         """Whether the queue has the round; that of another machine is not to be seen from here."""
@@ -255,6 +257,18 @@ class LocalExecutor:
         return (
             f"waits for {definition.cpu} CPUs and {definition.memory_mb} MiB: {state['cpus_in_use']} of "
             f"{state['cpus']} CPUs and {state['memory_mb_in_use']} of {state['memory_mb']} MiB are in use"
+        )
+
+
+def _list(store: Store, index: IndexRecord) -> None:
+    """List an analysis whose entry is in the queue. That it runs is settled: an error here cannot undo it,
+    and the scheduler lists it too.
+    """
+    try:
+        write_index(store, index)
+    except StoreError as error:
+        _log.warning(
+            "%s was submitted, but cannot be listed yet; the local executor tries again: %s", index.id, error
         )
 
 

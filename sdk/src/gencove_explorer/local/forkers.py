@@ -1,49 +1,76 @@
-"""The scheduler's side of a forker: start it, send commands, read reports."""
+"""The scheduler's side of forkers: which there are, commands to them, reports from them.
+
+There is one for each Python and each set of variables that a process reads when it starts, of the rounds
+that are open (startup): a forker's children have these as if they had been started with them.
+"""
 
 import json
 import os
 import select
+import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from explorer_runner import logs, startup
 from explorer_runner.folders import make_private
 from gencove_explorer.local.queue import Queue, iterate_lines
-from gencove_explorer.local.rounds import ActiveRound
+from gencove_explorer.local.rounds import ActiveRound, Ground
 
 _CHUNK = 1 << 20
 _TRIES = 3
-"""How often a forker may die in a row before it has carried out a command."""
+"""How often a forker may die in a row by its variables, before it has carried out a command."""
+_START_SECONDS = 60.0
+"""How long one may take until it is ready: code of the user's may run first, and never end."""
+_SPARE = 2
+"""How many forkers stay without an open round, for the next one."""
 
 
 class ForkerHandle:
     """A running forker (explorer_runner.forker has the protocol)."""
 
-    def __init__(self, runtime: str, log: Path) -> None:
-        self.runtime = runtime
+    def __init__(self, ground: Ground, log: Path) -> None:
+        self.ground = ground
         self.sent = 0
         """How many commands it was sent."""
         self.heard = 0
         """How many commands it has carried out, as far as is known."""
-        with open(log, "ab") as errors:
-            self._process = subprocess.Popen(
-                [runtime, "-P", "-s", "-c", "from explorer_runner.start_forker import main; main()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd="/",
-                env={"LANG": "C.UTF-8"},
-                start_new_session=True,
-            )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._commands = self._process.stdin.fileno()
-        self.reports = self._process.stdout.fileno()
-        os.set_blocking(self._commands, False)
-        os.set_blocking(self.reports, False)
+        self.late = False
+        """Whether it was killed because it did not get ready."""
+        self._ready = False
+        self._begun = time.monotonic()
         self._unsent = bytearray()
         self._unread = bytearray()
+        commands, self._commands = os.pipe()
+        self.reports, reports = os.pipe()
+        try:
+            self._start(commands, reports, log)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(commands)
+            os.close(reports)
+        os.set_blocking(self._commands, False)
+        os.set_blocking(self.reports, False)
+
+    def _start(self, commands: int, reports: int, log: Path) -> None:
+        self._log = str(log)
+        code = f"from explorer_runner.start_forker import main; main({commands}, {reports})"
+        with open(log, "ab") as output:
+            self._log_begins = output.tell()
+            self._process = subprocess.Popen(
+                [self.ground.runtime, "-P", "-s", "-c", code],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env=dict(self.ground.variables),
+                pass_fds=(commands, reports),
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:
@@ -96,64 +123,124 @@ class ForkerHandle:
                 return
             if not chunk:
                 raise EOFError
+            self._ready = True
             self._unread += chunk
             for line in iterate_lines(self._unread):
                 report = json.loads(line)
                 self.heard = max(self.heard, report.pop("heard", 0))
                 yield report
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process has ended. The end of its reports may not tell: what it left behind, killed
+        in the wrong moment, can have the pipe open.
+        """
+        return self._process.poll() is not None
+
+    def dismiss(self) -> None:
+        """Tell it that no command will come: it sees its running jobs to their end, and ends."""
+        if self._commands >= 0:
+            os.close(self._commands)
+            self._commands = -1
+            self._unsent.clear()
+
     def close(self) -> None:
-        """Let go of it: it sees its running jobs to their end, and ends."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        """Let go of it."""
+        self.dismiss()
+        if self.reports >= 0:
+            os.close(self.reports)
+            self.reports = -1
 
     def reap(self) -> None:
         """After its end."""
         self.close()
         self._process.wait()
 
+    def kill_if_late(self, seconds: float) -> None:
+        """Kill it if it was not ready ``seconds`` after its start."""
+        if not self._ready and time.monotonic() - self._begun > seconds:
+            self.late = True
+            self._process.kill()
+
+    @property
+    def may_blame_variables(self) -> bool:
+        """Whether it may have ended by the environment variables that it was started with: not if it has none
+        that are read then, nor if somebody killed it.
+        """
+        killed = not self.late and self._process.returncode == -signal.SIGKILL
+        return bool(startup.names_read_at_start(dict(self.ground.variables))) and not killed
+
+    def why_gone(self) -> str:
+        """Why it ended before it had carried out a command."""
+        said = "it did not get ready" if self.late else logs.tail(self._log, self._log_begins)
+        return f"{startup.explain(dict(self.ground.variables), said)}; {self._log} says more"
+
 
 class Forkers:
-    """The forkers of a scheduler: one for each runtime, started when a round needs it."""
+    """The forkers of a scheduler, each started when a round needs it."""
 
     def __init__(self, queue: Queue, poll: select.poll) -> None:
         self._queue = queue
         self._poll = poll
         """Where their reports are waited for."""
-        self._running: dict[str, ForkerHandle] = {}
-        self._failures: dict[str, int] = {}
+        self._running: dict[Ground, ForkerHandle] = {}
+        """The one that was needed last comes last."""
+        self._dismissed: list[ForkerHandle] = []
+        self._failures: dict[Ground, int] = {}
 
     def __iter__(self) -> Iterator[ForkerHandle]:
-        return iter(self._running.values())
+        return iter([*self._running.values(), *self._dismissed])
 
     def __len__(self) -> int:
-        return len(self._running)
+        return len(self._running) + len(self._dismissed)
 
     def find(self, round: ActiveRound) -> ForkerHandle | None:
         """The forker of a round, if it runs."""
-        return self._running.get(round.entry.runtime)
+        return self._running.get(round.ground)
 
     def find_reporting(self, descriptor: int) -> ForkerHandle:
         return next(each for each in self if each.reports == descriptor)
 
     def make_ready(self, round: ActiveRound, claims: str) -> ForkerHandle:
         """The forker of a round, started and told of the round where that was not done before."""
-        runtime = round.entry.runtime
-        if runtime not in self._running:
-            self._running[runtime] = ForkerHandle(runtime, self._queue.log)
-            self._poll.register(self._running[runtime].reports, select.POLLIN)
-        forker = self._running[runtime]
+        if round.ground not in self._running:
+            self._running[round.ground] = ForkerHandle(round.ground, self._queue.log)
+            self._poll.register(self._running[round.ground].reports, select.POLLIN)
+        forker = self._running[round.ground]
         if not round.announced:
+            self._running[round.ground] = self._running.pop(round.ground)
             forker.announce(round, claims, self._queue)
-            round.announced = True
+            round.announce()
         return forker
 
-    def lose(self, forker: ForkerHandle) -> bool:
-        """Let go of one that is gone; False if its runtime has died too often to be started again."""
+    def dismiss_unused(self, rounds: Iterable[ActiveRound]) -> None:
+        """Let forkers end that none of the open ``rounds`` needs, but for the last few."""
+        if len(self._running) <= _SPARE:
+            return
+        needed = {round.ground for round in rounds}
+        unused = [ground for ground in self._running if ground not in needed]
+        for ground in unused[:-_SPARE]:
+            forker = self._running.pop(ground)
+            forker.dismiss()
+            self._dismissed.append(forker)
+
+    def kill_late(self) -> None:
+        """Kill those that do not get ready."""
+        for forker in self:
+            forker.kill_if_late(_START_SECONDS)
+
+    def lose(self, forker: ForkerHandle) -> str | None:
+        """Let go of one that is gone; why its rounds can never run, if their variables are to blame."""
         self._poll.unregister(forker.reports)
-        del self._running[forker.runtime]
         forker.reap()
-        failures = 0 if forker.heard else self._failures.get(forker.runtime, 0) + 1
-        self._failures[forker.runtime] = failures
-        return failures < _TRIES
+        if forker in self._dismissed:
+            self._dismissed.remove(forker)
+            return None
+        del self._running[forker.ground]
+        failures = self._failures.pop(forker.ground, 0) + 1
+        if forker.heard or not forker.may_blame_variables:
+            return None
+        if failures >= _TRIES or forker.late:
+            return forker.why_gone()
+        self._failures[forker.ground] = failures
+        return None

@@ -136,6 +136,14 @@ class Queue:
         """Commit to running a round; returns the entry's path until a scheduler accepts it."""
         return self._appear(self.new, entry.key, entry.to_json())
 
+    def take_back(self, entry: Path) -> bool:
+        """Withdraw an entry; False if a scheduler has accepted it: then its round runs."""
+        try:
+            entry.unlink()
+            return True
+        except FileNotFoundError:
+            return False
+
     def take_new(self) -> set[Path]:
         """Accept all new entries; returns where they are now."""
         accepted = set()
