@@ -444,6 +444,35 @@ def test_a_bucket_of_another_region_is_refused(cloud_home: Path, cloud: RunningC
     refused(SubmissionError, "region eu-west-1", Analysis(function=double, input=File("s3://far/x")))
 
 
+@pytest.mark.parametrize(
+    ("kind", "times", "match"),
+    [
+        ("kms", 1, r"key of KMS\. Name that key in Terraform's kms_key_arns.*kms:Decrypt on resource"),
+        ("refuse", 1, r"requester pays.*copy what they need to a bucket of yours"),
+        ("refuse", 2, r"s3://data/note\.txt may not be read; jobs may not read it either"),
+    ],
+)
+def test_inputs_that_nobody_may_read_are_refused_by_one_object_a_bucket(
+    cloud_home: Path, cloud: RunningCloud, kind: str, times: int, match: str
+):
+    s3 = open_client("s3", cloud.endpoint)
+    if "data" not in [each["Name"] for each in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="note.txt", Body=b"note")
+    cloud.tell("faults", kind=kind, times=times, action="GetObject", path="/data/note.txt")
+    inputs = [File("s3://data/note.txt")] * 3
+    before = len(cloud.requests())
+    refused(SubmissionError, match, Analysis(function=double, input=inputs))
+    asked = [each for each in cloud.requests(before) if each["path"] == "/data/note.txt"]
+    assert len(asked) == (1 if kind == "kms" else 2)
+    an = Analysis(function=lambda ac: None, input=[*inputs, File("s3://data/missing")])
+    before = len(cloud.requests())
+    an.run()  # one object a bucket, whether it is there or may still come
+    asked = [each for each in cloud.requests(before) if each["path"].startswith("/data/")]
+    assert len([each for each in asked if each["key"] == "submitter"]) == 1
+    an.wait_done(timeout=60)
+
+
 def test_a_python_without_an_image_is_told_of(cloud_home: Path):
     found = Images(Aws(), python="3.99")
     with pytest.raises(SubmissionError, match=r"py3\.99.*there are: .*Python 3\.99"):

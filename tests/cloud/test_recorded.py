@@ -9,6 +9,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from cloud.jobs import Ended, make_job
+from explorer_runner import processes
 from gencove_explorer.batch import requests, seen
 
 CASES = {
@@ -63,7 +64,7 @@ def test_an_attempt_is_retried_when_nothing_of_the_job_is_to_blame(name: str):
     request = {
         "jobName": "x",
         "arrayProperties": {},
-        "retryStrategy": {"attempts": requests.MAX_ATTEMPTS, "evaluateOnExit": requests.RETRIES},
+        "retryStrategy": {"attempts": processes.MAX_ATTEMPTS, "evaluateOnExit": requests.RETRIES},
     }
     job = make_job(request, [])
     job.attempted(Ended(container.get("exitCode"), container.get("reason", ""), answer["statusReason"]))

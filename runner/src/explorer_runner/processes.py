@@ -12,6 +12,9 @@ UNWRITTEN = 74
 """Exit code of a job's process that could not write its outcome (EX_IOERR)."""
 RETRY = 100
 """Exit code of a container whose job is to be tried again: AWS Batch goes by it."""
+MAX_ATTEMPTS = 10
+"""How often AWS Batch starts a job at most
+(https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html)."""
 FULL = 73
 """The same, because the disk was full (EX_CANTCREAT)."""
 MEANINGFUL = (0, CLAIMED, UNWRITTEN, RETRY, FULL)

@@ -6,7 +6,6 @@ from typing import Any
 
 from explorer_runner import processes
 from explorer_runner.keys import FAILED, SUCCEEDED, parse_number
-from gencove_explorer.batch.requests import MAX_ATTEMPTS
 from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
 
 LONG_SECONDS = 60.0
@@ -79,7 +78,7 @@ def reason_of(detail: Mapping[str, Any]) -> str:
 def _tries(detail: Mapping[str, Any]) -> str:
     """How often a job was tried; a list of jobs does not tell."""
     attempts = detail.get("attempts")
-    return f"attempts: {len(attempts)}" if attempts else f"attempts: up to {MAX_ATTEMPTS}"
+    return f"attempts: {len(attempts)}" if attempts else f"attempts: up to {processes.MAX_ATTEMPTS}"
 
 
 def why_waiting(detail: Mapping[str, Any], now: float | None = None) -> str | None:

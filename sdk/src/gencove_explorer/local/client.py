@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class LocalExecutor:
             )
         return definition
 
-    def admit(self, buckets: Collection[str]) -> None:
+    def admit(self, buckets: Mapping[str, str]) -> None:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:

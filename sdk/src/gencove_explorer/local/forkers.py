@@ -163,12 +163,14 @@ class ForkerHandle:
             self._process.kill()
 
     @property
+    def was_killed(self) -> bool:
+        """Whether somebody else killed it, as the system does when it has no memory left."""
+        return self._process.returncode == -signal.SIGKILL and not self.late
+
+    @property
     def may_blame_variables(self) -> bool:
-        """Whether it may have ended by the environment variables that it was started with: not if it has none
-        that are read then, nor if somebody killed it.
-        """
-        killed = not self.late and self._process.returncode == -signal.SIGKILL
-        return bool(startup.names_read_at_start(dict(self.ground.variables))) and not killed
+        """Whether it may have ended by the environment variables that it was started with."""
+        return bool(startup.names_read_at_start(dict(self.ground.variables))) and not self.was_killed
 
     def why_gone(self) -> str:
         """Why it ended before it had carried out a command."""

@@ -259,7 +259,8 @@ class Scheduler:
         for round in rounds:
             if round.announced and not round.opened:
                 reason = f"what starts its jobs ended before it had opened their payload ({self.queue.log})"
-                self.troubles.failed("opening", round.entry, ExplorerError(reason))
+                grows = not forker.was_killed  # that says nothing of the next one
+                self.troubles.failed("opening", round.entry, ExplorerError(reason), grows=grows)
             for position, attempt in round.orphan().items():
                 self.watch.adopt(round, position, attempt)
             if why_never is not None:

@@ -56,15 +56,20 @@ class Troubles:
         found = (self._found.get((what, entry.key)), self._found.get(("", entry.store)))
         return any(each is not None and now < each.again_at for each in found)
 
-    def failed(self, what: str, entry: Entry, error: Exception, *, seconds: float = 0.0) -> None:
-        """A step could not be taken, and nothing else went on for so many ``seconds``."""
+    def failed(
+        self, what: str, entry: Entry, error: Exception, *, seconds: float = 0.0, grows: bool = True
+    ) -> None:
+        """A step could not be taken, and nothing else went on for so many ``seconds``.
+
+        ``grows``: the pause grows from one time to the next.
+        """
         key, reason = (("", entry.store) if _is_silent(entry, error) else (what, entry.key)), str(error)
         before = self._found.get(key)
         if before is None or before.reason != reason:
             say(f"{what} of {entry.key}, to be tried again: {reason}")
         if before is not None and time.monotonic() < before.again_at:
             return  # it was under way when another was told
-        pause = min(2 * before.pause, _LONGEST_SECONDS) if before else _FIRST_SECONDS
+        pause = min(2 * before.pause, _LONGEST_SECONDS) if before and grows else _FIRST_SECONDS
         pause = max(pause, _SHARE * seconds)
         self._found[key] = Trouble(what, reason, pause, time.monotonic() + pause)
 
