@@ -137,6 +137,20 @@ class FolderStore:
         """Mark the root, also of a store that was made before there were marks."""
         self._make_below(f"{self.root}/{MARK}")
 
+    def check(self) -> None:
+        """Raise StoreError if no object can be created: the disk is full, read-only, or has no hard links."""
+        try:
+            temporary = self._write(b"")
+            try:
+                os.link(temporary, f"{temporary}.link")
+                os.unlink(f"{temporary}.link")
+            except PermissionError as error:
+                raise StoreError(f"{self.root} is on a file system without hard links: {error}") from error
+            finally:
+                os.unlink(temporary)
+        except OSError as error:
+            raise StoreError(f"the store {self.root} cannot be written: {error}") from error
+
     # -- what is missing, or away ---------------------------------------------------------------------
 
     def _read(self, key: str, offset: int = 0, length: int | None = None, limit: int | None = None) -> bytes:
