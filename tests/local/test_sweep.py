@@ -112,7 +112,7 @@ def tomorrow() -> float:
 def test_submissions_that_ended_in_the_middle_are_removed_after_a_day(store: FolderStore):
     place = queue().place
     gone = {half(store), half(store, place=place), half(store, executor="batch", place="q")}
-    half(store, place="elsewhere:/home")  # its executor may have an entry
+    half(store, place="elsewhere:/explorer")  # its executor may have an entry
     half(store, executor="foreground", place=place)
     half(store, format=99)
     (Path(store.root) / "analyses" / "no id").mkdir()
