@@ -184,11 +184,14 @@ def test_default_arguments_by_keyword_are_looked_at(home: Path):
     def work(ac, *, lock=sys._current_frames):
         pass
 
-    def helper(*, file=open(os.devnull)):  # noqa: B008
+    opened = open(os.devnull)
+
+    def helper(*, file=opened):
         pass
 
     with pytest.raises(CaptureError, match="helper uses 'default of file': it is an open file"):
         Analysis(function=lambda ac: helper()).run()
+    opened.close()
     assert value_of(Analysis(function=functools.partial(add_output, z=work), job_definition=SMALL)) == "work"
 
 

@@ -165,9 +165,11 @@ def test_an_implementation_that_cannot_travel_is_named(home: Path):
     def work(ac):
         show(ac.input)
 
-    message = "work -> show -> implementation for int uses 'opened': it is an open file"
-    with opened, pytest.raises(CaptureError, match=message):
+    with pytest.raises(
+        CaptureError, match="work -> show -> implementation for int uses 'opened': it is an open file"
+    ):
         Analysis(function=work, input=1).run()
+    opened.close()
 
 
 def test_texts_in_memory_are_no_open_files(home: Path):

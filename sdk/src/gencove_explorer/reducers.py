@@ -52,8 +52,9 @@ def reduce_typed_dict(kind: Any, reduced: Reduced) -> Reduced:
 
     ``reduced`` is what cloudpickle made of it.
     """
-    _, (metaclass, name, _, *rest), *state = reduced
-    return make_typed_dict, (metaclass, name, kind.__bases__, *rest), *state
+    _, (metaclass, name, _, *rest), (attributes, slots), *setter = reduced
+    attributes = {**attributes, "__annotations__": kind.__annotations__}  # Python 3.14 makes them when asked
+    return make_typed_dict, (metaclass, name, kind.__bases__, *rest), (attributes, slots), *setter
 
 
 def make_typed_dict(
