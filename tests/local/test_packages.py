@@ -1,5 +1,6 @@
 """pip_packages: locked at submission, installed once, seen by jobs alone."""
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_the_users_pin_of_a_runner_library_wins(home: Path):
     assert an.get_output().value("tuple") == (1, 2)
     an.run_local()
     assert an.get_output().value("version") == "3.0.0"
+
+
+def test_an_instance_of_a_class_that_was_sent_comes_back_where_packages_bring_cloudpickle(home: Path):
+    @dataclasses.dataclass
+    class Site:
+        position: int
+
+    def work(ac):
+        ac.output.value("site", dataclasses.replace(ac.input, position=4))
+
+    an = Analysis(
+        function=work, input=Site(3), pip_packages=["cloudpickle==3.0.0"], job_definition=SMALL, name="site"
+    )
+    an.run()
+    an.wait_done(timeout=120)
+    assert an.get_output().value("site") == Site(4)
+    an.run_local()
+    assert an.get_output().value("site") == Site(4)
 
 
 def test_a_captured_module_travels_if_pip_packages_name_it(home: Path):

@@ -12,6 +12,7 @@ import site
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import PackageError
@@ -202,8 +203,22 @@ def yield_to_pins(folder: Path) -> None:
     """
     for name in _RUNNER_LIBRARIES:
         if name in sys.modules and os.path.exists(f"{_site_packages(folder)}/{name}"):
-            for loaded in [each for each in sys.modules if each.split(".")[0] == name]:
-                del sys.modules[loaded]
+            loaded = {each: sys.modules.pop(each) for each in list(sys.modules) if each.split(".")[0] == name}
+            if name == "cloudpickle":
+                _hand_over_classes(loaded["cloudpickle.cloudpickle"])
+
+
+def _hand_over_classes(before: Any) -> None:
+    """Let the environment's cloudpickle know the classes that were unpickled by the runner's.
+
+    It tells by their origin that an output value is an instance of a notebook's class.
+    """
+    origins = before._DYNAMIC_CLASS_TRACKER_BY_ID
+    if origins:
+        from cloudpickle import cloudpickle
+
+        for origin, kind in list(origins.items()):
+            cloudpickle._lookup_class_or_track(origin, kind)
 
 
 def _site_packages(folder: Path) -> str:
