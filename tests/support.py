@@ -3,6 +3,9 @@
 import os
 import time
 from collections.abc import Callable
+from typing import Any
+
+from gencove_explorer.analysis import Analysis
 
 SECONDS = 60.0
 """How long a test waits for something that ought to happen at once."""
@@ -16,3 +19,11 @@ def eventually(holds: Callable[[], object], seconds: float = SECONDS) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.01)
+
+
+def value_of(an: Analysis) -> Any:
+    """What the one job of an analysis kept as ``value``."""
+    an.run()
+    an.wait_done(timeout=60)
+    assert an.status()["status"] == "SUCCEEDED", an.status()
+    return an.get_output().value("value")

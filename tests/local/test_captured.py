@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import value_of
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError, SubmissionError
@@ -75,13 +76,6 @@ def add(x, y=0, *, z=0):
 
 
 ADD_TEN = functools.partial(add, y=10)
-
-
-def value_of(an: Analysis) -> object:
-    an.run()
-    an.wait_done(timeout=60)
-    assert an.status()["status"] == "SUCCEEDED", an.status()
-    return an.get_output().value("value")
 
 
 CAPTURED: dict[str, tuple[Callable[[], object], object]] = {
@@ -190,11 +184,14 @@ def test_default_arguments_by_keyword_are_looked_at(home: Path):
     def work(ac, *, lock=sys._current_frames):
         pass
 
-    def helper(*, file=sys.stdout):
+    opened = open(os.devnull)
+
+    def helper(*, file=opened):
         pass
 
     with pytest.raises(CaptureError, match="helper uses 'default of file': it is an open file"):
         Analysis(function=lambda ac: helper()).run()
+    opened.close()
     assert value_of(Analysis(function=functools.partial(add_output, z=work), job_definition=SMALL)) == "work"
 
 

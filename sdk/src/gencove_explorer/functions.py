@@ -10,7 +10,7 @@ from typing import Any
 
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.magics import global_names, names_in_commands
-from gencove_explorer.reducers import CACHED_FUNCTION
+from gencove_explorer.reducers import CACHED_FUNCTION, is_dispatcher
 
 
 def check_function(function: object, name: str) -> None:
@@ -87,6 +87,9 @@ def captured(function: Callable[..., Any]) -> list[tuple[str, Any]]:
     code = getattr(function, "__code__", None)
     if code is None:
         return []
+    if is_dispatcher(function):
+        registry = function.registry  # type: ignore[attr-defined]
+        return [(f"implementation for {kind.__name__}", call) for kind, call in registry.items()]
     values = {}
     for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False):
         try:

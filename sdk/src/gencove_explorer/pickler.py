@@ -11,7 +11,7 @@ import io
 import pickle
 import sys
 import types
-from typing import Any
+from typing import Any, is_typeddict
 
 import cloudpickle
 
@@ -23,13 +23,19 @@ from gencove_explorer.modules import Modules
 from gencove_explorer.reducers import (
     CACHED_FUNCTION,
     REBUILDERS,
+    add_submodules,
+    is_dispatcher,
     reduce_cached_function,
     reduce_cached_property,
     reduce_code,
+    reduce_dispatcher,
     reduce_enum,
+    reduce_slots,
+    reduce_typed_dict,
 )
 
 _DEFINED = (type, types.FunctionType, types.BuiltinFunctionType)
+_STREAMS = ("stdin", "stdout", "stderr")
 _S3 = "s3://"
 
 PROTOCOL = 5
@@ -61,7 +67,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._check(obj.__name__, f"the module {obj.__name__}")
             return super().reducer_override(obj)
         if isinstance(obj, io.IOBase) and not isinstance(obj, io.StringIO | io.BytesIO):
-            raise CaptureError("it is an open file: hand over its path, and open it in the job")
+            return _reduce_file(obj)
         if isinstance(obj, File | Sample):
             self.buckets |= _buckets(obj)
         return self._reduce_object(obj)
@@ -76,14 +82,17 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if isinstance(obj, types.FunctionType):
             return self._reduce_function(obj)
         reduced = super().reducer_override(obj)
-        if isinstance(obj, enum.EnumType) and isinstance(reduced, tuple) and len(reduced) > 2:
-            return reduce_enum(obj, reduced)
-        return reduced
+        if not isinstance(reduced, tuple) or len(reduced) < 3 or not isinstance(obj, type):
+            return reduced  # by name
+        return _reduce_class(obj, reduced)
 
     def _reduce_function(self, function: types.FunctionType) -> Any:
         reduced = super().reducer_override(function)
         if isinstance(reduced, tuple):
+            if is_dispatcher(function):
+                return reduce_dispatcher(function)
             # By value: (function, arguments, (attributes, slots), ...), see cloudpickle.Pickler.
+            add_submodules(function, reduced[2][1])
             taken = reduced[2][1]["__globals__"]
             taken |= {name: function.__globals__[name] for name in names_in_commands(function)}
             if uses_display(function):
@@ -127,6 +136,29 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if module not in self._available:
             self._modules.check(module, name)
             self._available.add(module)
+
+
+def _reduce_class(kind: Any, reduced: Any) -> Any:
+    """A class that travels by value; ``reduced`` is what cloudpickle made of it."""
+    if isinstance(kind, enum.EnumType):
+        return reduce_enum(kind, reduced)
+    if is_typeddict(kind):
+        return reduce_typed_dict(kind, reduced)
+    if type(kind).__module__.startswith("msgspec"):
+        # Its fields are laid out when it is made, and cloudpickle makes a class before it fills it.
+        raise CaptureError(
+            f"{kind.__qualname__} is a msgspec.Struct that is not of a package, which cannot be pickled: "
+            "define it inside the work function, or use a dataclass"
+        )
+    return reduce_slots(kind, reduced) if vars(kind).get("__slots__") else reduced
+
+
+def _reduce_file(file: Any) -> Any:
+    """The standard streams, which every job has; any other file is refused."""
+    for name in _STREAMS:
+        if file is getattr(sys, name) or file is getattr(sys, f"__{name}__"):
+            return getattr, (sys, name)
+    raise CaptureError("it is an open file: hand over its path, and open it in the job")
 
 
 def _is_importable(obj: Any, module: str, name: str) -> bool:

@@ -5,7 +5,7 @@ Each function here returns what ``__reduce__`` would; the pickler says when it i
 
 import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cloudpickle.cloudpickle as cloud
@@ -34,6 +34,89 @@ def reduce_enum(kind: Any, reduced: Reduced) -> Reduced:
     members = {name: member.value for name, member in kind.__members__.items()}
     attributes = {name: value for name, value in attributes.items() if name not in members}
     return make, (bases, name, qualname, members, *rest), (attributes, slots), *setter
+
+
+def reduce_slots(kind: type, reduced: Reduced) -> Reduced:
+    """A class that travels by value, made with its ``__slots__``: cloudpickle sets them on a class without.
+
+    An instance that a job returns could not be read where the class has them. ``reduced`` is what
+    cloudpickle made of it.
+    """
+    make, (*head, attributes, origin, extra), *rest = reduced
+    attributes = {**attributes, "__slots__": vars(kind)["__slots__"]}
+    return make, (*head, attributes, origin, extra), *rest
+
+
+def reduce_typed_dict(kind: Any, reduced: Reduced) -> Reduced:
+    """A ``typing.TypedDict`` that travels by value: its metaclass refuses the bases that the class has.
+
+    ``reduced`` is what cloudpickle made of it.
+    """
+    _, (metaclass, name, _, *rest), (attributes, slots), *setter = reduced
+    attributes = {**attributes, "__annotations__": kind.__annotations__}  # Python 3.14 makes them when asked
+    return make_typed_dict, (metaclass, name, kind.__bases__, *rest), (attributes, slots), *setter
+
+
+def make_typed_dict(
+    metaclass: Any, name: str, bases: tuple[type, ...], attributes: dict[str, Any], origin: str, extra: Any
+) -> Any:
+    """In the job: an empty one, filled by cloudpickle as any class."""
+    from cloudpickle import cloudpickle
+
+    return cloudpickle._lookup_class_or_track(origin, type.__new__(metaclass, name, bases, dict(attributes)))
+
+
+def is_dispatcher(function: Any) -> bool:
+    """Whether a function is made by ``functools.singledispatch``."""
+    return getattr(function, "__code__", None) is _DISPATCHER_CODE
+
+
+def reduce_dispatcher(function: Any) -> Reduced:
+    """A function under ``functools.singledispatch``, with all its implementations and an empty cache."""
+    made_by_functools = ("registry", "register", "dispatch", "_clear_cache")
+    attributes = {name: value for name, value in vars(function).items() if name not in made_by_functools}
+    state = (dict(function.registry), attributes)
+    return make_dispatcher, (function.__name__,), state, None, None, fill_dispatcher
+
+
+def make_dispatcher(name: str) -> Any:
+    """In the job: a function that is given its implementations later."""
+    import functools
+
+    def call(*args: Any) -> None:
+        pass
+
+    call.__name__ = name
+    return functools.singledispatch(call)
+
+
+def fill_dispatcher(dispatcher: Any, state: tuple[dict[type, Any], dict[str, Any]]) -> None:
+    """In the job: give it what it calls."""
+    import functools
+
+    implementations, attributes = state
+    for kind, implementation in implementations.items():
+        dispatcher.register(kind, implementation)
+    functools.update_wrapper(dispatcher, implementations[object])
+    vars(dispatcher).update(attributes)
+
+
+def add_submodules(function: types.FunctionType, slots: dict[str, Any]) -> None:
+    """Add the submodules that functions inside of ``function`` use: cloudpickle looks at its own code only.
+
+    ``slots`` are those of the function's state, as cloudpickle has made them.
+    """
+    modules = [value for value in slots["__globals__"].values() if isinstance(value, types.ModuleType)]
+    if modules:
+        for code in _codes_inside(function.__code__):
+            slots["_cloudpickle_submodules"] += cloud._find_imported_submodules(code, modules)
+
+
+def _codes_inside(code: types.CodeType) -> Iterator[types.CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield constant
+            yield from _codes_inside(constant)
 
 
 def reduce_cached_property(descriptor: Any) -> Reduced:
@@ -78,7 +161,11 @@ def fill_cached_function(cached: Any, state: dict[str, Any]) -> None:
     vars(cached).update(state)
 
 
-REBUILDERS: frozenset[Callable[..., Any]] = frozenset((make_cached_function, fill_cached_function))
+REBUILDERS: frozenset[Callable[..., Any]] = frozenset(
+    (make_cached_function, fill_cached_function, make_dispatcher, fill_dispatcher, make_typed_dict)
+)
 """Functions of this module that pickles call: they travel by value, as jobs do not have the SDK."""
 
 CACHED_FUNCTION = type(functools.cache(len))
+
+_DISPATCHER_CODE = getattr(functools.singledispatch(len), "__code__")  # noqa: B009  not in its type
