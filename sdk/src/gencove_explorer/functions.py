@@ -38,7 +38,10 @@ def check_function(function: object, name: str) -> None:
     try:
         signature.bind(None)
     except TypeError as error:
-        raise SubmissionError(f"{name}{signature} cannot be called with the context alone: {error}") from None
+        raise SubmissionError(
+            f"{name}{signature} cannot be called with the context alone: {error}. A work function takes one "
+            "parameter, the context; others need a default, or functools.partial(function, name=value)"
+        ) from None
 
 
 def wrapped_function(function: Any) -> Any:
