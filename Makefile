@@ -153,7 +153,7 @@ docs: $(READY) ## Write docs/reference.md anew from the docstrings
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.in anew
-	@for each in uv dev runner shell cloud notebook checkov; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@for each in uv dev runner shell cloud notebook checkov zoo zoo-pandas; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --upgrade requirements/$$each.in -o requirements/$$each.txt; done
 
 .PHONY: clean
