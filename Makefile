@@ -18,6 +18,8 @@ MANIFESTS ?= manifests
 PUSH ?= images/push.sh
 NAME ?= explorer
 REGION ?= $(AWS_REGION)
+EXAMPLES ?= 1000
+SEED := $(or $(SEED),$(shell date +%s))
 STACK = PYTHONPATH=infra $(BIN)/python -m stack
 ON = --name "$(NAME)" --region "$(REGION)" $(if $(YES),--yes)
 VERSION = $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' runner/src/explorer_runner/_version.py)
@@ -86,6 +88,11 @@ test: $(READY) ## Run all tests; those with containers need Docker
 torture: $(READY) ## Bad days for the local executor, 15 minutes of them (SEED=, SECONDS=, SCENES=, KINDS=)
 	@PYTHONPATH=tests $(BIN)/python -m torture $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SCENES),--scenes $(SCENES)) $(if $(KINDS),--kinds $(KINDS))
+
+.PHONY: fuzz
+fuzz: $(READY) ## Feed damaged files, records and stores to all that reads them, for minutes (EXAMPLES=1000, SEED=)
+	@echo "SEED=$(SEED) says the same again"
+	@EXPLORER_FUZZ=$(EXAMPLES) $(BIN)/python -m pytest -n 2 --dist worksteal --timeout=3000 --hypothesis-seed=$(SEED) tests/fuzz
 
 .PHONY: test-aws
 test-aws: $(READY) ## Run the executors' contract on the AWS account that is configured (costs money)

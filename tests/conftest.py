@@ -27,6 +27,7 @@ from pythons import numpy_python  # noqa: F401  a fixture
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 
+from explorer_runner import temporary
 from explorer_runner.payload import python_minor
 from gencove_explorer.batch.images import default_tag
 from gencove_explorer.local.client import LocalExecutor
@@ -106,6 +107,7 @@ def shut_down(home: Path) -> None:
     executor.stop()
     for pid in state.get("forkers", []):
         kill_tree(pid)
+        temporary.forget(f"{executor.queue.scratch}/{pid}")
     eventually(lambda: not executor.queue.alive())
 
 

@@ -45,10 +45,21 @@ class Weather:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self.over = threading.Event()
+        self.store: Any = None
+        """Of whoever looks past it; tests set it."""
 
     def expect(self, kind: str | int, times: int = 1, code: str = "", **what: Any) -> None:
         """Let the next requests fail so many times, after those that were expected before."""
         self._faults.append(Fault(str(kind), times, code, **what))
+
+    def clear(self) -> None:
+        """Nothing more is to fail."""
+        self._faults = []
+
+    def clear_up(self) -> None:
+        """Let no more requests fail, and those that hang be dropped."""
+        self._faults.clear()
+        self.over.set()
 
     def took(self, kind: str | int) -> int:
         """How many requests failed in this way."""

@@ -63,6 +63,7 @@ module "policies" {
   bucket_arn         = module.store.bucket_arn
   store_prefix       = module.store.prefix
   data_buckets       = var.data_buckets
+  kms_key_arns       = var.kms_key_arns
   secret_arns        = var.secret_arns
   queue_arn          = module.batch.queue_arn
   repository_arn     = module.registry.repository_arn

@@ -156,6 +156,17 @@ variable "data_buckets" {
   }
 }
 
+variable "kms_key_arns" {
+  description = "ARNs of keys of KMS that data buckets are encrypted with; S3's own keys (SSE-S3, aws/s3) need none. A key's own policy must let this account's roles use it."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for each in var.kms_key_arns : can(regex("^arn:aws[a-z-]*:kms:[^:]+:[0-9]{12}:key/", each))])
+    error_message = "Use ARNs of keys, arn:aws:kms:REGION:ACCOUNT:key/ID: an alias names no key in a policy."
+  }
+}
+
 variable "secret_arns" {
   description = "ARNs of secrets (Secrets Manager or SSM parameters) that job definitions may name."
   type        = list(string)

@@ -30,6 +30,8 @@ class Batch:
         self, host: Host, *, slots: int, region: str, variables: dict[str, str], disk: str, minute: float
     ) -> None:
         self.jobs: dict[str, Job] = {}
+        self.unstartable: list[str] = []
+        """Why the next containers cannot be started."""
         self._region = region
         self._variables = variables
         self._disk = disk
@@ -165,6 +167,8 @@ class Batch:
 
     def _container(self, job: Job) -> Container:
         """What to run for an attempt. Raises CannotStartError."""
+        if self.unstartable:
+            raise CannotStartError(self.unstartable.pop())
         properties = job.request["container"]
         volumes = {each["name"]: each["host"]["sourcePath"] for each in properties.get("volumes", [])}
         needs = {each["type"]: each["value"] for each in properties["resourceRequirements"]}

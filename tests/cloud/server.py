@@ -5,8 +5,11 @@ Beside AWS's own there are, all of them POST with JSON but the first:
 GET /_cloud/requests?after=N   what was asked since the Nth request: service, action, path, query, key, status
                                and the parameters that name what is touched: no contents, no secrets
 /_cloud/faults                 {kind, times, and what it is for: service, action, key, path}; kinds are
-                               throttle, error, drop (before), lose (the answer, after it was done)
-/_cloud/reclaim                {jobId, lost}: a running job's machine is taken away
+                               throttle, error, drop (before), lose (the answer, after it was done);
+                               of S3 also kms and refuse
+/_cloud/reclaim                {jobId, lost, text}: a running job's machine is taken away, with these words
+/_cloud/unstartable            {reason, times}: the next containers cannot be started
+/_cloud/unseen                 {times}: the next containers that end cannot be looked at
 /_cloud/forget                 {jobId}: as if it had ended a week ago
 /_cloud/age                    {jobId, seconds}: as if it had been submitted earlier
 """
@@ -52,6 +55,18 @@ _TOLD = (
 _ANSWERS = {
     ("s3", "throttle"): ("503 Slow Down", "application/xml", "<Error><Code>SlowDown</Code></Error>"),
     ("s3", "error"): ("500 Internal", "application/xml", "<Error><Code>InternalError</Code></Error>"),
+    ("s3", "kms"): (
+        "403 Forbidden",
+        "application/xml",
+        "<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/ada is not "
+        "authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/1 because "
+        "no identity-based policy allows the kms:Decrypt action</Message></Error>",
+    ),
+    ("s3", "refuse"): (
+        "403 Forbidden",
+        "application/xml",
+        "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+    ),
     ("", "throttle"): ("429 Too Many", "application/json", '{"__type": "TooManyRequestsException"}'),
     ("", "error"): ("500 Internal", "application/json", '{"__type": "ServerException"}'),
 }
@@ -105,7 +120,12 @@ class Cloud:
                 self._faults.append(asked)
         elif action == "reclaim":
             job = self._batch.jobs[asked["jobId"]]
-            answer = {"reclaimed": self._batch.workers.reclaim(job, lost=asked.get("lost", False))}
+            words = {name: asked[name] for name in ("text",) if name in asked}
+            answer = {"reclaimed": self._batch.workers.reclaim(job, lost=asked.get("lost", False), **words)}
+        elif action == "unstartable":
+            self._batch.unstartable += [asked["reason"]] * asked["times"]
+        elif action == "unseen":
+            self._batch.workers.unseen += asked["times"]
         elif action == "forget":
             self._batch.forget(asked["jobId"])
         elif action == "age":

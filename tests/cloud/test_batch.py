@@ -10,6 +10,7 @@ from support import eventually
 
 from cloud.provision import LOG_GROUP, open_client
 from cloud.run import RunningCloud
+from explorer_runner.results import outcome_names
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.backend import Backend
 from gencove_explorer.batch.aws import Aws
@@ -162,6 +163,69 @@ def test_a_reclaimed_machine_costs_no_retry(
     assert capsys.readouterr().out == "attempt 2\n"
 
 
+def test_a_machine_that_goes_with_other_words_costs_no_retry(
+    cloud_home: Path, cloud: RunningCloud, batch: Any, tmp_path: Path
+):
+    """Whatever AWS says of it, the job was told to stop and did not finish."""
+
+    def work(ac):
+        import time
+        from pathlib import Path
+
+        Path(ac.input).touch()
+        if ac.attempt == 1:
+            time.sleep(100)
+        ac.output.value("attempt", ac.attempt)
+
+    begun = tmp_path / "begun"
+    an = Analysis(function=work, input=str(begun))
+    job = running(batch, an)
+    eventually(begun.exists)
+    assert cloud.tell("reclaim", jobId=job, text="Essential container in task exited")["reclaimed"]
+    an.wait_done(timeout=60)
+    assert an.values("attempt") == [2]
+
+
+UNSTARTABLE = "DockerTimeoutError: Could not transition to created; timed out after waiting 4m0s"
+
+
+def test_an_analysis_rides_out_containers_that_cannot_be_started(
+    cloud_home: Path, cloud: RunningCloud, batch: Any
+):
+    cloud.tell("unstartable", reason=UNSTARTABLE, times=4)
+    an = Analysis(function=double, input=[1, 2])
+    an.run()
+    an.wait_done(timeout=60)
+    assert an.values("double") == [2, 4]
+
+
+def test_what_never_starts_ends_with_a_reason_that_says_how_often_it_was_tried(
+    cloud_home: Path, cloud: RunningCloud, batch: Any
+):
+    cloud.tell("unstartable", reason=UNSTARTABLE, times=10)
+    an = Analysis(function=double, input=1)
+    an.run()
+    an.wait_done(timeout=60)
+    assert an.status()["reason"] == (
+        f"{UNSTARTABLE} (attempts: 10, as that may pass; a wrong image or secret does not)"
+    )
+    assert len(jobs_of(batch, an)[0]["attempts"]) == 10
+    assert an.retry_failed() == 1
+    an.wait_done(timeout=60)
+    assert an.values("double") == [2]
+
+
+def test_a_job_whose_end_nobody_saw_is_not_run_again(cloud_home: Path, cloud: RunningCloud, batch: Any):
+    cloud.tell("unseen", times=1)
+    an = Analysis(function=lambda ac: ac.output.value("attempt", ac.attempt))
+    an.run()
+    an.wait_done(timeout=60)
+    eventually(lambda: jobs_of(batch, an)[0]["status"] == "SUCCEEDED")
+    assert len(jobs_of(batch, an)[0]["attempts"]) == 2
+    assert an.values("attempt") == [1]
+    assert [each.attempt for each in outcome_names(Backend().store, an.id)] == [1]
+
+
 def test_retries_are_for_the_jobs_own_failures(cloud_home: Path, cloud: RunningCloud, batch: Any):
     def work(ac):
         import time
@@ -273,8 +337,12 @@ def test_a_job_long_in_runnable_says_why(cloud_home: Path, cloud: RunningCloud, 
     an.run()
     eventually(lambda: an.status()["status"] == "RUNNABLE")
     assert "reason" not in an.status()
-    cloud.tell("age", jobId=jobs_of(batch, an)[0]["jobId"], seconds=600)
+    job = jobs_of(batch, an)[0]["jobId"]
+    cloud.tell("age", jobId=job, seconds=500)
+    assert "this may pass" in an.status()["reason"]
+    cloud.tell("age", jobId=job, seconds=600)
     assert an.status()["reason"].startswith("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
+    assert "may pass" not in an.status()["reason"]
     assert an.status(1)["reason"].startswith("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
     an.terminate_all()
     an.wait_done(timeout=60)
@@ -374,6 +442,35 @@ def test_a_bucket_of_another_region_is_refused(cloud_home: Path, cloud: RunningC
         Bucket="far", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     refused(SubmissionError, "region eu-west-1", Analysis(function=double, input=File("s3://far/x")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "match"),
+    [
+        ("kms", 1, r"key of KMS\. Name that key in Terraform's kms_key_arns.*kms:Decrypt on resource"),
+        ("refuse", 1, r"requester pays.*copy what they need to a bucket of yours"),
+        ("refuse", 2, r"s3://data/note\.txt may not be read; jobs may not read it either"),
+    ],
+)
+def test_inputs_that_nobody_may_read_are_refused_by_one_object_a_bucket(
+    cloud_home: Path, cloud: RunningCloud, kind: str, times: int, match: str
+):
+    s3 = open_client("s3", cloud.endpoint)
+    if "data" not in [each["Name"] for each in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket="data")
+    s3.put_object(Bucket="data", Key="note.txt", Body=b"note")
+    cloud.tell("faults", kind=kind, times=times, action="GetObject", path="/data/note.txt")
+    inputs = [File("s3://data/note.txt")] * 3
+    before = len(cloud.requests())
+    refused(SubmissionError, match, Analysis(function=double, input=inputs))
+    asked = [each for each in cloud.requests(before) if each["path"] == "/data/note.txt"]
+    assert len(asked) == (1 if kind == "kms" else 2)
+    an = Analysis(function=lambda ac: None, input=[*inputs, File("s3://data/missing")])
+    before = len(cloud.requests())
+    an.run()  # one object a bucket, whether it is there or may still come
+    asked = [each for each in cloud.requests(before) if each["path"].startswith("/data/")]
+    assert len([each for each in asked if each["key"] == "submitter"]) == 1
+    an.wait_done(timeout=60)
 
 
 def test_a_python_without_an_image_is_told_of(cloud_home: Path):

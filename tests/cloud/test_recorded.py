@@ -9,6 +9,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from cloud.jobs import Ended, make_job
+from explorer_runner import processes
 from gencove_explorer.batch import requests, seen
 
 CASES = {
@@ -63,8 +64,30 @@ def test_an_attempt_is_retried_when_nothing_of_the_job_is_to_blame(name: str):
     request = {
         "jobName": "x",
         "arrayProperties": {},
-        "retryStrategy": {"attempts": requests.MAX_ATTEMPTS, "evaluateOnExit": requests.RETRIES},
+        "retryStrategy": {"attempts": processes.MAX_ATTEMPTS, "evaluateOnExit": requests.RETRIES},
     }
     job = make_job(request, [])
     job.attempted(Ended(container.get("exitCode"), container.get("reason", ""), answer["statusReason"]))
     assert (job.status == "RUNNABLE") is CASES[name]["retried"]
+
+
+@pytest.mark.parametrize("facts", [{}, {"dependsOn": [{"jobId": "x"}]}])
+def test_that_no_machine_is_large_enough_is_doubted_while_machines_start(facts: dict[str, Any]):
+    waiting = {**detail("no machine is large enough"), **facts}
+
+    def doubted(minutes: float) -> bool:
+        now = PLAIN["createdAt"] / 1000 + 60 * minutes
+        return "this may pass" in str(seen.why_waiting(waiting, now=now))
+
+    assert doubted(2)
+    assert doubted(9)
+    assert doubted(11) is bool(facts)  # when its dependencies ended Batch does not tell
+    other = {**detail("the environments are too small"), **facts}
+    assert "may pass" not in str(seen.why_waiting(other, now=PLAIN["createdAt"] / 1000 + 120))
+
+
+@pytest.mark.parametrize(("attempts", "said"), [([{}] * 3, "attempts: 3,"), ([], "attempts: up to 10,")])
+def test_what_never_started_says_how_often_it_was_tried(attempts: list[dict[str, Any]], said: str):
+    reason = seen.reason_of({**detail("image pull: timeout"), "attempts": attempts})
+    assert reason.startswith("CannotPullContainerError: timeout (")
+    assert said in reason

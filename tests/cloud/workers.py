@@ -23,6 +23,8 @@ from cloud.jobs import (
 
 GRACE_SECONDS = 30.0
 """Between SIGTERM and SIGKILL (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
+RECLAIMED = "Host EC2 (instance i-0123456789abcdef0) terminated."
+NOT_SEEN = "CannotInspectContainerError: Could not transition to inspecting; timed out after waiting 30s"
 
 
 class Workers:
@@ -47,6 +49,8 @@ class Workers:
         self._waiting: list[Job] = []
         self._runnable: deque[Job] = deque()
         self._active: dict[Job, Attempt] = {}
+        self.unseen = 0
+        """How many of the next containers that end cannot be looked at."""
         self._awaited: set[Job] = set()
         for number in range(slots):
             threading.Thread(target=self._work, name=f"slot-{number}", daemon=True).start()
@@ -75,13 +79,13 @@ class Workers:
                         self._active[each].end(None)
             self._release()
 
-    def reclaim(self, job: Job, *, lost: bool) -> bool:
+    def reclaim(self, job: Job, *, lost: bool, text: str = RECLAIMED) -> bool:
         """Take the machine of a running job away: with SIGTERM first, or all of a sudden."""
         with self._changed:
             attempt = self._active.get(job)
             if attempt is None:
                 return False
-            attempt.end("Host EC2 (instance i-0123456789abcdef0) terminated.", at_once=lost)
+            attempt.end(text, at_once=lost)
             return True
 
     def close(self) -> None:
@@ -169,6 +173,9 @@ class Workers:
             with self._changed:
                 del self._active[job]
         self._write(job, b"")
+        if self.unseen:
+            self.unseen -= 1
+            return Ended(None, NOT_SEEN)
         if attempt.status_reason and ended.exit_code != 0:
             return Ended(ended.exit_code, ended.reason, attempt.status_reason)
         return ended

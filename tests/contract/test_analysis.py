@@ -560,7 +560,7 @@ def test_what_is_shown_in_a_notebook_is_escaped(home: Path):
     an.wait_done()
     output = an.get_output(0)._repr_html_()
     assert "&lt;b&gt;" in output
-    assert "(a Python object)" in output
+    assert "[1, 2]" in output
     assert "3 bytes" in output
     status = an.status()._repr_html_()
     assert "<td style='text-align:left'>SUCCEEDED</td><td style='text-align:left'>1</td>" in status

@@ -61,6 +61,8 @@ def test_a_job_is_kept_from_the_machines_role_however_often_it_starts(base_image
         "ECS_CLUSTER=batch",
         "ECS_DISABLE_PRIVILEGED=true",
         "ECS_IMAGE_PULL_BEHAVIOR=once",
+        "ECS_CONTAINER_CREATE_TIMEOUT=15m",
+        "ECS_CONTAINER_START_TIMEOUT=15m",
         "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION=10m",
     ]
 

@@ -14,7 +14,7 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
 from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.processes import end_tree, owner_of
+from gencove_explorer.local.processes import end_holders, owner_of
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.settings import Settings
 
@@ -175,6 +175,6 @@ def test_a_store_that_does_not_answer_stops_its_own_rounds_alone(
     eventually(lambda: "s3://explorer/x" in queue.read_state().get("troubles", {}))
     assert list(queue.accepted.glob(f"*-{away.id}.0.json"))
     assert scratch.is_dir()  # its job goes on
-    owner = owner_of(str(queue.folder / "claims" / away.id / "0.0-1.txt"))
-    assert owner is not None
-    end_tree(owner, signal.SIGKILL)
+    claim = str(queue.folder / "claims" / away.id / "0.0-1.txt")
+    assert owner_of(claim) is not None
+    assert end_holders(claim, signal.SIGKILL)

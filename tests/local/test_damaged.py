@@ -198,3 +198,11 @@ def test_what_jobs_said_steers_no_terminal(kept: Path):
     assert not any(char in text for text in shown for char in "\x1b\x07\x9b\u202e")
     assert all("\\x1b]0;title" in text for text in shown[:4])
     assert an.status(2)["reason"] == evil
+
+
+def test_a_round_that_is_missing_says_so(kept: Path):
+    (kept / ROUND).unlink()
+    an = JobManager().get_analysis(MEASURE)
+    with pytest.raises(CorruptPayload, match=r"rounds/0\.json is missing .*explorer delete"):
+        assert an.source
+    an.delete()

@@ -207,6 +207,37 @@ print("fine")
     assert out.endswith("fine\n")
 
 
+def test_a_disk_that_takes_no_further_file_is_told_from_a_full_one(tmp_path: Path, shared_runtimes: Path):
+    out = in_small_disk(
+        tmp_path,
+        shared_runtimes,
+        """
+from explorer_runner.errors import StoreError
+from explorer_runner.stores.folder import FolderStore
+store = FolderStore(str(disk / "store"))
+store.create("a/first", b"")
+files = []
+try:
+    while True:
+        files.append(disk / f"file-{len(files)}")
+        files[-1].touch()
+except OSError:
+    pass
+try:
+    store.create("a/second", b"x")
+    raise SystemExit("it was not refused")
+except StoreError as error:
+    assert "takes no further file, though it has room" in str(error), error
+for path in files[:20]:
+    path.unlink()
+store.create("a/second", b"x")
+print("fine")
+""",
+        size="24m,nr_inodes=200",
+    )
+    assert out.endswith("fine\n")
+
+
 def test_packages_that_find_no_room_say_so_and_are_there_when_there_is(tmp_path: Path, shared_runtimes: Path):
     wheel = make_wheel("big", tmp_path, says="x" * (5 << 20))
     out = in_small_disk(

@@ -53,6 +53,21 @@ def test_the_last_submitter_does_not_decide_for_all(home: Path, monkeypatch: pyt
         assert an.status() == {"status": "SUCCEEDED"}
 
 
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_small_analysis_starts_beside_a_large_array(home: Path, cpus: int):
+    definition = JobDefinition(cpu=cpus, memory_mb=200)
+    array = Analysis(function=slow, input=[0.01] * 3_000, name="array", job_definition=definition)
+    array.run()
+    eventually(lambda: array.status()["jobs"].get("SUCCEEDED", 0) > 20)
+    small = Analysis(function=slow, input=0, name="small", job_definition=definition)
+    small.run()
+    small.wait_done(timeout=60)
+    assert small.status() == {"status": "SUCCEEDED"}
+    assert array.status()["jobs"].get("RUNNABLE", 0) > 0  # and did not wait for all of them
+    array.terminate_all()
+    array.wait_done(timeout=60)
+
+
 def test_what_does_not_fit_says_so_though_nothing_runs(home: Path):
     executor = LocalExecutor(Settings.load())
     executor.queue.make()

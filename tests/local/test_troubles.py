@@ -66,6 +66,20 @@ def test_a_store_is_silent_until_the_step_that_failed_succeeds():
     assert not troubles.reasons()
 
 
+def test_rounds_that_fail_together_wait_no_longer_than_one():
+    together: Any = Troubles()
+    alone: Any = Troubles()
+    silence = StoreError("it does not answer")
+    for number in range(20):  # they were under way at once
+        together.failed("opening", Queued(f"a.{number}", "s3://bucket/x"), silence)
+    alone.failed("opening", Queued("a.0", "s3://bucket/x"), silence)
+    for troubles in (together, alone):
+        eventually(lambda troubles=troubles: not troubles.waits("opening", Queued("a.0", "s3://bucket/x")))
+    assert together.reasons() == alone.reasons() == {"s3://bucket/x": "it does not answer"}
+    together.succeeded("opening", Queued("a.7", "s3://bucket/x"))
+    assert not together.reasons()
+
+
 def test_an_analysis_that_is_queued_and_cannot_be_listed_runs_all_the_same(
     home: Path, warned: Callable[[], list[str]]
 ):

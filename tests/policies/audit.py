@@ -16,6 +16,7 @@ NAMES: dict[str, Any] = {
     "bucket_arn": "arn:aws:s3:::explorer",
     "store_prefix": STORE,
     "data_buckets": ["data", "far"],
+    "kms_key_arns": [],
     "secret_arns": [],
     "queue_arn": f"arn:aws:batch:{REGION}:{ACCOUNT}:job-queue/{QUEUE}",
     "repository_arn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{REPOSITORY}",

@@ -13,6 +13,7 @@ ROLES = f"arn:aws:iam::{ACCOUNT}:role"
 ISSUER = "token.actions.githubusercontent.com"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:token-AbCdEf"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/6e28d2e9-5a1f-4c49-9b0c-3b7d0d2c8f11"
 PARAMETER = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/lab/token"
 IMAGES = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-runner"
 NOTEBOOKS = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/lab-notebook"
@@ -26,6 +27,7 @@ NAMES = {
     "bucket_arn": "arn:aws:s3:::lab-store",
     "store_prefix": "explorer",
     "data_buckets": ["lab-data"],
+    "kms_key_arns": [KEY],
     "secret_arns": [SECRET, PARAMETER],
     "queue_arn": f"{BATCH}:job-queue/lab-jobs",
     "repository_arn": IMAGES,

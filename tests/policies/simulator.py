@@ -15,6 +15,20 @@ _HERE = Path(__file__).parent
 ACCOUNT = "123456789012"
 """moto's."""
 
+KEY_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+    ],
+}
+"""A key's own by default, which leaves it to the policies of roles
+(https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html)."""
+
 
 class Question(NamedTuple):
     """May an action be done to a resource, in a context of condition keys?"""
@@ -31,7 +45,14 @@ class Question(NamedTuple):
 def may(policies: Sequence[dict[str, Any]], questions: Sequence[Question]) -> list[bool]:
     """Which of these a role with these policies is allowed. ValueError: what AWS does not have."""
     asked = {"policies": policies, "principal": f"arn:aws:iam::{ACCOUNT}:role/asking"}
-    return _evaluate([{**asked, **_request(each)} for each in questions], questions)
+    keys = {"trust": KEY_POLICY}
+    return _evaluate(
+        [
+            {**asked, **_request(each), **(keys if each.action.startswith("kms:") else {})}
+            for each in questions
+        ],
+        questions,
+    )
 
 
 def trusts(trust: dict[str, Any], principals: Sequence[str], questions: Sequence[Question]) -> list[bool]:

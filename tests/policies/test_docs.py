@@ -15,6 +15,7 @@ NAMES = {
     "bucket_arn": "arn:aws:s3:::BUCKET",
     "store_prefix": "PREFIX",
     "data_buckets": ["DATA-BUCKET"],
+    "kms_key_arns": [f"arn:aws:kms:{HERE}:key/KEY"],
     "secret_arns": [f"arn:aws:secretsmanager:{HERE}:secret:NAME", f"arn:aws:ssm:{HERE}:parameter/NAME"],
     "queue_arn": f"arn:aws:batch:{HERE}:job-queue/QUEUE",
     "repository_arn": f"arn:aws:ecr:{HERE}:repository/REPOSITORY",

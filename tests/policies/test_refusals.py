@@ -13,6 +13,7 @@ from policies.conftest import (
     HOST,
     IMAGE,
     IMAGES,
+    KEY,
     LOGS,
     NOTEBOOKS,
     PARAMETER,
@@ -42,6 +43,10 @@ def listing(prefix: str) -> tuple[tuple[str, str], ...]:
     return (("s3:prefix", prefix),)
 
 
+def through(service: str) -> tuple[tuple[str, str], ...]:
+    return (("kms:ViaService", f"{service}.{REGION}.amazonaws.com"),)
+
+
 LOOKING = [
     Question("s3:GetObject", OUTPUT),
     Question("s3:GetObject", PACKAGE),
@@ -49,6 +54,7 @@ LOOKING = [
     Question("s3:ListBucket", STORE, listing("explorer/index/")),
     Question("s3:ListBucket", STORE),  # HeadBucket
     Question("s3:ListBucket", "arn:aws:s3:::lab-data", listing("reads/")),
+    Question("kms:Decrypt", KEY, through("s3")),
 ]
 OBSERVING = [
     *(Question(f"batch:{each}", "*") for each in ("DescribeJobs", "ListJobs", "DescribeJobDefinitions")),
@@ -118,6 +124,11 @@ NO_HOST = [
 """Refused to the host, beside what is refused to everybody."""
 
 NOBODY = [
+    Question("kms:Decrypt", KEY),
+    Question("kms:Decrypt", KEY, through("secretsmanager")),
+    Question("kms:Decrypt", KEY.replace("key/6e", "key/7e"), through("s3")),
+    Question("kms:GenerateDataKey", KEY, through("s3")),
+    Question("kms:ScheduleKeyDeletion", KEY),
     Question("s3:GetObject", f"{STORE}/terraform.tfstate"),
     Question("s3:GetObject", "arn:aws:s3:::other-bucket/explorer/analyses/x"),
     Question("s3:PutObject", f"{STORE}/explorer-2/analyses/x"),

@@ -1,10 +1,12 @@
 """Fixtures: payloads as a submission writes them, and the runner as containers start it."""
 
 import inspect
+import io
 import json
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +34,22 @@ from explorer_runner.outcome import Outcome
 from explorer_runner.payload import InputEntry, Spec
 from explorer_runner.results import JobOutput
 from explorer_runner.stores import Store, open_store
+from gencove_explorer.reducers import reduce_code
 
 SECONDS = 60.0
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Keeps the file names of code, as submissions do."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return reduce_code(obj) if isinstance(obj, types.CodeType) else super().reducer_override(obj)
+
+
+def pickle_function(function: Callable[..., Any]) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer, protocol=5).dump(function)
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +173,7 @@ def submit_to(
     members = {
         payload.SPEC: made.to_json(),
         payload.SOURCE: inspect.getsource(function).encode(),
-        payload.FUNCTION: cloudpickle.dumps(function, protocol=5),
+        payload.FUNCTION: pickle_function(function),
         payload.CONFIG: cloudpickle.dumps(config, protocol=5),
         payload.INPUTS_INDEX: b"".join(each.pack() for each in entries),
     }
@@ -183,3 +199,9 @@ def submit_here(tmp_path: Path) -> Callable[..., Submission]:
     """A function that submits to a folder, for what has nothing to do with stores."""
     store = open_store(str(tmp_path / "store"))
     return lambda function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)
+
+
+@pytest.fixture
+def submit_at(tmp_path: Path) -> Callable[..., Submission]:
+    """A function that submits to a store that it is given."""
+    return lambda store, function, *inputs, **spec: submit_to(store, tmp_path, function, *inputs, **spec)

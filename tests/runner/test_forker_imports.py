@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from explorer_runner.keys import payload_key
 from gencove_explorer.local.forkers import ForkerHandle
 from gencove_explorer.local.rounds import Ground
 from gencove_explorer.local.runtime import find_runtime
@@ -58,13 +60,18 @@ def loaded(interpreter: str) -> tuple[set[str], int]:
     return set(modules.split()), int(threads)
 
 
-def run_one(forker: ForkerHandle, job, home: Path) -> dict[str, list]:
-    """Let a forker run the first job of a submission; returns its reports."""
+def announce(forker: ForkerHandle, job, home: Path) -> None:
+    """Tell a forker of a submission, as round "r"."""
     store = job.home / "store"
-    (home / "scratch" / str(forker.pid)).mkdir(parents=True)
+    (home / "scratch" / str(forker.pid)).mkdir(parents=True, exist_ok=True)
     for folder in ("logs", "outcomes"):
         (store / "analyses" / job.spec.id / folder).mkdir(exist_ok=True)
-    facts = {
+    forker.send("round", round_of(forker, job, home))
+
+
+def round_of(forker: ForkerHandle, job, home: Path) -> dict[str, Any]:
+    store = job.home / "store"
+    return {
         "key": "r",
         "store": str(store),
         "analysis": job.spec.id,
@@ -76,17 +83,26 @@ def run_one(forker: ForkerHandle, job, home: Path) -> dict[str, list]:
         "uv": "",
         "variables": {"PATH": os.defpath},
     }
-    forker.send("round", facts)
-    forker.send("start", ["r", 1, [[0, 1]]])
+
+
+def reports_until(kind: str, forker: ForkerHandle, home: Path) -> dict[str, list]:
+    """What a forker reports until there is one of a kind."""
     reports: dict[str, list] = {}
     deadline = time.monotonic() + SECONDS
-    while "ended" not in reports:
+    while kind not in reports:
         assert time.monotonic() < deadline, (home / "forker.log").read_text()
         for report in forker.read():
-            for kind, entries in report.items():
-                reports.setdefault(kind, []).extend(entries)
+            for each, entries in report.items():
+                reports.setdefault(each, []).extend(entries)
         time.sleep(0.01)
     return reports
+
+
+def run_one(forker: ForkerHandle, job, home: Path) -> dict[str, list]:
+    """Let a forker run the first job of a submission; returns its reports."""
+    announce(forker, job, home)
+    forker.send("start", ["r", 1, [[0, 1]]])
+    return reports_until("ended", forker, home)
 
 
 def test_the_forker_loads_nothing_heavy_and_has_one_thread(runtime: str):
@@ -140,3 +156,40 @@ def test_jobs_draw_different_random_numbers(submit_here, forker: ForkerHandle, t
         time.sleep(0.01)
     drawn = [json.loads(each.read_bytes())["values"]["drawn"]["json"] for each in outcomes.iterdir()]
     assert len(set(drawn)) == 3
+
+
+def test_a_payload_that_was_opened_is_reported_though_no_job_may_start(
+    submit_here, forker: ForkerHandle, tmp_path: Path
+):
+    job = submit_here(lambda ac: ac.output.value("x", 1))
+    announce(forker, job, tmp_path)
+    forker.send("start", ["r", 0, [[0, 1]]])
+    assert reports_until("opened", forker, tmp_path) == {"opened": ["r"]}
+    forker.send("start", ["r", 1, []])
+    assert reports_until("ended", forker, tmp_path)["ended"] == [["r", 0, 1, True]]
+
+
+def test_a_payload_whose_store_is_away_may_be_asked_for_again(
+    submit_here, forker: ForkerHandle, tmp_path: Path
+):
+    job = submit_here(lambda ac: ac.output.value("x", 1))
+    store, away = job.home / "store", job.home / "away"
+    announce(forker, job, tmp_path)
+    reports_until("opened", forker, tmp_path)
+    forker.send("forget", "r")
+    store.rename(away)
+    forker.send("round", round_of(forker, job, tmp_path))
+    [[key, reason, silent]] = reports_until("unopened", forker, tmp_path)["unopened"]
+    assert (key, silent) == ("r", True)
+    assert "is not there" in reason
+    away.rename(store)
+    assert run_one(forker, job, tmp_path)["ended"] == [["r", 0, 1, True]]
+
+
+def test_a_payload_that_is_missing_is_never_opened(submit_here, forker: ForkerHandle, tmp_path: Path):
+    job = submit_here(lambda ac: ac.output.value("x", 1))
+    (job.home / "store" / payload_key(job.spec.id, 0)).unlink()
+    announce(forker, job, tmp_path)
+    [[key, reason]] = reports_until("broken", forker, tmp_path)["broken"]
+    assert key == "r"
+    assert "payloads/0.zip" in reason

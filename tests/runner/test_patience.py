@@ -167,6 +167,44 @@ def test_a_web_server_is_left_alone_for_as_long_as_it_asks(server: Server):
     assert pauses == [120.0]
 
 
+def test_a_web_server_that_wants_to_be_left_alone_for_longer_is_not_waited_for(server: Server):
+    server.answers = [(503, b"", {"Retry-After": "3600"})]
+    with pytest.raises(StoreError, match="503"):
+        WebFile(f"{server.address}/file", patience())
+    assert len(server.asked) == 1
+
+
+def test_a_download_that_takes_long_before_it_is_cut_is_begun_again(server: Server):
+    """More than once, though each try takes longer than the patience."""
+    clock = Clock()
+
+    def slow() -> float:
+        clock.now += 1000
+        return clock.now
+
+    server.answers = [(200, b"con", {"Content-Length": "7"})] * 3 + [(200, b"content", {})]
+    file = io.BytesIO()
+    waits = Patience(600, sleep=clock.sleep, clock=slow)
+    WebFile(f"{server.address}/file", waits).download(file)
+    assert file.getvalue() == b"content"
+
+
+@pytest.mark.parametrize("address", ["http://host:port/x", "http://[::1/x", "http://a b/x"])
+def test_an_address_that_is_none_is_told_at_once(address: str):
+    clock = Clock()
+    with pytest.raises(StoreError):
+        WebFile(address, Patience(600, sleep=clock.sleep))
+    assert clock.pauses == []
+
+
+def test_trouble_with_a_file_of_this_machine_is_no_trouble_of_the_server(server: Server, tmp_path: Path):
+    server.answers = [(200, b"content", {})]
+    remote = WebFile(f"{server.address}/file", patience())
+    with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match=r"Errno"):
+        remote.download(full)
+    assert len(server.asked) == 1
+
+
 def test_a_missing_file_of_a_web_server_is_told_at_once(server: Server):
     server.answers = [(404, b"", {})]
     with pytest.raises(NotFound):
@@ -202,6 +240,17 @@ def test_pauses_grow_differ_and_end_and_what_is_waited_for_is_said_once():
     assert clock.pauses[0] <= 0.5
     [line] = said
     assert line.startswith("the store: trying again for up to 10 min: no answer")
+
+
+def test_what_new_credentials_do_not_mend_is_told_soon_though_patience_has_no_end():
+    clock = Clock()
+
+    def expired() -> None:
+        raise Passing(ConnectionError("ExpiredToken"), brief=True)
+
+    with pytest.raises(ConnectionError, match="ExpiredToken"):
+        Patience(float("inf"), sleep=clock.sleep, clock=lambda: clock.now).call("the store", expired)
+    assert clock.now == 15
 
 
 def test_retry_after_is_a_number_or_a_date():

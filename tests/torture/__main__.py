@@ -27,7 +27,7 @@ EPISODE_SECONDS = 420.0
 def main() -> int:
     asked = _arguments()
     if asked.episode is not None:
-        return episode.main(asked.seed, asked.scenes[0], asked.kinds, asked.episode)
+        return episode.main(asked.seed, asked.scenes[0], asked.kinds, asked.weather, asked.episode)
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="torture-"))
     if not (folder / "runtimes").exists():
         (folder / "runtimes").mkdir(mode=0o700)
@@ -36,7 +36,7 @@ def main() -> int:
     while True:
         scene = episode.scene_of(seed, asked.scenes)
         begin = time.monotonic()
-        code = _run(seed, scene, asked.kinds, folder / f"{seed}")
+        code = _run(seed, scene, asked, folder / f"{seed}")
         print(
             f"seed {seed}, {scene}: {'held' if code == 0 else 'FAILED'}, {time.monotonic() - begin:.0f} s",
             flush=True,
@@ -48,6 +48,7 @@ def main() -> int:
                 f"make torture SEED={seed} SECONDS=1 SCENES={scenes} KINDS={kinds}"
             )
             return 1
+        shutil.rmtree(folder / f"{seed}")
         if time.monotonic() >= end:
             break
         seed += 1
@@ -56,10 +57,10 @@ def main() -> int:
     return 0
 
 
-def _run(seed: int, scene: str, kinds: list[str], folder: Path) -> int:
+def _run(seed: int, scene: str, asked: argparse.Namespace, folder: Path) -> int:
     folder.mkdir()
     command = [sys.executable, "-m", "torture", "--seed", str(seed), "--scenes", scene]
-    command += ["--kinds", ",".join(kinds), "--episode", str(folder)]
+    command += ["--kinds", ",".join(asked.kinds), "--weather", str(asked.weather), "--episode", str(folder)]
     if scene == "disk":
         (folder / "disk").mkdir()
         mount = (
@@ -80,6 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=900.0)
     parser.add_argument("--scenes", type=_names(SCENES), default=list(SCENES))
     parser.add_argument("--kinds", type=_names(KINDS), default=[kind for kind in KINDS if kind not in OFF])
+    parser.add_argument("--weather", type=float, default=10.0, help="seconds of weather in an episode")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--episode", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

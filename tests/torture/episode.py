@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import time
 import traceback
@@ -12,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from servers import serve_moto
 
 from explorer_runner.processes import become_subreaper
 from gencove_explorer.analysis import Analysis
@@ -21,17 +19,14 @@ from gencove_explorer.job_manager import JobManager
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
 from torture import invariants
-from torture.proxy import Proxy
+from torture.ground import prepare
 from torture.victims import Victims, reap
-from torture.weather import SCENES, SWEPT, Action, Weather, plan_actions
+from torture.weather import LARGE, SCENES, SWEPT, Action, Weather, plan_actions
 from torture.workload import REFUSED, Call, command, plan_calls
 
-SECONDS = 10.0
-"""How long the weather of an episode lasts."""
 CALM_SECONDS = 90.0
 """How long anything may take to end when the weather is over: a bound, far above what it takes."""
 _RETRIES = 8
-_BUCKET = "torture"
 
 
 @dataclass
@@ -49,8 +44,12 @@ class Episode:
 
     seed: int
     kinds: list[str]
+    seconds: float
+    """How long its weather lasts."""
     folder: Path
     scene: str
+    large: bool
+    """Whether payloads are large."""
     swept: bool
     """Whether leftovers in the store count."""
     violations: list[str] = field(default_factory=list)
@@ -60,11 +59,13 @@ class Episode:
         """Returns what did not hold."""
         become_subreaper()
         with ExitStack() as stack:
-            proxy = self._prepare(stack)
+            self.ground = prepare(self.folder, self.scene, stack)
             dice = random.Random(self.seed)
-            calls = plan_calls(dice, SECONDS)
-            actions = plan_actions(dice, self.kinds, SECONDS)
-            weather = Weather(Victims(), self.store, self.disk if self.scene == "disk" else None, proxy)
+            os.environ["EXPLORER_IDLE_SECONDS"] = dice.choice(["0.3", "300"])
+            calls = plan_calls(dice, self.seconds)
+            actions = plan_actions(dice, self.kinds, self.seconds)
+            proxy = self.ground.proxy
+            weather = Weather(Victims(), self.ground.store, self.ground.disk, proxy)
             sampler = invariants.Sampler()
             try:
                 self._endure(calls, actions, weather, sampler)
@@ -76,78 +77,39 @@ class Episode:
             refused = sum(client.process.returncode == REFUSED for client in self.clients)
             met = dict(proxy.met) if proxy else ""
             print(
-                f"{len(calls)} calls ({refused} refused), {len(weather.log)} actions, {sampler.looks} looks",
+                f"{len(calls)} calls ({refused} refused), {dict(weather.done)}, {sampler.looks} looks",
                 met,
             )
             self._end_all()
         return self.violations
-
-    # -- where it runs ------------------------------------------------------------------------------
-
-    def _prepare(self, stack: ExitStack) -> Proxy | None:
-        self.disk = self.folder / "disk"
-        self.home = self.disk / "home"
-        self.store = self.home / "store"
-        self.temporary = self.folder / "tmp"
-        self.home.mkdir(mode=0o700, parents=True)
-        self.temporary.mkdir()
-        (self.home / "runtimes").symlink_to(self.folder.parent / "runtimes")
-        for name in list(os.environ):
-            if name.startswith(("EXPLORER_", "AWS_")):
-                del os.environ[name]
-        os.environ |= {
-            "EXPLORER_HOME": str(self.home),
-            "EXPLORER_CPUS": "6",
-            "EXPLORER_MEMORY_MB": "8000",
-            "EXPLORER_PROJECT": "torture",
-            "EXPLORER_IDLE_SECONDS": random.Random(self.seed).choice(["0.3", "300"]),
-            "TMPDIR": str(self.temporary),
-        }
-        self.variables = dict(os.environ)
-        if self.scene != "s3":
-            return None
-        server = stack.enter_context(serve_moto(self.folder))
-        os.environ |= {
-            "EXPLORER_STORE": f"s3://{_BUCKET}/team",
-            "AWS_ENDPOINT_URL": server,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-        import boto3
-
-        boto3.client("s3").create_bucket(Bucket=_BUCKET)
-        proxy = Proxy(server)
-        stack.callback(proxy.close)
-        # We look behind the proxy, so that what we see is so.
-        self.variables = {**os.environ, "AWS_ENDPOINT_URL": proxy.address}
-        return proxy
-
-    @property
-    def config(self) -> dict[str, str]:
-        """The global configuration of all analyses."""
-        names = ("witness", "flag", "manifests")
-        return {name: str(self.folder / name) for name in names}
 
     # -- the weather --------------------------------------------------------------------------------
 
     def _endure(
         self, calls: list[Call], actions: list[Action], weather: Weather, sampler: invariants.Sampler
     ) -> None:
+        # There is always something to hit; and a store that nobody has used is none that can be away.
+        first = {
+            "name": "first",
+            "inputs": [(1.0, False)] * int(6 * self.seconds),
+            "retries": 1,
+            "then": "each",
+        }
+        self._start(Call(0.0, "submit", first))
+        self._await("clients have not ended", self._clients_ended, sampler)
         begin = time.monotonic()
         due: list[tuple[float, Callable[[], None]]] = []
         at = 0.0
         for call in calls:
             at += call.after
             due.append((at, lambda call=call: self._start(call)))
-        at = 1.0  # not before there is something to hit
+        at = 0.0
         for action in actions:
             at += action.after
             due.append((at, lambda action=action: weather.carry_out(action)))
         due.sort(key=lambda item: item[0])
         try:
-            while due or time.monotonic() - begin < SECONDS + 1:
+            while due or time.monotonic() - begin < self.seconds:
                 while due and due[0][0] <= time.monotonic() - begin:
                     due.pop(0)[1]()
                 weather.clear_up()
@@ -157,16 +119,16 @@ class Episode:
         finally:
             weather.clear_up(entirely=True)
 
-    def _start(self, call: Call) -> None:
+    def _start(self, call: Call, *, rough: bool = True) -> None:
         output = self.folder / f"client-{len(self.clients)}.txt"
         with open(output, "wb") as file:
             process = subprocess.Popen(
-                command(call, self.config),
+                command(call, self.ground.config(large=self.large)),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=self.variables,
-                cwd=self.temporary,
+                env={**os.environ, **(self.ground.variables if rough else {})},
+                cwd=self.ground.temporary,
             )
         self.clients.append(Client(call, process, output))
 
@@ -178,7 +140,7 @@ class Episode:
     def _calm_down(self, sampler: invariants.Sampler) -> None:
         self._await("clients have not ended", self._clients_ended, sampler)
         self._check_clients()
-        Path(self.config["flag"]).touch()
+        self.ground.flag.touch()
         for number in range(_RETRIES):
             self._await("analyses have not ended", self._all_ended, sampler)
             failed = [found for found in self._analyses() if self._failed(found, first=number == 0)]
@@ -228,20 +190,22 @@ class Episode:
         stored = analysis._submitted()
         observed = stored.observe()
         failed = observed.indices("FAILED")
+        unexplained: dict[str, list[int]] = {}
         for index in failed:
             reason = invariants.why_not_allowed(
                 stored.reason_of(observed, index), self.kinds if first else []
             )
             if reason is not None:
-                self.violations.append(
-                    f"{stored.id}, job {index}, failed, which no weather explains: {reason}"
-                )
+                unexplained.setdefault(reason, []).append(index)
+        for reason, indices in unexplained.items():
+            self.violations.append(
+                f"{stored.id}, jobs {indices}, failed, which no weather explains: {reason}"
+            )
         return bool(failed)
 
     def _sweep(self, sampler: invariants.Sampler) -> None:
         """What sweeps: a run_local, and a scheduler that starts."""
-        self.variables = dict(os.environ)
-        self._start(Call(0.0, "local", {"name": "last", "inputs": [(0.0, False)]}))
+        self._start(Call(0.0, "local", {"name": "last", "inputs": [(0.0, False)]}), rough=False)
         self._await("clients have not ended", self._clients_ended, sampler)
         executor = LocalExecutor(Settings.load())
         executor.stop()
@@ -272,12 +236,12 @@ class Episode:
                 lines = [line for line in client.output.read_text().splitlines() if "_" in line]
                 lost = [word for word in lines[-1].split() if word not in listed]
                 self.violations += [f"{lost} were submitted, and are lost"] if lost else []
-        self.violations += invariants.check_executions(Path(self.config["witness"]), analyses)
+        self.violations += invariants.check_executions(self.ground.witness, analyses)
         self.violations += invariants.check_outputs(analyses, backend)
-        self.violations += invariants.check_left(self.home, self.store, self.temporary)
-        self.violations += invariants.check_one_store(self.store)
+        self.violations += invariants.check_left(self.ground.home, self.ground.store, self.ground.temporary)
+        self.violations += invariants.check_one_store(self.ground.store)
         if self.swept and self.scene != "s3":
-            self.violations += invariants.check_swept(self.store)
+            self.violations += invariants.check_swept(self.ground.store)
         for analysis in sorted(analyses, key=lambda found: found.id, reverse=True):
             analysis.delete()
         left = {name for store in backend.stores for name in store.folders("analyses")}
@@ -297,13 +261,10 @@ def scene_of(seed: int, scenes: list[str]) -> str:
     return scenes[seed % len(scenes)]
 
 
-def main(seed: int, scene: str, kinds: list[str], folder: Path) -> int:
+def main(seed: int, scene: str, kinds: list[str], seconds: float, folder: Path) -> int:
     """Run one episode in this process, and say what did not hold."""
     weather = [kind for kind in SCENES[scene] if kind in kinds]
-    episode = Episode(seed, weather, folder, scene, swept=SWEPT in kinds)
-    violations = episode.run()
+    violations = Episode(seed, weather, seconds, folder, scene, LARGE in kinds, SWEPT in kinds).run()
     for violation in dict.fromkeys(violations):
         print(f"VIOLATION: {violation}", flush=True)
-    if not violations and scene != "disk":
-        shutil.rmtree(folder, ignore_errors=True)
     return 1 if violations else 0

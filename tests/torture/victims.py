@@ -5,10 +5,12 @@ import time
 
 import psutil
 
-SCHEDULER, FORKER, JOB, OPENING = "scheduler", "forker", "job", "opening"
+SCHEDULER, FORKER, JOB = "scheduler", "forker", "job"
+OPENING, OPENER = "opening process", "forker that opens"
 CLIENT, RUNNER = "client", "runner"
-ROLES = (SCHEDULER, FORKER, JOB, OPENING, CLIENT, RUNNER)
-_SHORT_LIVED_SECONDS = 0.5
+ROLES = (SCHEDULER, FORKER, JOB, OPENING, OPENER, CLIENT, RUNNER)
+_SHORT_LIVED = {OPENING: 1.0, OPENER: 1.0}
+"""Seconds to look for one, of what exists for milliseconds only."""
 
 
 class Victims:
@@ -18,12 +20,11 @@ class Victims:
         self._forkers: set[int] = set()
 
     def choose(self, role: str, pick: float) -> tuple[str, psutil.Process] | None:
-        """A process of a role, or of the next one that has any; ``pick`` says which, as a share."""
-        deadline = time.monotonic() + (_SHORT_LIVED_SECONDS if role == OPENING else 0.0)
+        """A process of a role; where it has none, of another one of the executor's. ``pick`` is a share."""
+        deadline = time.monotonic() + _SHORT_LIVED.get(role, 0.0)
         while not (found := self.find()).get(role) and time.monotonic() < deadline:
-            pass  # what opens payloads lives for milliseconds
-        start = ROLES.index(role)
-        for other in (*ROLES[start:], *ROLES[:start]):
+            pass
+        for other in (role, FORKER, SCHEDULER, JOB):
             if found.get(other):
                 return other, found[other][int(pick * len(found[other]))]
         return None
@@ -38,6 +39,8 @@ class Victims:
             role = self._role(process, commands[process.pid], schedulers)
             if role is not None:
                 found.setdefault(role, []).append(process)
+        opening = {_parent(process) for process in found.get(OPENING, ())}
+        found[OPENER] = [process for process in found.get(FORKER, ()) if process.pid in opening]
         return found
 
     def _role(self, process: psutil.Process, command: str, schedulers: set[int]) -> str | None:
@@ -58,6 +61,13 @@ class Victims:
             return OPENING if parent in self._forkers and os.getsid(process.pid) == parent else JOB
         except (psutil.Error, ProcessLookupError):
             return None
+
+
+def _parent(process: psutil.Process) -> int:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
 
 
 def _command(process: psutil.Process) -> str:

@@ -5,6 +5,7 @@ import random
 import resource
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,13 @@ LIMITS = ("descriptors", "processes")
 DISK = ("disk", "inodes")
 STORE = ("vanish",)
 S3 = ("throttle", "outage", "hang", "cut", "lie", "lose")
+LARGE = "large"
+"""No weather: payloads that no pipe holds, which take a while to be opened."""
 SWEPT = "swept"
-"""Not a kind of weather, but whether what killed processes left in a folder store must be gone at the end."""
-KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, SWEPT)
+"""No weather: what killed processes left in a folder store must be gone at the end."""
+KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, LARGE, SWEPT)
 OFF = {
-    "vanish": "jobs and submissions make a store that is away again",
-    "outage": "a job fails after one to two seconds without S3",
+    LARGE: "a forker that dies while it opens a large payload hangs the executor",
     SWEPT: "nobody sweeps temporary files, and analyses that were never listed",
 }
 """What does not hold yet, and why: it is on only where it is asked for."""
@@ -77,6 +79,7 @@ class Weather:
         self._store, self._disk, self._proxy = store, disk, proxy
         self._undo: list[tuple[float, Callable[[], None]]] = []
         self.log: list[str] = []
+        self.done: Counter[str] = Counter()
 
     def carry_out(self, action: Action) -> None:
         """Do it, and remember how to undo it."""
@@ -85,10 +88,11 @@ class Weather:
             if chosen is None:
                 return
             role, victim = chosen
-            what, undo = f"{role} {victim.pid}", self._to_process(action, victim)
+            what, undo = f" {role}", self._to_process(action, victim)
         else:
             what, undo = "", self._to_all(action)
-        self.log.append(f"{time.time():.2f} {action.kind} {what} for {action.lasts:.1f} s")
+        self.done[f"{action.kind}{what}"] += 1
+        self.log.append(f"{time.time():.2f} {action.kind}{what} for {action.lasts:.1f} s")
         if undo is not None:
             self._undo.append((time.monotonic() + action.lasts, undo))
 
@@ -147,11 +151,6 @@ def _limit(victim: psutil.Process, what: int, most: Callable[[], int]) -> Callab
             pass  # it has ended
 
     return undo
-
-
-def can_limit_processes() -> bool:
-    """Whether there is a way to: root is above the limit that others have, and needs a control group."""
-    return os.getuid() != 0 or os.access(_CGROUPS / "cgroup.procs", os.W_OK)
 
 
 def _limit_by_cgroup(victim: psutil.Process) -> Callable[[], None] | None:

@@ -203,14 +203,15 @@ CALLS: dict[str, Callable[..., None]] = {
 def main() -> int:
     call, config = (json.loads(argument) for argument in sys.argv[1:])
     try:
-        CALLS[call["what"]](GlobalConfig(**config), **call["arguments"])
+        ballast = "x" * config.pop("ballast")
+        CALLS[call["what"]](GlobalConfig(**config, ballast=ballast), **call["arguments"])
     except ExplorerError as error:
         print(f"refused: {type(error).__name__}: {error}", file=sys.stderr)
         return REFUSED
     return 0
 
 
-def command(call: Call, config: dict[str, str]) -> list[str]:
+def command(call: Call, config: dict[str, Any]) -> list[str]:
     """The command of a client that makes a call."""
     return [sys.executable, "-m", "torture.workload", json.dumps(asdict(call)), json.dumps(config)]
 

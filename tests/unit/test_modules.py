@@ -10,13 +10,13 @@ from gencove_explorer.modules import requirement_of
 DIRECT = {
     "fromgit": {"url": "https://git.example/r", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
     "fromfile": {"url": "https://files.example/x-1.0.whl", "archive_info": {}},
-    "fromfolder": {"url": "file:///home/me/a%20project", "dir_info": {"editable": True}},
+    "fromfolder": {"url": "file:///some/a%20project", "dir_info": {"editable": True}},
     "fromindex": None,
 }
 REQUIREMENTS = {
     "fromgit": "fromgit @ git+https://git.example/r@abc",
     "fromfile": "fromfile @ https://files.example/x-1.0.whl",
-    "fromfolder": "/home/me/a project",
+    "fromfolder": "/some/a project",
     "fromindex": "fromindex==1.0",
 }
 

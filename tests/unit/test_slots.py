@@ -1,78 +1,205 @@
 """Who may run how many jobs at once: what always holds, whatever is asked for."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gencove_explorer.local.slots import Demand, Size, allot
+from gencove_explorer.local.slots import SLICE_SECONDS, Demand, Size, Turns, allot
 
 CAPACITY = Size(8, 16_000)
 
 
-def demand(cpus=1, memory_mb=100, running=0, ready=0, width=0, bound=None):
+def demand(analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bound=None, adopted=0):
     return Demand(
-        Size(cpus, memory_mb), running, ready, width, max(running, width if bound is None else bound)
+        analysis,
+        Size(cpus, memory_mb),
+        running,
+        ready,
+        width,
+        max(running, width if bound is None else bound),
+        adopted,
     )
+
+
+def widths_of(*demands, capacity=CAPACITY, had=None):
+    return allot(capacity, demands, had or {})
 
 
 demands = st.lists(
     st.builds(
         demand,
+        analysis=st.sampled_from("abcd"),
         cpus=st.integers(1, 8),
         memory_mb=st.integers(4, 16_000),
         ready=st.integers(0, 50),
     ),
     max_size=6,
 )
+hads = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 100))
 
 
-@given(demands)
-def test_nothing_is_handed_out_beyond_the_capacity(asked):
-    widths = allot(CAPACITY, Size(0, 0), asked)
-    used = Size(0, 0)
-    for each, width in zip(asked, widths, strict=True):
-        used += each.need * width
-    assert used.cpus <= CAPACITY.cpus
-    assert used.memory_mb <= CAPACITY.memory_mb
+def used(demands, counts):
+    return sum((each.need * count for each, count in zip(demands, counts, strict=True)), Size(0, 0))
 
 
-@given(demands)
-def test_no_round_gets_more_than_it_has_jobs(asked):
-    for each, width in zip(asked, allot(CAPACITY, Size(0, 0), asked), strict=True):
+@given(demands, hads)
+def test_nothing_is_handed_out_beyond_the_capacity(asked, had):
+    total = used(asked, allot(CAPACITY, asked, had))
+    assert total.cpus <= CAPACITY.cpus
+    assert total.memory_mb <= CAPACITY.memory_mb
+
+
+@given(demands, hads)
+def test_no_round_gets_more_than_it_has_jobs(asked, had):
+    for each, width in zip(asked, allot(CAPACITY, asked, had), strict=True):
         assert 0 <= width <= each.running + each.ready
 
 
-@given(demands)
-def test_the_first_in_line_gets_all_that_fits(asked):
-    widths = allot(CAPACITY, Size(0, 0), asked)
-    first = next((i for i, each in enumerate(asked) if each.ready), None)
+@given(demands, hads)
+def test_an_analysis_alone_gets_all_that_fits_the_oldest_round_first(asked, had):
+    alone = [dataclasses.replace(each, analysis="a") for each in asked]
+    widths = allot(CAPACITY, alone, had)
+    first = next((i for i, each in enumerate(alone) if each.ready), None)
     if first is not None:
-        assert widths[first] == min(asked[first].ready, CAPACITY.fits(asked[first].need))
+        assert widths[first] == min(alone[first].ready, CAPACITY.fits(alone[first].need))
+    held_up = False
+    for each, width in zip(alone, widths, strict=True):
+        assert not (held_up and width)
+        held_up = held_up or width < each.ready
 
 
-def test_a_large_job_first_in_line_is_not_starved_by_small_ones():
-    small = demand(cpus=1, running=4, ready=100, width=4)
-    large = demand(cpus=8, ready=1)
-    assert allot(CAPACITY, Size(0, 0), [large, small]) == [0, 4]
-    # As the small ones end none follows, until the large one fits.
-    small = demand(cpus=1, running=1, ready=103, width=1)
-    assert allot(CAPACITY, Size(0, 0), [large, small]) == [0, 1]
-    small = demand(cpus=1, running=0, ready=104, width=0)
-    assert allot(CAPACITY, Size(0, 0), [large, small]) == [1, 0]
+@given(demands, hads)
+def test_nothing_stays_free_that_the_next_in_a_line_could_use(asked, had):
+    widths = allot(CAPACITY, asked, had)
+    total = used(asked, widths)
+    for analysis in {each.analysis for each in asked}:
+        line = [(each, width) for each, width in zip(asked, widths, strict=True) if each.analysis == analysis]
+        waiting = next((each for each, width in line if width < each.ready), None)
+        if waiting is not None:
+            assert (CAPACITY - total).fits(waiting.need) == 0
+
+
+@given(st.integers(1, 8), st.integers(1, 64), st.integers(1, 5))
+def test_equal_analyses_get_equal_parts(cpus, slots, analyses):
+    capacity = Size(cpus * slots, 16_000)
+    asked = [demand(analysis=str(number), cpus=cpus, memory_mb=1, ready=100) for number in range(analyses)]
+    widths = allot(capacity, asked, {})
+    assert sum(widths) == slots
+    assert max(widths) - min(widths) <= 1
+
+
+@given(demands, st.integers(1, 8), st.integers(4, 16_000), st.integers(1, 5))
+def test_whoever_had_least_comes_first(asked, cpus, memory_mb, ready):
+    newcomer = demand(analysis="new", cpus=cpus, memory_mb=memory_mb, ready=ready)
+    widths = allot(CAPACITY, [*asked, newcomer], dict.fromkeys("abcd", 1.1 * SLICE_SECONDS))
+    assert widths[-1] == min(ready, CAPACITY.fits(newcomer.need))
+
+
+@st.composite
+def states(draw):
+    """Rounds of which jobs run: what was allotted before, to others that were there then."""
+    asked = draw(demands)
+    before = allot(CAPACITY, asked, draw(hads))
+    rounds = []
+    for each, width in zip(asked, before, strict=True):
+        running = draw(st.integers(0, width))
+        rounds.append(
+            dataclasses.replace(
+                each, running=running, ready=each.ready - running, width=width, bound=max(width, running)
+            )
+        )
+    return rounds
+
+
+@given(states(), demands, hads)
+def test_a_width_grows_only_into_what_is_free_in_truth(running, more, had):
+    asked = [*running, *more]
+    widths = allot(CAPACITY, asked, had)
+    at_most = [max(width, min(each.bound, each.wanted)) for each, width in zip(asked, widths, strict=True)]
+    total = used(asked, at_most)
+    assert total.cpus <= CAPACITY.cpus
+    assert total.memory_mb <= CAPACITY.memory_mb
+
+
+def test_a_small_analysis_does_not_wait_for_a_whole_array():
+    array = demand("array", running=8, ready=1_000, width=8)
+    small = demand("small", ready=1)
+    assert widths_of(array, small) == [7, 0]  # as soon as one has ended, it is not followed by the next
+    array = demand("array", running=7, ready=1_000, width=7)
+    assert widths_of(array, small) == [7, 1]
+
+
+def test_a_large_job_is_not_starved_by_small_ones():
+    had = {"small": 2 * SLICE_SECONDS}
+    large = demand("large", cpus=8, ready=1)
+    assert widths_of(demand("small", running=4, ready=100, width=4), large, had=had) == [0, 0]
+    assert widths_of(demand("small", running=1, ready=103, width=0), large, had=had) == [0, 0]
+    assert widths_of(demand("small", running=0, ready=104, width=0), large, had=had) == [0, 1]
 
 
 def test_a_width_that_is_being_lowered_counts_until_it_is():
-    earlier = demand(cpus=1, ready=8)
-    later = demand(cpus=1, running=2, ready=10, width=8)
-    widths = allot(CAPACITY, Size(0, 0), [earlier, later])
-    assert widths == [0, 2]  # told to shrink first, and what it gives up is handed on when it has
-    later = demand(cpus=1, running=2, ready=10, width=2, bound=2)
-    assert allot(CAPACITY, Size(0, 0), [earlier, later]) == [6, 2]
+    earlier = demand("a", ready=8)
+    later = demand("b", running=2, ready=10, width=8)
+    had = {"b": 100.0}
+    assert widths_of(earlier, later, had=had) == [0, 0]  # first told to shrink; what it gives up goes on then
+    later = demand("b", running=2, ready=10, width=0, bound=2)
+    assert widths_of(earlier, later, had=had) == [6, 0]
 
 
 def test_adopted_jobs_take_their_part():
-    assert allot(CAPACITY, Size(7, 0), [demand(cpus=1, ready=5)]) == [1]
-    assert allot(CAPACITY, Size(9, 0), [demand(cpus=1, ready=5)]) == [0]  # the capacity was lowered meanwhile
+    seven = demand(cpus=7, adopted=1)
+    assert widths_of(seven, demand(ready=5)) == [0, 1]
+    assert widths_of(seven, demand(cpus=2, adopted=1), demand(ready=5)) == [0, 0, 0]  # there was more before
+    assert widths_of(demand("a", adopted=4, ready=8), demand("b", ready=8)) == [0, 4]
 
 
 def test_memory_counts_like_cpus():
-    assert allot(CAPACITY, Size(0, 0), [demand(memory_mb=5_000, ready=9)]) == [3]
+    assert widths_of(demand(memory_mb=5_000, ready=9)) == [3]
+    assert widths_of(demand("a", memory_mb=4_000, ready=9), demand("b", memory_mb=1_000, ready=9)) == [3, 4]
+
+
+def simulate(seconds, *analyses, capacity):
+    """Let analyses run for a while, jobs of one second each; returns how many of each have run."""
+    turns, done = Turns(), dict.fromkeys((each.analysis for each in analyses), 0)
+    running = dict.fromkeys(done, 0)
+    for now in range(seconds):
+        asked = [
+            dataclasses.replace(each, running=running[each.analysis], bound=running[each.analysis])
+            for each in analyses
+        ]
+        turns.note(capacity, asked, float(now))
+        ended = [dataclasses.replace(each, running=0, bound=0) for each in asked]
+        running = {
+            each.analysis: width for each, width in zip(ended, allot(capacity, ended, turns.had), strict=True)
+        }
+        for analysis, count in running.items():
+            done[analysis] += count
+    return done
+
+
+@given(st.integers(1, 7), st.integers(1, 3))
+def test_fewer_slots_than_analyses_go_round(analyses, slots):
+    asked = [demand(str(number), memory_mb=1, ready=1_000) for number in range(analyses)]
+    done = simulate(20 * analyses, *asked, capacity=Size(slots, 1_000))
+    assert max(done.values()) - min(done.values()) <= 3
+
+
+def test_large_and_small_jobs_take_turns_at_the_same_machine():
+    done = simulate(
+        100, demand("large", cpus=8, ready=1_000), demand("small", ready=1_000), capacity=CAPACITY
+    )
+    assert 45 <= done["large"] <= 55
+    assert 45 * 8 <= done["small"] <= 55 * 8
+
+
+def test_who_comes_later_shares_from_then_on():
+    turns, array, late = Turns(), demand("array", running=8, ready=100), demand("late", ready=100)
+    for now in range(100):
+        turns.note(CAPACITY, [array], float(now))
+    turns.note(CAPACITY, [array, late], 99.5)
+    assert turns.had == {"array": 0.0, "late": 0.0}
+    turns.note(CAPACITY, [array, late], 100.0)
+    assert turns.had == {"array": 1.0, "late": 0.0}
+    turns.note(CAPACITY, [array], 100.5)
+    assert turns.had == {"array": 0.0}

@@ -51,6 +51,7 @@ run "everything" {
     github             = { repository = "ada/analyses", owner_id = 123456, repository_id = 1234567890 }
     host               = { instance_type = "t3.large", home_snapshot = "snap-0123456789abcdef0", reconcile = { repository = "ssh://git@example.org:22/a.git" } }
     data_buckets       = ["ada-data"]
+    kms_key_arns       = ["arn:aws:kms:eu-central-1:123456789012:key/6e28d2e9-5a1f-4c49-9b0c-3b7d0d2c8f11"]
     secret_arns        = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-AbCdEf"]
     monthly_budget_usd = 500
     budget_mail        = "ada@example.org"

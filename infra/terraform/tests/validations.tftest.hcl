@@ -160,6 +160,16 @@ run "data_bucket_with_scheme" {
   expect_failures = [var.data_buckets]
 }
 
+run "kms_key_by_alias" {
+  command = plan
+
+  variables {
+    kms_key_arns = ["arn:aws:kms:eu-central-1:123456789012:alias/data"]
+  }
+
+  expect_failures = [var.kms_key_arns]
+}
+
 run "secret_by_name" {
   command = plan
 

@@ -6,6 +6,7 @@ for each of its fields.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ SHORT = 10_000
 """Most characters of a name, an address, or a version."""
 
 _SHOWN = 60
+_HEX = re.compile("[0-9a-f]{0,64}")
 
 Check = Callable[[Any], object]
 """Raises ValueError for what is not allowed, saying what is."""
@@ -61,6 +63,12 @@ def text(most: int | None = SHORT) -> Check:
             raise ValueError("text" + (f" of at most {most:,} characters" if most is not None else ""))
 
     return check
+
+
+def digest(value: Any) -> None:
+    """Hex digits, as of a SHA-256, or nothing where it is not known: keys are made of it."""
+    if not isinstance(value, str) or _HEX.fullmatch(value) is None:
+        raise ValueError("a digest in hex digits")
 
 
 def flag(value: Any) -> None:
@@ -124,12 +132,12 @@ def require(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
     return found
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, most: int = _SHOWN) -> str:
     """The beginning of a value, as an error shows it."""
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value):,}"
-    said = repr(value[: _SHOWN + 1] if isinstance(value, str) else value)
-    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
+    said = repr(value[: most + 1] if isinstance(value, str) else value)
+    return said if len(said) <= most else f"{said[:most]}..."
 
 
 def load_json(raw: bytes | str) -> Any:

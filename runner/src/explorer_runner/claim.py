@@ -56,7 +56,7 @@ def running(descriptor: int) -> None:
 def inspect(path: str) -> Life:
     """Whether somebody holds the claim at ``path``, the log's path."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return Life.UNCLAIMED
     try:

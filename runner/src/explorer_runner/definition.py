@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from explorer_runner.checked import shown
 from explorer_runner.errors import InvalidDefinition
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -64,7 +65,7 @@ class JobDefinition:
             _whole(self, "timeout_seconds", 1, 10_000_000)
         _whole(self, "retries", 0, MAX_RETRIES)
         if self.image is not None and (not isinstance(self.image, str) or not self.image.strip()):
-            raise InvalidDefinition(f"JobDefinition(image={self.image!r}): use the name of an image")
+            raise InvalidDefinition(f"JobDefinition(image={shown(self.image)}): use the name of an image")
         _variables(self, "environment")
         _variables(self, "secrets")
         for name, arn in self.secrets.items():
@@ -104,10 +105,12 @@ def _whole(definition: JobDefinition, name: str, low: int, high: int) -> None:
     value = getattr(definition, name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidDefinition(
-            f"JobDefinition({name}={value!r}): use a whole number, not {type(value).__name__}"
+            f"JobDefinition({name}={shown(value)}): use a whole number, not {type(value).__name__}"
         )
     if not low <= value <= high:
-        raise InvalidDefinition(f"JobDefinition({name}={value}): use a number from {low:,} to {high:,}")
+        raise InvalidDefinition(
+            f"JobDefinition({name}={shown(value)}): use a number from {low:,} to {high:,}"
+        )
 
 
 def _variables(definition: JobDefinition, name: str) -> None:
@@ -117,7 +120,7 @@ def _variables(definition: JobDefinition, name: str) -> None:
     for variable, value in variables.items():
         if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
             raise InvalidDefinition(
-                f"JobDefinition({name}=...): {variable!r} is not the name of an environment variable"
+                f"JobDefinition({name}=...): {shown(variable)} is not the name of an environment variable"
             )
         if variable.startswith(("AWS_BATCH", "EXPLORER_")):
             raise InvalidDefinition(

@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import BinaryIO
 
-from explorer_runner import logs, memory, processes
+from explorer_runner import grace, logs, memory, processes
 from explorer_runner.errors import ExplorerError
 
 _MARK_SECONDS = 5.0
@@ -23,10 +23,11 @@ class Drain:
     """Copies what a child prints to the parent's own streams and to the log, until the child ends.
 
     SIGTERM to the parent, or the end of its standard input where ``foreground`` is set, is passed
-    on to the child's process group; ``reason`` then says so.
+    on to the child's process group; ``reason`` then says so. ``leave_after``: so many seconds after a
+    SIGTERM this process ends with RETRY, whatever it is at.
     """
 
-    def __init__(self, *, foreground: bool, forward: bool = True) -> None:
+    def __init__(self, *, foreground: bool, forward: bool = True, leave_after: float | None = None) -> None:
         self.reason: str | None = None
         self.stopped = False
         """Whether it was SIGTERM that ended the job: its executor's wish, or that of its machine."""
@@ -35,6 +36,7 @@ class Drain:
         self._measure_at = 0.0
         self._ends = [os.pipe(), os.pipe()]
         self._foreground = foreground
+        self._leave_after = leave_after
         self._child: int | None = None
         self._kill_at = 0.0
         self._end_at = 0.0
@@ -67,7 +69,10 @@ class Drain:
 
     def close_child_ends(self) -> None:
         """In the parent, after the fork."""
-        signal.set_wakeup_fd(self._wakeup)
+        wakeup = self._wakeup
+        if self._leave_after is not None:
+            wakeup = grace.watch(wakeup, self._leave_after, processes.RETRY)
+        signal.set_wakeup_fd(wakeup)
         for reader, writer in self._ends:
             os.close(writer)
             os.set_blocking(reader, False)
@@ -110,7 +115,7 @@ class Drain:
                 self._end(processes.TIMED_OUT)
             if self._kill_at and time.monotonic() >= self._kill_at:
                 processes.end_group(pid, signal.SIGKILL)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on there is only writing down
+        signal.signal(signal.SIGTERM, lambda *_: None)  # from here on there is only writing down
         self._end_strays()
         for reader, number in readers.items():
             while self._copy(reader, number):

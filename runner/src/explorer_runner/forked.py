@@ -1,18 +1,15 @@
-"""What the forker's children do: make an attempt, close one that died, open a payload."""
+"""What the forker's children do: make an attempt, or close one that died."""
 
 import errno
 import os
 import signal
 import time
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from explorer_runner import claim, fork_hooks, frames, memory, processes
-from explorer_runner.errors import ExplorerError
+from explorer_runner import claim, fork_hooks, memory, processes
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcome_key
-from explorer_runner.payload import Payload, check_python, load
 from explorer_runner.running import Running
 from explorer_runner.solo import Place, make_attempt, write_for
-from explorer_runner.stores import RAISE, open_store
 
 _DEATH_SECONDS = 2.0
 
@@ -73,41 +70,6 @@ def _say_why(error: BaseException) -> int:
     cause = error if isinstance(error, OSError) else error.__cause__
     full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
     return processes.FULL if full else processes.UNWRITTEN
-
-
-def load_aside(facts: dict[str, Any]) -> Payload:
-    """Read, check and open a payload in a process of its own; nothing is unpickled.
-
-    Raises ExplorerError for one that was changed, or that another Python pickled.
-
-    Reading a zip takes modules that would make every later fork dearer, and on S3 it takes obstore.
-    """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            with os.fdopen(writer, "wb") as out:
-                try:
-                    store = open_store(facts["store"], absent=RAISE)
-                    members = load(store, facts["analysis"], facts["round"], facts["digest"]).members
-                    frames.write(out, members)
-                except ExplorerError as error:
-                    frames.write(out, {"error": str(error).encode()})
-        finally:
-            os._exit(0)
-    os.close(writer)
-    try:
-        with os.fdopen(reader, "rb") as source:
-            members = frames.read(source)
-    except EOFError as error:
-        raise ExplorerError(f"the payload could not be opened: {error}") from error
-    finally:
-        os.waitpid(pid, 0)
-    if "error" in members:
-        raise ExplorerError(members["error"].decode())
-    payload = Payload(members)
-    check_python(payload.spec)
-    return payload
 
 
 def _with_parent(place: Place, position: int, attempt: Attempt) -> int:

@@ -13,8 +13,11 @@ environment variables in common that it was started with (startup).
          {"kill": [key, position, attempt, reason, gently]}    end a job, or drop it from the queue
          {"forget": key}                                       a round that has ended
     out  {"started": [[key, position, attempt, pid], ...], "ended": [[key, position, attempt, ok], ...],
-          "claimed": [...], "dropped": [...], "broken": [[key, reason], ...],
-          "heard": how many commands were carried out}
+          "claimed": [...], "dropped": [...], "opened": [key, ...], "broken": [[key, reason], ...],
+          "unopened": [[key, reason, silent], ...], "heard": how many commands were carried out}
+
+A round is opened before its first job, beside all else. Of one that is "broken" nothing can ever run;
+one that was "unopened" this time is forgotten, to be sent again (silent: its store does not answer).
 
 When its scheduler is gone (end of input) it starts nothing more, sees its running jobs to their
 end, and ends. Killed, it leaves jobs that go on by themselves: the claim is theirs, not its own.
@@ -29,18 +32,18 @@ import os
 import select
 import signal
 import time
+from collections import deque
 from typing import Any
 
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
 from explorer_runner import environment, processes, temporary
-from explorer_runner.child import Job
 from explorer_runner.errors import ExplorerError
-from explorer_runner.forked import become, load_aside
+from explorer_runner.forked import become
 from explorer_runner.keys import FAILED, SUCCEEDED, Attempt
-from explorer_runner.running import Round, Running
-from explorer_runner.solo import Place, forget_slots, take_word_back, tell_to_end
-from explorer_runner.stores import WAIT, open_store
+from explorer_runner.opening import NotOpened, Opening, Openings
+from explorer_runner.running import Round, Running, make_round
+from explorer_runner.solo import forget_slots, take_word_back, tell_to_end
 from explorer_runner.warm_up import warm_up
 
 REPORT_SECONDS = 0.02
@@ -56,6 +59,8 @@ class Forker:
         self.commands, self.reports = commands, reports
         self.rounds: dict[str, Round] = {}
         self.running: dict[int, Running] = {}
+        self.unwritten: deque[tuple[Running, int]] = deque()
+        """Jobs that died, and how: there was no process to be had that writes their outcome."""
         self.slots: list[int] = []
         """Scratch folders that no job has; with those that jobs have they are 0, 1, 2, ..."""
         self.killing = False
@@ -79,18 +84,21 @@ class Forker:
         self.poll = select.poll()
         self.poll.register(self.wake, select.POLLIN)
         self.poll.register(commands, select.POLLIN)
+        self.openings = Openings(self.poll)
 
     def run(self) -> None:
         processes.become_subreaper()
         self.report_due = True  # so that the scheduler hears of it
-        while not (self.orphaned and not self.running):
+        while not (self.orphaned and not self.running and not self.unwritten):
             self.start_jobs()
             for descriptor, _ in self.poll.poll(self.report_or_patience()):
                 if descriptor == self.wake:
                     os.read(self.wake, 4096)
                     self.reap()
-                else:
+                elif descriptor == self.commands:
                     self.hear()
+                else:
+                    self.openings.receive(descriptor)
             if self.killing:
                 self.kill_overdue()
         forget_slots(self.scratch, self.slots)
@@ -98,6 +106,12 @@ class Forker:
     # -- starting ---------------------------------------------------------------------------------
 
     def start_jobs(self) -> None:
+        if self.openings.due:
+            self.open_payloads()
+        while self.unwritten:
+            if self.fork(*self.unwritten[0]) is None:
+                return
+            self.unwritten.popleft()
         for round in self.rounds.values():
             while round.queue and round.running < round.width:
                 position, attempt = round.queue[0]
@@ -108,6 +122,7 @@ class Forker:
                 pid = self.fork(job, 0)
                 if pid is None:
                     self.slots.append(slot)
+                    self.rounds[round.key] = self.rounds.pop(round.key)  # the next one is first to try again
                     return
                 round.queue.popleft()
                 round.running += 1
@@ -122,7 +137,7 @@ class Forker:
             self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
             return None
         if pid == 0:
-            become(job, wait_status, self.private)
+            become(job, wait_status, (*self.private, *self.openings.readers()))
         self.running[pid] = job
         return pid
 
@@ -132,6 +147,35 @@ class Forker:
             self.variables = variables
             os.environ.clear()
             os.environ.update({**self.own_variables, **variables})
+
+    def open_payloads(self) -> None:
+        for opening in self.openings.next():
+            self.use(opening.facts["variables"])
+            try:
+                self.openings.start(opening, self.private)
+            except OSError as error:
+                key = opening.facts["key"]
+                self.openings.give_up(key)
+                self.note("unopened", [key, f"no process was to be had to open its payload: {error}", False])
+
+    def opened(self, opening: Opening, status: int) -> None:
+        """The process that opened a payload has ended."""
+        key = opening.facts["key"]
+        try:
+            payload = opening.result(status)
+            if payload.lock is None:
+                environment.show_python(opening.facts["variables"])
+                self.variables = None
+            self.rounds[key] = make_round(opening.facts, payload, opening.width, opening.queue)
+            self.report.setdefault("opened", []).append(key)
+            # Where a job is about to start, that is reported with it.
+            self.report_due = self.report_due or not (opening.width and opening.queue)
+        except NotOpened as error:
+            self.note("unopened", [key, str(error), error.silent])
+        except ExplorerError as error:
+            self.note("broken", [key, str(error)])
+        gc.collect()
+        gc.freeze()
 
     # -- ending -----------------------------------------------------------------------------------
 
@@ -144,18 +188,22 @@ class Forker:
             if pid == 0:
                 return
             job = self.running.pop(pid, None)
-            processes.end_strays(self.running, pid)
+            opening = None if job is not None else self.openings.take(pid)
+            opened_now = self.openings.pids()
+            processes.end_strays({*self.running, *opened_now} if opened_now else self.running, pid)
             if job is not None:
                 job.peak = usage.ru_maxrss
                 self.ended(job, status)
+            elif opening is not None:
+                self.opened(opening, status)
 
     def ended(self, job: Running, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         round = job.round
         if not (job.writer or (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED))):
             job.writer, job.kill_at = True, None
-            while self.fork(job, status) is None:
-                time.sleep(_FORK_RETRY_SECONDS)
+            if self.fork(job, status) is None:
+                self.unwritten.append((job, status))
             return
         round.running -= 1
         self.slots.append(job.slot)
@@ -191,6 +239,7 @@ class Forker:
             self.poll.unregister(self.commands)
             for round in self.rounds.values():
                 round.queue.clear()
+            self.openings.give_up_all()
         *lines, self.unread = (self.unread + chunk).split(b"\n")
         for line in lines:
             for command, argument in json.loads(line).items():
@@ -198,28 +247,16 @@ class Forker:
         self.heard += len(lines)
 
     def do_round(self, facts: dict[str, Any]) -> None:
-        key = facts.pop("key")
         self.use(facts["variables"])
         if not self.scratch:
             self.scratch = facts["scratch"]
             temporary.reach(self.scratch, "0")  # its jobs share the link, and the forker holds it
             warm_up(f"{self.scratch}/warm-up")
-        try:
-            payload = load_aside(facts)
-            if payload.lock is None:
-                environment.show_python(facts["variables"])
-                self.variables = None
-            store = open_store(facts.pop("store"), absent=WAIT)
-            named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
-            self.rounds[key] = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
-        except ExplorerError as error:
-            self.note("broken", [key, str(error)])
-        gc.collect()
-        gc.freeze()
+        self.openings.add(facts)
 
     def do_start(self, argument: tuple[str, int, list[tuple[int, int]]]) -> None:
         key, width, jobs = argument
-        round = self.rounds.get(key)
+        round = self.rounds.get(key) or self.openings.find(key)
         if round is not None:
             self.report_due = self.report_due or width < round.width  # the scheduler waits to hear it
             round.width = width
@@ -227,7 +264,7 @@ class Forker:
 
     def do_kill(self, argument: tuple[str, int, int, str, bool]) -> None:
         key, position, attempt, reason, gently = argument
-        round = self.rounds.get(key)
+        round = self.rounds.get(key) or self.openings.find(key)
         for pid, job in self.running.items():
             if (job.round, job.position, job.attempt.attempt) == (
                 round,
@@ -246,6 +283,7 @@ class Forker:
 
     def do_forget(self, key: str) -> None:
         self.rounds.pop(key, None)
+        self.openings.give_up(key)
 
     def note(self, kind: str, entry: list[Any]) -> None:
         self.report.setdefault(kind, []).append(entry)

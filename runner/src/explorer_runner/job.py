@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from explorer_runner import (
+    batch_exit,
     checked,
     claim,
     environment,
@@ -32,6 +33,7 @@ from explorer_runner import (
     payload,
     processes,
     progress,
+    report,
     startup,
     temporary,
 )
@@ -48,12 +50,10 @@ from explorer_runner.errors import (
 )
 from explorer_runner.folders import remove_tree
 from explorer_runner.keys import (
-    FAILED,
     STOPPED,
     Attempt,
     log_key,
     logs_prefix,
-    outcome_key,
     round_key,
 )
 from explorer_runner.outcome import Outcome
@@ -95,16 +95,17 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     """
     processes.become_subreaper()
     try:
-        drain = Drain(foreground=foreground, forward=forward)
+        leave_after = processes.LEAVE_SECONDS if order.batch_job else None
+        drain = Drain(foreground=foreground, forward=forward, leave_after=leave_after)
         pid, orders = _fork_child(drain)
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
         print(f"explorer: {error}", file=sys.stderr)
-        if order.batch_job and isinstance(error, Terminated | Unreachable):
-            return processes.RETRY  # the work function has not begun: this costs none of the user's retries
-        if isinstance(error, Terminated):
-            return 128 + signal.SIGTERM
-        return processes.CLAIMED if isinstance(error, claim.AlreadyClaimed) else processes.UNWRITTEN
+        if isinstance(error, claim.AlreadyClaimed):
+            return processes.CLAIMED
+        if order.batch_job:
+            return batch_exit.code_without_outcome(error)
+        return 128 + signal.SIGTERM if isinstance(error, Terminated) else processes.UNWRITTEN
 
 
 def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
@@ -162,6 +163,11 @@ class _Parent:
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
         attempt = Attempt(index, order.round, order.attempt)
+        if order.batch_job:
+            ended = batch_exit.ended_before(self.store, order.analysis, attempt, self._retries)
+            if ended is not None:
+                self.drain.say(f"explorer: an attempt before this one has ended job {index}\n")
+                return ended
         scratch = leftovers.attempt_folder(order.scratch, order.analysis, attempt.stem)
         self.job.begin(attempt, scratch, self.job.outcome.started)
         log = self._claim()
@@ -217,7 +223,7 @@ class _Parent:
             except BrokenPipeError:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
-        outcome, collected = ordered.read_report(self.job.private) or (None, nothing)
+        outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -290,7 +296,9 @@ class _Parent:
         except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
-        return self._exit_code(outcome)
+        if self.order.batch_job:
+            return batch_exit.code_of(self.store, outcome, self._retries)
+        return 0 if outcome.succeeded else batch_exit.own_code(outcome)
 
     def _clean_up(self, log: str) -> None:
         remove_tree(self.job.scratch)
@@ -300,25 +308,9 @@ class _Parent:
             leftovers.forget(self.logs, log)
         os.close(self.lock)
 
-    def _exit_code(self, outcome: Outcome) -> int:
-        """What AWS Batch goes by: RETRY while retries last, which reclaimed machines do not use up.
-
-        RETRY, too, of an attempt that was told to stop: AWS Batch knows whether its machine was taken away,
-        and never tries again what was cancelled, terminated or timed out
-        (https://docs.aws.amazon.com/batch/latest/userguide/job_retries.html).
-        """
-        if outcome.succeeded:
-            return 0
-        if outcome.status == STOPPED:
-            return processes.RETRY
-        retries = self.loaded.spec.job_definition.retries
-        if self.order.batch_job and outcome.status == FAILED and retries:
-            earlier = (outcome.of._replace(attempt=number) for number in range(1, outcome.attempt))
-            failed = sum(self.store.exists(outcome_key(outcome.analysis, each, FAILED)) for each in earlier)
-            if failed < retries:
-                return processes.RETRY
-        code = (outcome.exit_code or 1) & 0xFF  # the system keeps no more of it: 256 would be success
-        return code if code not in processes.MEANINGFUL else 1
+    @property
+    def _retries(self) -> int:
+        return self.loaded.spec.job_definition.retries
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)

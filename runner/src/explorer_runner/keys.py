@@ -18,6 +18,7 @@ Nothing is updated in place: what changes is a numbered record, created only if 
 import re
 from typing import NamedTuple
 
+from explorer_runner.checked import shown
 from explorer_runner.errors import InvalidKey
 
 SEGMENT_BYTES = 240
@@ -48,11 +49,12 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 def check_key(key: object, what: str = "output key") -> str:
     """Return ``key`` if it is a relative path that every store can hold, else raise InvalidKey."""
     if not isinstance(key, str):
-        raise InvalidKey(f"{what} {key!r} is not a string but {type(key).__name__}")
+        raise InvalidKey(f"{what} {shown(key)} is not a string but {type(key).__name__}")
     problem = _problem(key)
     if problem:
         raise InvalidKey(
-            f"{what} {key!r} {problem}: a key is a relative path such as 'table.csv' or 'plots/age.png'"
+            f"{what} {shown(key, KEY_BYTES)} {problem}: a key is a relative path such as 'table.csv' or "
+            "'plots/age.png'"
         )
     return key
 

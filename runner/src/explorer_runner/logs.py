@@ -18,6 +18,8 @@ _TAIL = 16 << 10
 
 _TURN_SECONDS = 10.0
 _LOCKED_BYTE = 1 << 62
+_MOST_MARKS = 1 << 20
+"""More than a job of two months makes."""
 _MARK = struct.Struct("<dQ")
 _CRASHED_AT = re.compile(r'File "(?P<file>[^"]*)", line (?P<line>\d+) in (?P<function>\S+)')
 _NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
@@ -97,9 +99,11 @@ def mark(path: str, when: float, size: int) -> None:
 def offset_since(path: str, when: float) -> int:
     """Where in the log the output begins that was written at ``when`` or later, as far as is known."""
     try:
-        with open(marks_path(path), "rb") as file:
-            raw = file.read()
-    except FileNotFoundError:
+        # Neither waits for a pipe, nor reads without end what is no file.
+        descriptor = os.open(marks_path(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            raw = file.read(_MOST_MARKS * _MARK.size)
+    except OSError:
         return 0
     whole = len(raw) - len(raw) % _MARK.size
     return max((size for time, size in _MARK.iter_unpack(raw[:whole]) if time <= when), default=0)

@@ -12,9 +12,11 @@ import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
+from explorer_runner.checked import shown
 from explorer_runner.errors import InvalidName
 
 BATCH_NAME_LENGTH = 128
+_SHOWN = 200
 _STAMP_LENGTH = len("2023-05-08T154506")
 NAME_LENGTH = BATCH_NAME_LENGTH - _STAMP_LENGTH - 32 - len("__")
 
@@ -41,8 +43,8 @@ def check_name(name: str) -> str:
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
     raise InvalidName(
-        f"name={name!r} cannot name a job on AWS Batch: use 1 to {NAME_LENGTH} of the characters "
-        "A-Z a-z 0-9 _ - (the id adds time and digits, up to 128 in all)"
+        f"name={shown(name, _SHOWN)} cannot name a job on AWS Batch: use 1 to {NAME_LENGTH} of the "
+        "characters A-Z a-z 0-9 _ - (the id adds time and digits, up to 128 in all)"
     )
 
 
@@ -79,7 +81,7 @@ def parse_id(analysis_id: str) -> AnalysisId:
     match = _ID.fullmatch(analysis_id) if isinstance(analysis_id, str) else None
     if match is None:
         raise InvalidName(
-            f"{analysis_id!r} is not an analysis id, which looks like "
+            f"{shown(analysis_id, _SHOWN)} is not an analysis id, which looks like "
             "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
         )
     return AnalysisId(*match.groups())

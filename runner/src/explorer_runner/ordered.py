@@ -3,7 +3,6 @@
 Where the job's variables must be there when Python starts (startup), it starts again with them first.
 """
 
-import base64
 import faulthandler
 import json
 import os
@@ -12,12 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from explorer_runner import environment, frames, processes, temporary
+from explorer_runner import environment, frames, processes, report, temporary
 from explorer_runner.child import Job, execute
 from explorer_runner.folders import make_private
 from explorer_runner.keys import Attempt
-from explorer_runner.outcome import Outcome
-from explorer_runner.outputs import Collected, Produced
 from explorer_runner.patience import Patience
 from explorer_runner.payload import Payload
 from explorer_runner.stores import RAISE, open_store
@@ -51,22 +48,6 @@ def resume(path: str) -> NoReturn:
 def has_resumed(private: str) -> bool:
     """Whether a child whose folder is ``private`` got as far as its order, if it had to start again."""
     return not os.path.exists(_order_in(private))
-
-
-def read_report(private: str) -> tuple[Outcome, Collected] | None:
-    """What a child whose folder is ``private`` reported; None if it ended before."""
-    try:
-        with open(f"{private}/report", "rb") as file:
-            sent = frames.read(file)
-    except (FileNotFoundError, EOFError):
-        return None
-    data = json.loads(sent["collected"])
-    return Outcome.from_json(sent["outcome"]), Collected(
-        [Produced(key, Path(path), *rest) for key, path, *rest in data["files"]],
-        data["folders"],
-        {key: (kind, base64.b64decode(text)) for key, (kind, text) in data["values"].items()},
-        data["notes"],
-    )
 
 
 def _start_again(sent: Mapping[str, bytes], facts: Mapping[str, Any]) -> NoReturn:
@@ -109,13 +90,6 @@ def _carry_out(sent: Mapping[str, bytes], facts: Mapping[str, Any]) -> NoReturn:
         on_call=lambda: environment.yield_to_pins(folder) if folder else None,
     )
     os.makedirs(job.private, mode=0o700, exist_ok=True)
-    with open(f"{job.private}/report", "wb") as report:
-        frames.write(report, _report(job.outcome, collected))
+    with open(f"{job.private}/report", "wb") as file:
+        frames.write(file, report.pack(job.outcome, collected))
     os._exit(0 if job.outcome.succeeded else 1)
-
-
-def _report(outcome: Outcome, collected: Collected) -> dict[str, bytes]:
-    files = [[key, os.fspath(path), *rest] for key, path, *rest in collected.files]
-    values = {key: [kind, base64.b64encode(data).decode()] for key, (kind, data) in collected.values.items()}
-    data = {"files": files, "folders": collected.folders, "values": values, "notes": dict(collected.notes)}
-    return {"outcome": outcome.to_json(), "collected": json.dumps(data).encode()}

@@ -11,7 +11,10 @@ CLAIMED = 75
 UNWRITTEN = 74
 """Exit code of a job's process that could not write its outcome (EX_IOERR)."""
 RETRY = 100
-"""Exit code of a container whose job failed and may be tried again: AWS Batch goes by it."""
+"""Exit code of a container whose job is to be tried again: AWS Batch goes by it."""
+MAX_ATTEMPTS = 10
+"""How often AWS Batch starts a job at most
+(https://docs.aws.amazon.com/batch/latest/APIReference/API_RetryStrategy.html)."""
 FULL = 73
 """The same, because the disk was full (EX_CANTCREAT)."""
 MEANINGFUL = (0, CLAIMED, UNWRITTEN, RETRY, FULL)
@@ -20,6 +23,8 @@ MEANINGFUL = (0, CLAIMED, UNWRITTEN, RETRY, FULL)
 GRACE_SECONDS = 20.0
 """Between SIGTERM and SIGKILL. AWS Batch kills the container 30 s after its SIGTERM, and the parent
 needs the rest to write the outcome."""
+LEAVE_SECONDS = 27.0
+"""After SIGTERM, in a container: what is not written down by then will not be."""
 
 OWN_PYTHON = sys.executable
 """The Python that has the runner: in a job with packages sys.executable is that of the packages."""

@@ -1,9 +1,13 @@
 """What the forker knows of rounds and of the processes that it started for them."""
 
 from collections import deque
+from typing import Any
 
+from explorer_runner.child import Job
 from explorer_runner.keys import Attempt, outcomes_prefix
+from explorer_runner.payload import Payload
 from explorer_runner.solo import Place
+from explorer_runner.stores import WAIT, open_store
 
 
 class Round:
@@ -17,6 +21,16 @@ class Round:
         self.running = 0
         # On S3 the job has a parent of its own, whose exit code can be believed.
         self.outcomes = f"{place.folder}/{outcomes_prefix(place.job.analysis)}/" if place.folder else None
+
+
+def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque[tuple[int, int]]) -> Round:
+    """A round, of what the scheduler told of it, its payload, and the jobs that are queued already."""
+    facts = dict(facts)
+    key, store = facts.pop("key"), open_store(facts.pop("store"), absent=WAIT)
+    named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
+    round = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
+    round.width, round.queue = width, queue
+    return round
 
 
 class Running:

@@ -2,6 +2,8 @@
 
 import errno
 import http.client
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -10,14 +12,19 @@ from typing import IO, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from explorer_runner import progress
-from explorer_runner.errors import NotFound, StoreError
+from explorer_runner.errors import ExplorerError, NotFound, StoreError
 from explorer_runner.patience import Passing, Patience, retry_after
 
-_TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _GONE = (404, 410)
 _BUSY = (408, 425, 429)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_IMPLEMENTED = 501
+_AWAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ENETRESET)
+_MISTAKES = (str, ValueError, ssl.SSLCertVerificationError, http.client.InvalidURL)
+"""What no server gets over: an address that is none, or a certificate that nobody here trusts."""
+TRIES = 4
+"""Of a download at least, however long each takes: a connection may be cut after an hour."""
 
 _Result = TypeVar("_Result")
 
@@ -28,7 +35,11 @@ class WebFile:
     def __init__(self, uri: str, patience: Patience) -> None:
         """Ask for it. Raises NotFound, StoreError."""
         self._patience = patience
-        if not urlsplit(uri).netloc:
+        try:
+            host = urlsplit(uri).netloc
+        except ValueError as error:
+            raise StoreError(f"{uri!r} names no file: {error}") from error
+        if not host:
             raise StoreError(f"{uri!r} names no file: it has no host")
         self._shown = uri.partition("?")[0]  # a query may hold a signature or a password
         address = quote(uri, safe="%/:=&?~#+!$,;'@()*[]")
@@ -60,7 +71,7 @@ class WebFile:
         self._retry(copy)
 
     def _open(self) -> Any:
-        return urllib.request.urlopen(self._request, timeout=_TIMEOUT_SECONDS)  # noqa: S310  http(s)
+        return urllib.request.urlopen(self._request, timeout=TIMEOUT_SECONDS)  # noqa: S310  http(s)
 
     def _copy(self, answer: Any, file: IO[bytes]) -> None:
         if _version(answer) not in (self.version, None):
@@ -78,26 +89,49 @@ class WebFile:
 
     def _retry(self, action: Callable[[], _Result]) -> _Result:
         """Do it again, after a pause, where the network or the server may have had a bad moment."""
-        return self._patience.call(self._shown, lambda: self._attempt(action))
 
-    def _attempt(self, action: Callable[[], _Result]) -> _Result:
-        try:
-            return action()
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code in _GONE:
-                raise NotFound(f"{self._shown}: there is no such file") from None
-            failure = StoreError(f"{self._shown} cannot be read: {error}")
-            failure.__cause__ = error
-            if error.code >= 500 or error.code in _BUSY:
-                raise Passing(failure, retry_after(error.headers.get("Retry-After"))) from error
-            raise failure from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise
-            failure = StoreError(f"{self._shown} cannot be read: {error}")
-            failure.__cause__ = error
-            raise Passing(failure) from error
+        def fail(why: Exception) -> StoreError:
+            if isinstance(why, urllib.error.HTTPError) and why.code in _GONE:
+                return NotFound(f"{self._shown}: there is no such file")
+            return StoreError(f"{self._shown} cannot be read: {why}")
+
+        return self._patience.call(self._shown, lambda: attempt(action, fail), at_least=TRIES)
+
+
+def attempt(action: Callable[[], _Result], fail: Callable[[Exception], ExplorerError]) -> _Result:
+    """Ask a web server once; ``fail`` makes our error of an error.
+
+    Raises Passing for what the server, or the way to it, may get over; OSError for trouble with a file here.
+    """
+    try:
+        return action()
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code in _BUSY or (error.code >= 500 and error.code != _NOT_IMPLEMENTED):
+            raise _passing(error, fail, retry_after(error.headers.get("Retry-After"))) from error
+        raise fail(error) from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        if cause is error and _is_local(error):
+            raise
+        if isinstance(cause, _MISTAKES):
+            raise fail(error) from error
+        unknown = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME
+        raise _passing(error, fail, brief=unknown) from error
+
+
+def _is_local(error: Exception) -> bool:
+    """Whether it is about a file of this machine, such as a full disk."""
+    remote = isinstance(error, ConnectionError | TimeoutError | socket.gaierror | ssl.SSLError)
+    return isinstance(error, OSError) and not remote and error.errno not in _AWAY
+
+
+def _passing(
+    error: Exception, fail: Callable[[Exception], ExplorerError], asked: float = 0.0, brief: bool = False
+) -> Passing:
+    failure = fail(error)
+    failure.__cause__ = error
+    return Passing(failure, asked, brief=brief)
 
 
 def _version(answer: Any) -> str | None:

@@ -39,7 +39,7 @@ class Capture:
         self._modules = modules
         self._imports = imports
         """Whether it is known what jobs have: not with an image of one's own."""
-        self.buckets: set[str] = set()
+        self.buckets: dict[str, str] = {}
         """See Pickler."""
 
     def function(self, function: Callable[[Any], Any]) -> bytes:

@@ -1,8 +1,10 @@
 """Lengths of time as people write them: ``10m``, ``1h``, ``1d``, ``2w``."""
 
+import math
 import re
 from datetime import timedelta
 
+from explorer_runner.checked import shown
 from gencove_explorer.errors import InvalidFilter
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -15,10 +17,12 @@ def seconds(duration: str | float | timedelta) -> float:
     found = _seconds(duration)
     if found is None:
         raise InvalidFilter(
-            f"{duration!r} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
+            f"{shown(duration)} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
         )
     if not 0 <= found <= _LONGEST.total_seconds():
-        raise InvalidFilter(f"{duration!r} is not a length of time from nothing to {_LONGEST.days // 7}w")
+        raise InvalidFilter(
+            f"{shown(duration)} is not a length of time from nothing to {_LONGEST.days // 7}w"
+        )
     return found
 
 
@@ -26,7 +30,10 @@ def _seconds(duration: object) -> float | None:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     if isinstance(duration, int | float) and not isinstance(duration, bool):
-        return float(duration)
+        try:
+            return float(duration)
+        except OverflowError:
+            return math.inf
     match = isinstance(duration, str) and re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", duration)
     return float(match[1]) * _UNITS[match[2]] if match else None
 

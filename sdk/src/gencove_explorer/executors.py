@@ -3,7 +3,7 @@
 Results never pass through an executor: they are in the store.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from explorer_runner.definition import JobDefinition
@@ -36,8 +36,11 @@ class Executor(Protocol):
         """
         ...
 
-    def admit(self, buckets: Collection[str]) -> None:
-        """Raise SubmissionError unless jobs can read the inputs that lie in these S3 buckets."""
+    def admit(self, buckets: Mapping[str, str]) -> None:
+        """Raise SubmissionError unless jobs can read the inputs that lie in these S3 buckets.
+
+        Each comes with the key of one of them.
+        """
         ...
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:

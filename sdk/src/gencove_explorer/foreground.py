@@ -4,7 +4,7 @@ import fcntl
 import os
 import selectors
 import signal
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -70,7 +70,7 @@ class ForegroundExecutor:
     def fit(self, definition: JobDefinition | None) -> JobDefinition:
         return LocalExecutor(self.settings).fit(definition)
 
-    def admit(self, buckets: Collection[str]) -> None:
+    def admit(self, buckets: Mapping[str, str]) -> None:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:

@@ -76,7 +76,7 @@ def parts_again(
     if not same:
         parts.inputs = pickle_inputs(chosen, array, modules, folder)
         parts.pickled_with |= packages_in(parts.inputs.beginning)
-    parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    parts.buckets = capture.buckets | parts.inputs.buckets
     return parts, requirements
 
 

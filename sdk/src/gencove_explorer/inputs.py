@@ -32,8 +32,8 @@ class PickledInputs:
         self._file: Any = None
         self._elsewhere = False
         self.size = 0
-        self.buckets: set[str] = set()
-        """Names of the S3 buckets that files among them lie in."""
+        self.buckets: dict[str, str] = {}
+        """S3 buckets that files among them lie in, each with the key of one of them."""
 
     @property
     def index(self) -> bytes:

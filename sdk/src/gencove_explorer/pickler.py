@@ -52,8 +52,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         """Modules that were checked."""
         self._unnamed: set[type] = set()
         """Types whose objects are never pickled by name."""
-        self.buckets: set[str] = set()
-        """Names of the S3 buckets that files among what was pickled lie in."""
+        self.buckets: dict[str, str] = {}
+        """S3 buckets that files among what was pickled lie in, each with the key of one of them."""
 
     def reducer_override(self, obj: Any) -> Any:
         # Called for whatever is neither a plain value nor a plain container.
@@ -169,6 +169,7 @@ def _is_importable(obj: Any, module: str, name: str) -> bool:
     return value is obj
 
 
-def _buckets(given: File | Sample) -> set[str]:
+def _buckets(given: File | Sample) -> dict[str, str]:
     uris = [given.uri] if isinstance(given, File) else given.files.values()
-    return {uri[len(_S3) :].partition("/")[0] for uri in uris if uri.startswith(_S3)}
+    places = (uri[len(_S3) :].partition("/") for uri in uris if uri.startswith(_S3))
+    return {bucket: key for bucket, _, key in places}

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from explorer_runner import logs
+from explorer_runner.folders import open_regular
 
 
 class Reader(Protocol):
@@ -23,7 +24,7 @@ class FileReader:
 
     def read(self) -> bytes:
         try:
-            with open(self._path, "rb") as file:
+            with open_regular(str(self._path)) as file:
                 size = file.seek(0, 2)
                 if size < self._offset:  # it was cut in the middle: go on where it ends now
                     self._offset = size

@@ -163,7 +163,7 @@ class RoundRecord(_Described):
         "executor": checked.text(),
         "indices": INDICES,
         "jobs": checked.whole(1, checked.JOBS),
-        "payload": checked.text(),
+        "payload": checked.digest,
         "submitted": checked.number(0, checked.LATEST),
         "user": checked.text(),
         "python": checked.text(),

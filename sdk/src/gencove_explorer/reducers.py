@@ -116,11 +116,11 @@ def add_submodules(function: types.FunctionType, slots: dict[str, Any]) -> None:
 
 def _submodules(package: str, names: Sequence[str]) -> Iterator[types.ModuleType]:
     """Modules below a package that were imported and have one of these names, and theirs."""
-    for name in names:
-        module = sys.modules.get(f"{package}.{name}")
+    for path in (f"{package}.{name}" for name in names):
+        module = sys.modules.get(path)
         if isinstance(module, types.ModuleType):
             yield module
-            yield from _submodules(module.__name__, names)
+            yield from _submodules(path, names)
 
 
 def _codes_inside(code: types.CodeType) -> Iterator[types.CodeType]:

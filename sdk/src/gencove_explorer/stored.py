@@ -17,6 +17,7 @@ from explorer_runner.keys import (
     analysis_prefix,
     index_key,
     logs_prefix,
+    round_key,
 )
 from explorer_runner.names import parse_id
 from explorer_runner.outcome import Outcome
@@ -255,7 +256,12 @@ class StoredAnalysis:
 
     def payload(self, round: int = 0) -> Payload:
         """The payload of a round, checked; nothing is unpickled."""
-        record = next(each for each in self.rounds if each.round == round)
+        record = next((each for each in self.rounds if each.round == round), None)
+        if record is None:
+            raise CorruptPayload(
+                f"{round_key(self.id, round)} is missing from the store {self.store.uri}; restore it, or "
+                f"remove the analysis: explorer delete {self.id}"
+            )
         return payload.load(self.store, self.id, round, record.payload)
 
     # -- the end ------------------------------------------------------------------------------------

@@ -46,8 +46,8 @@ class Parts:
     lock: bytes | None
     inputs: PickledInputs
     python: str = field(default_factory=python_minor)
-    buckets: frozenset[str] = frozenset()
-    """Names of the S3 buckets that jobs read files of; unknown of what was submitted before."""
+    buckets: Mapping[str, str] = field(default_factory=dict)
+    """S3 buckets that jobs read files of, each with the key of one; unknown of what was submitted before."""
     pickled_with: dict[str, str] = field(default_factory=dict)
     """See Spec."""
 
@@ -92,7 +92,7 @@ def pickle_parts(
             lock=lock,
             inputs=pickle_inputs(inputs, array, modules, folder),
         )
-    parts.buckets = frozenset(capture.buckets | parts.inputs.buckets)
+    parts.buckets = capture.buckets | parts.inputs.buckets
     for pickled in (parts.function, parts.global_config, parts.inputs.beginning):
         parts.pickled_with |= packages_in(pickled)
     return parts

@@ -53,6 +53,24 @@ data "aws_iam_policy_document" "buckets" {
       resources = local.data_buckets
     }
   }
+
+  # S3 asks KMS for whoever reads, and only of what is read there:
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+  dynamic "statement" {
+    for_each = length(var.kms_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "DecryptData"
+      actions   = ["kms:Decrypt"]
+      resources = var.kms_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.${split(":", var.queue_arn)[3]}.*"]
+      }
+    }
+  }
 }
 
 # -- jobs --------------------------------------------------------------------------------------------------

@@ -13,6 +13,11 @@ variable "data_buckets" {
   type        = list(string)
 }
 
+variable "kms_key_arns" {
+  description = "ARNs of keys of KMS that data buckets are encrypted with."
+  type        = list(string)
+}
+
 variable "secret_arns" {
   description = "ARNs of secrets that job definitions may name."
   type        = list(string)

@@ -20,6 +20,7 @@ MARK = ".explorer-store"
 _BEFORE_MARKS = ("index", "analyses")
 """What the root of a store holds that was made before there were marks."""
 _AWAY_SECONDS = 1.0
+_FEW_FILES = 8
 _AWAY = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO)
 """What a store that is away answers: nothing there, or a file system whose other side is gone."""
 
@@ -136,6 +137,20 @@ class FolderStore:
         """Mark the root, also of a store that was made before there were marks."""
         self._make_below(f"{self.root}/{MARK}")
 
+    def check(self) -> None:
+        """Raise StoreError if no object can be created: the disk is full, read-only, or has no hard links."""
+        try:
+            temporary = self._write(b"")
+            try:
+                os.link(temporary, f"{temporary}.link")
+                os.unlink(f"{temporary}.link")
+            except PermissionError as error:
+                raise StoreError(f"{self.root} is on a file system without hard links: {error}") from error
+            finally:
+                os.unlink(temporary)
+        except OSError as error:
+            raise StoreError(f"the store {self.root} cannot be written: {error}") from error
+
     # -- what is missing, or away ---------------------------------------------------------------------
 
     def _read(self, key: str, offset: int = 0, length: int | None = None, limit: int | None = None) -> bytes:
@@ -248,6 +263,11 @@ class FolderStore:
         import shutil
 
         free = shutil.disk_usage(self.root).free
+        if os.statvfs(self.root).f_favail < _FEW_FILES and free > (needed or 0):
+            return StoreError(
+                f"{key} in the store {self.uri}: its disk takes no further file, though it has room "
+                "(it has no free inodes): remove files, then retry"
+            )
         need = f"{needed:,} bytes needed, " if needed is not None else ""
         return StoreError(
             f"{key} in the store {self.uri}: the disk is full ({need}{free:,} free): make room, then retry"

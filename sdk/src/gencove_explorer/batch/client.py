@@ -5,7 +5,7 @@ Jobs are forgotten about a week after their end; by then the store knows all of 
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,10 +76,12 @@ class BatchExecutor:
             )
         return replace(wanted, image=self._image(wanted))
 
-    def admit(self, buckets: Collection[str]) -> None:
-        """Look at each bucket of inputs once: is it there, may it be read, is it in the jobs' region."""
-        for bucket in sorted(buckets):
+    def admit(self, buckets: Mapping[str, str]) -> None:
+        """Look at each bucket of inputs once, and at one object in it: is it here, and may it be read."""
+        for bucket, key in sorted(buckets.items()):
             input_buckets.check(self.aws, bucket)
+            if key:
+                input_buckets.check_object(self.aws, bucket, key)
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """List the analysis and submit its round: killed in between, it is listed, and seen to be missing."""

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.processes import RETRY
+from explorer_runner.processes import MAX_ATTEMPTS, RETRY
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.records import IndexRecord, RoundRecord
 
 ROUND = "EXPLORER_ROUND"
-MAX_ATTEMPTS = 10
 MAX_LABELS = 40
 """AWS Batch takes 50 tags; some are ours
 (https://docs.aws.amazon.com/batch/latest/userguide/using-tags.html)."""

@@ -10,6 +10,9 @@ from gencove_explorer.observe import RUNNABLE, RUNNING, STATES
 
 LONG_SECONDS = 60.0
 """After so long in RUNNABLE a person wants to know why."""
+_DOUBT_SECONDS = 600.0
+TOO_LARGE = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
+NOT_STARTED = "Task failed to start"
 EXITED = "Essential container in task exited"
 DEPENDENT_FAILED = "Dependent Job failed"
 ENDED = (SUCCEEDED, FAILED)
@@ -53,6 +56,8 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     """Why Batch says a job failed, of one that wrote no outcome of its own."""
     container = detail.get("container", {})
     reason, status = container.get("reason"), detail.get("statusReason")
+    if str(status).startswith(NOT_STARTED):
+        return f"{reason or status} ({_tries(detail)}, as that may pass; a wrong image or secret does not)"
     if reason:
         return str(reason)
     if status and status != EXITED:
@@ -70,18 +75,37 @@ def reason_of(detail: Mapping[str, Any]) -> str:
     return f"its container ended with exit code {code} and left no outcome; its log may say why"
 
 
+def _tries(detail: Mapping[str, Any]) -> str:
+    """How often a job was tried; a list of jobs does not tell."""
+    attempts = detail.get("attempts")
+    return f"attempts: {len(attempts)}" if attempts else f"attempts: up to {processes.MAX_ATTEMPTS}"
+
+
 def why_waiting(detail: Mapping[str, Any], now: float | None = None) -> str | None:
     """Why a job has been RUNNABLE for long; None if it has not."""
     now = time.time() if now is None else now
     waits = now - detail.get("createdAt", 0) / 1000
     if waits < LONG_SECONDS:
         return None
-    said = detail.get("statusReason")
-    if said:
-        return str(said)
+    reason = detail.get("statusReason")
+    if reason:
+        return f"{reason}{_doubt(reason, waits, detail)}"
     return (
         f"RUNNABLE for {waits / 60:.0f} min, and AWS Batch does not say why: its machines may be busy or "
         "starting, or none is large enough: explorer doctor looks at the queue"
+    )
+
+
+def _doubt(reason: str, waits: float, detail: Mapping[str, Any]) -> str:
+    """While machines start from none AWS Batch says that none is large enough.
+
+    When a job that depends on others became RUNNABLE it does not tell.
+    """
+    if not reason.startswith(TOO_LARGE) or (waits >= _DOUBT_SECONDS and not detail.get("dependsOn")):
+        return ""
+    return (
+        " (this may pass: AWS Batch says so, too, while machines start from none; it is true if it stays "
+        f"for {_DOUBT_SECONDS / 60:.0f} min)"
     )
 
 

@@ -25,6 +25,9 @@ LOOK_SECONDS = 0.2
 GRACE_SECONDS = 1.5
 """How long an ended job may be without an outcome: its old forker may be about to write it."""
 
+_SEARCH_SECONDS = 1.0
+"""Between two searches among all processes, which take some milliseconds."""
+
 LOST = (
     "Host lost: the job's process ended without an outcome while nobody was watching it "
     "(the executor was killed, or the machine restarted)"
@@ -44,13 +47,14 @@ class AdoptedJob:
     killed: str | None = None
     kill_at: float | None = None
     _process: psutil.Process | None = None
-    _looked: bool = False
+    _look_at: float = 0.0
 
     @property
     def process(self) -> psutil.Process | None:
-        """Its main process; looked for once, when first asked for."""
-        if not self._looked:
-            self._looked = True
+        """Its main process, or what that left behind with its claim; looked for again when it has ended."""
+        now = time.monotonic()
+        if now >= self._look_at and (self._process is None or not self._process.is_running()):
+            self._look_at = now + _SEARCH_SECONDS
             self._process = processes.owner_of(self.log)
         return self._process
 
@@ -61,16 +65,18 @@ class AdoptedJob:
         return time.monotonic() - self.since if age is None else age
 
     def kill(self, reason: str, *, gently: bool) -> None:
-        """End it; SIGKILL follows if it is ``gently`` and that does not help."""
+        """End whatever holds its claim; SIGKILL follows if it is ``gently`` and that does not help."""
         self.killed = self.killed or reason
-        if self.process is not None:
-            processes.end_tree(self.process, signal.SIGTERM if gently else signal.SIGKILL)
-            self.kill_at = time.monotonic() + runner_processes.GRACE_SECONDS if gently else None
+        there = processes.end_holders(self.log, signal.SIGTERM if gently else signal.SIGKILL)
+        # One that was started just now claims it a moment later.
+        patience = runner_processes.GRACE_SECONDS if there and gently else _SEARCH_SECONDS
+        self.kill_at = time.monotonic() + patience
 
     def press(self) -> None:
         """End by SIGKILL what was told to end and has not."""
-        if self.kill_at is not None and time.monotonic() >= self.kill_at and self.process is not None:
-            processes.end_tree(self.process, signal.SIGKILL)
+        if self.kill_at is not None and time.monotonic() >= self.kill_at:
+            self.kill_at = time.monotonic() + _SEARCH_SECONDS
+            processes.end_holders(self.log, signal.SIGKILL)
 
     def look(self, store: Store) -> bool | None:
         """True or False when it has ended, by success; None while it lives."""

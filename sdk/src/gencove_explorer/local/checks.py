@@ -1,13 +1,16 @@
 """What ``explorer doctor`` looks at on this machine: each piece that local jobs need."""
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from explorer_runner.environment import find_uv
-from explorer_runner.errors import ExplorerError
+from explorer_runner.errors import ExplorerError, StoreError
 from explorer_runner.folders import claim_private
 from explorer_runner.patience import Patience
+from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.checks import Check
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.runtime import find_runtime
@@ -35,6 +38,10 @@ def check_local(settings: Settings) -> Iterator[Check]:
         if broken:
             mend = "retry_failed() runs their jobs again; then remove the folder"
             return Check("queue", False, f"cannot be read: {', '.join(broken)} in {found.broken}", mend)
+        left = sorted(each.name for each in found.abandoned())
+        if left:
+            mend = "it may hold secrets; the executor removes it within a minute: explorer executor start"
+            return Check("queue", False, f"left by a submission that was killed: {', '.join(left)}", mend)
         troubles = found.read_state().get("troubles", {}) if found.ring(silently=True) else {}
         for place, why in troubles.items():
             mend = "it is tried again by itself; submit anew if it were credentials that had expired"
@@ -42,7 +49,16 @@ def check_local(settings: Settings) -> Iterator[Check]:
         return Check("queue", True, str(found.folder))
 
     def store() -> Check:
-        open_store_of(settings.home, settings.store, settings.batch.region, Patience()).exists("doctor")
+        opened = open_store_of(settings.home, settings.store, settings.batch.region, Patience())
+        opened.exists("doctor")
+        if isinstance(opened, FolderStore) and opened.is_there():
+            try:
+                opened.check()
+            except StoreError as error:
+                return Check("store", False, str(error), "choose a folder on another disk (EXPLORER_STORE)")
+        elif isinstance(opened, FolderStore) and not _can_be_made(Path(opened.root)):
+            mend = "choose a folder that this user may write to (EXPLORER_STORE)"
+            return Check("store", False, f"{opened.root} is not there, and cannot be made", mend)
         return Check("store", True, settings.store)
 
     def uv() -> Check:
@@ -71,3 +87,9 @@ def check_local(settings: Settings) -> Iterator[Check]:
             yield look()
         except (ExplorerError, OSError) as error:
             yield Check(piece, False, str(error))
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether this user may make a folder where none is yet."""
+    there = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

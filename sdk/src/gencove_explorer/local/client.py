@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from explorer_runner.keys import Attempt, OutcomeName, parse_log_name
 from explorer_runner.stores import Store
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, StoreError, SubmissionError
-from gencove_explorer.local.lost import close_lost
+from gencove_explorer.local.lost import close_lost, end_unqueued
 from gencove_explorer.local.queue import Entry, Queue
 from gencove_explorer.local.recovery import claims_folder, load_progress
 from gencove_explorer.local.runtime import find_runtime, variables_of
@@ -76,7 +76,7 @@ class LocalExecutor:
             )
         return definition
 
-    def admit(self, buckets: Collection[str]) -> None:
+    def admit(self, buckets: Mapping[str, str]) -> None:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
@@ -150,6 +150,7 @@ class LocalExecutor:
                 }
             )
         self.wake()
+        end_unqueued(self.queue, store, rounds, indices)
 
     def last_attempt(
         self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int

@@ -7,6 +7,7 @@ that are open (startup): a forker's children have these as if they had been star
 import json
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ from gencove_explorer.local.rounds import ActiveRound, Ground
 
 _CHUNK = 1 << 20
 _TRIES = 3
-"""How often a forker may die in a row before it has carried out a command."""
+"""How often a forker may die in a row by its variables, before it has carried out a command."""
 _START_SECONDS = 60.0
 """How long one may take until it is ready: code of the user's may run first, and never end."""
 _SPARE = 2
@@ -129,6 +130,13 @@ class ForkerHandle:
                 self.heard = max(self.heard, report.pop("heard", 0))
                 yield report
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its process has ended. The end of its reports may not tell: what it left behind, killed
+        in the wrong moment, can have the pipe open.
+        """
+        return self._process.poll() is not None
+
     def dismiss(self) -> None:
         """Tell it that no command will come: it sees its running jobs to their end, and ends."""
         if self._commands >= 0:
@@ -154,13 +162,20 @@ class ForkerHandle:
             self.late = True
             self._process.kill()
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody else killed it, as the system does when it has no memory left."""
+        return self._process.returncode == -signal.SIGKILL and not self.late
+
+    @property
+    def may_blame_variables(self) -> bool:
+        """Whether it may have ended by the environment variables that it was started with."""
+        return bool(startup.names_read_at_start(dict(self.ground.variables))) and not self.was_killed
+
     def why_gone(self) -> str:
         """Why it ended before it had carried out a command."""
-        variables = dict(self.ground.variables)
-        if not startup.names_read_at_start(variables):
-            return f"jobs cannot be started on this machine: {self._log} says why"
         said = "it did not get ready" if self.late else logs.tail(self._log, self._log_begins)
-        return f"{startup.explain(variables, said)}; {self._log} says more"
+        return f"{startup.explain(dict(self.ground.variables), said)}; {self._log} says more"
 
 
 class Forkers:
@@ -197,7 +212,7 @@ class Forkers:
         if not round.announced:
             self._running[round.ground] = self._running.pop(round.ground)
             forker.announce(round, claims, self._queue)
-            round.announced = True
+            round.announce()
         return forker
 
     def dismiss_unused(self, rounds: Iterable[ActiveRound]) -> None:
@@ -217,7 +232,7 @@ class Forkers:
             forker.kill_if_late(_START_SECONDS)
 
     def lose(self, forker: ForkerHandle) -> str | None:
-        """Let go of one that is gone; the reason if it has died too often to be started again."""
+        """Let go of one that is gone; why its rounds can never run, if their variables are to blame."""
         self._poll.unregister(forker.reports)
         forker.reap()
         if forker in self._dismissed:
@@ -225,7 +240,7 @@ class Forkers:
             return None
         del self._running[forker.ground]
         failures = self._failures.pop(forker.ground, 0) + 1
-        if forker.heard:
+        if forker.heard or not forker.may_blame_variables:
             return None
         if failures >= _TRIES or forker.late:
             return forker.why_gone()

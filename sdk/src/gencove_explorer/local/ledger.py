@@ -53,6 +53,10 @@ class Ledger:
             )
         return self._stores[entry.store]
 
+    def folders(self) -> list[FolderStore]:
+        """The stores in folders that were opened."""
+        return [store for store in self._stores.values() if isinstance(store, FolderStore)]
+
     def make_claims(self, round: ActiveRound) -> str:
         """The folder of a round's claims, made where it is not there."""
         store, folder = self.store_of(round.entry), self.claims_of(round)

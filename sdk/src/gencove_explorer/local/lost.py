@@ -1,12 +1,14 @@
 """Rounds that are in the store and in no queue: nobody will run what has not ended of them."""
 
+import signal
 import time
 from collections.abc import Container, Iterable, Mapping
 
 from explorer_runner import claim
-from explorer_runner.keys import FAILED, logs_prefix, parse_log_name
+from explorer_runner.keys import FAILED, Attempt, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores import Store
+from gencove_explorer.local.processes import end_holders
 from gencove_explorer.local.queue import Queue
 from gencove_explorer.local.recovery import claims_folder, claims_of, load_progress
 from gencove_explorer.local.rounds import Progress
@@ -78,11 +80,23 @@ def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
     return record.round in rounds
 
 
+def end_unqueued(
+    queue: Queue, store: Store, rounds: Iterable[RoundRecord], indices: Container[int] | None
+) -> None:
+    """End what runs of rounds whose entry is gone: no scheduler knows of it, and none will end it."""
+    for record in rounds:
+        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
+            continue
+        claims = claims_folder(queue, store, record.id)
+        for each in claims_of(claims, record.round):
+            if (indices is None or each.index in indices) and _lives(claims, each):
+                end_holders(f"{claims}/{each.stem}.txt", signal.SIGKILL)
+
+
 def living(claims: str, round: int, wanted: Container[int]) -> set[int]:
     """The jobs among ``wanted`` at which a process makes an attempt in a round."""
-    return {
-        each.index
-        for each in claims_of(claims, round)
-        if each.index in wanted
-        and claim.inspect(f"{claims}/{each.stem}.txt") in (claim.Life.STARTING, claim.Life.RUNNING)
-    }
+    return {each.index for each in claims_of(claims, round) if each.index in wanted and _lives(claims, each)}
+
+
+def _lives(claims: str, attempt: Attempt) -> bool:
+    return claim.inspect(f"{claims}/{attempt.stem}.txt") in (claim.Life.STARTING, claim.Life.RUNNING)

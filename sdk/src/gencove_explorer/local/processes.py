@@ -10,17 +10,35 @@ import psutil
 
 
 def owner_of(log: str) -> psutil.Process | None:
-    """The process that makes the attempt whose log this is: the session leader that has it open."""
+    """The process that makes the attempt whose log this is: the session leader that writes it; if there is
+    none any more, one that inherited the claim.
+    """
+    holders = holders_of(log)
+    return next((each for each in holders if _leads_session(each)), next(iter(holders), None))
+
+
+def holders_of(log: str) -> list[psutil.Process]:
+    """The processes that write a log, or inherited its claim from one that did.
+
+    Where the system does not tell who writes (macOS), they are the session leaders that have it open.
+    """
     log = os.path.realpath(log)  # the kernel names open files so, though the home folder be a link
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == process.pid and any(
-                each.path == log for each in process.open_files()
-            ):
-                return process
-        except (psutil.Error, OSError):
-            continue
-    return None
+    return [each for each in psutil.process_iter() if each.pid != os.getpid() and _holds(each, log)]
+
+
+def _holds(process: psutil.Process, log: str) -> bool:
+    try:
+        modes = [getattr(each, "mode", None) for each in process.open_files() if each.path == log]
+    except (psutil.Error, OSError):
+        return False
+    return any(_leads_session(process) if mode is None else "a" in mode for mode in modes)
+
+
+def _leads_session(process: psutil.Process) -> bool:
+    try:
+        return os.getsid(process.pid) == process.pid
+    except OSError:
+        return False
 
 
 def age(process: psutil.Process) -> float | None:
@@ -69,15 +87,40 @@ def exact_bytes(pid: int) -> int:
     return sum(_exact(each) for each in tree)
 
 
-def end_tree(process: psutil.Process, number: signal.Signals) -> None:
-    """Send a signal to a session leader's process group; SIGKILL to all below it too."""
-    try:
-        below = process.children(recursive=True) if number == signal.SIGKILL else []
-        os.killpg(process.pid, number)
-        for child in below:
+def end_holders(log: str, number: signal.Signals) -> bool:
+    """Send a signal to the process groups of all that hold the claim of a log, SIGKILL to all below them too;
+    False if nobody does.
+    """
+    holders = holders_of(log)
+    below = [child for each in holders for child in _below(each)] if number == signal.SIGKILL else []
+    for group in _groups_of(holders) - {os.getpgrp()}:
+        try:
+            os.killpg(group, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # it has just ended
+    for child in below:
+        try:
             child.send_signal(number)
-    except (psutil.Error, ProcessLookupError, PermissionError):
-        pass
+        except psutil.Error:
+            pass
+    return bool(holders)
+
+
+def _groups_of(processes: Iterable[psutil.Process]) -> set[int]:
+    groups = set()
+    for process in processes:
+        try:
+            groups.add(os.getpgid(process.pid))
+        except OSError:
+            continue
+    return groups
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def _tree(pid: int, children: dict[int, list[psutil.Process]]) -> Iterable[psutil.Process]:

@@ -35,6 +35,7 @@ from explorer_runner.payload import INDICES
 from gencove_explorer.records import IndexRecord, RoundRecord
 
 _T = TypeVar("_T")
+_ABANDONED_SECONDS = 60.0
 _STATE: dict[str, checked.Check] = {
     **dict.fromkeys(("cpus", "cpus_in_use", "memory_mb", "memory_mb_in_use"), checked.whole(0, 1 << 60)),
     **dict.fromkeys(("running", "waiting", "pid"), checked.whole(0, 1 << 60)),
@@ -212,6 +213,11 @@ class Queue:
                 found[path] = request
         return found
 
+    def abandoned(self) -> list[Path]:
+        """Files of entries and requests whose writers were killed before they had their name."""
+        parts = [path for folder in (self.new, self.requests) for path in folder.glob(".*")]
+        return [path for path in parts if _is_abandoned(path)]
+
     # -- the bell, the lock and the state -----------------------------------------------------------
 
     def ring(self, *, silently: bool = False) -> bool:
@@ -294,12 +300,25 @@ class Queue:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it has its name: see abandoned
                 file.write(data)
-            temporary.rename(path)
+                file.flush()
+                temporary.rename(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         return path
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether nobody writes a file any more: it has been there for a while, and no process has its lock."""
+    try:
+        with open(path, "rb") as file:
+            old = time.time() - os.fstat(file.fileno()).st_mtime > _ABANDONED_SECONDS
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return old
+    except OSError:
+        return False
 
 
 def say(text: str) -> None:

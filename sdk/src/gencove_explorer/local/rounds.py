@@ -16,6 +16,7 @@ from explorer_runner.payload import DependencyRef
 from gencove_explorer.local.queue import Entry
 from gencove_explorer.local.slots import Demand, Size
 
+_OPENING_SECONDS = 0.5
 BACKLOG = 256
 """How many jobs a forker is handed ahead of time, so that it never waits for the scheduler."""
 
@@ -91,6 +92,10 @@ class ActiveRound:
         """Number of the command that lowered the width; it holds once the forker has heard it."""
         self.announced = False
         """Whether its forker knows the round."""
+        self.opened = False
+        """Whether its forker has opened the payload."""
+        self.slow_at = 0.0
+        """When opening it takes so long that others are to have its slots meanwhile."""
 
     # -- dependencies -----------------------------------------------------------------------------
 
@@ -133,6 +138,11 @@ class ActiveRound:
 
     # -- what happened ----------------------------------------------------------------------------
 
+    def announce(self) -> None:
+        """The forker was told of the round, and begins to open its payload."""
+        self.announced = True
+        self.slow_at = time.monotonic() + _OPENING_SECONDS
+
     def started(self, position: int, attempt: int, pid: int) -> None:
         self.granted.pop(position, None)
         self.running[position] = RunningJob(attempt, pid)
@@ -162,15 +172,25 @@ class ActiveRound:
     def orphan(self) -> dict[int, int]:
         """The forker is gone: what it had queued is ready again, what it ran goes on by itself.
 
-        Returns position and attempt of the latter.
+        Returns position and attempt of the latter; also of those that were to be ended, which may have been
+        started before the forker had heard of it.
         """
-        running = {position: job.attempt for position, job in self.running.items()}
-        self.ready.extendleft(sorted(self.granted.items(), reverse=True))
-        self.granted.clear()
+        left = {position: job.attempt for position, job in self.running.items()}
         self.running.clear()
+        return left | self.withdraw()
+
+    def withdraw(self) -> dict[int, int]:
+        """The forker knows the round no more: what it had queued is ready again.
+
+        Returns position and attempt of those among them that were to be ended.
+        """
+        ended = {position: attempt for position, attempt in self.granted.items() if position in self.ending}
+        again = sorted(each for each in self.granted.items() if each[0] not in ended)
+        self.ready.extendleft(reversed(again))
+        self.granted.clear()
         self.width = self.bound = self.narrowed_at = 0
-        self.announced = False
-        return running
+        self.announced = self.opened = False
+        return ended
 
     def end(self, positions: Iterable[int], reason: str) -> list[tuple[int, int]]:
         """Let these jobs make no further attempt; those that wait are closed at once.
@@ -203,17 +223,21 @@ class ActiveRound:
     # -- what to do -------------------------------------------------------------------------------
 
     def demand(self, heard: int, *, startable: bool) -> Demand:
-        """``heard``: how many commands the round's forker has carried out; ``startable``: whether it can
-        be handed more jobs now.
+        """``heard``: how many commands the round's forker has carried out; ``startable``: whether jobs of
+        it can be started now.
         """
         if heard >= self.narrowed_at:
             self.bound = self.width
+        opening = self.announced and not self.opened
+        startable = startable and not (opening and time.monotonic() >= self.slow_at)
         return Demand(
+            analysis=self.record.id,
             need=self.need,
             running=len(self.running),
-            ready=len(self.granted) + (len(self.ready) if startable else 0),
+            ready=len(self.granted) + len(self.ready) if startable else 0,
             width=self.width,
             bound=max(self.bound, len(self.running)),
+            adopted=len(self.adopted),
         )
 
     def grant(self, width: int) -> list[tuple[int, int]]:

@@ -17,10 +17,11 @@ from gencove_explorer._version import __version__
 from gencove_explorer.local.adopted import sweep
 from gencove_explorer.local.forkers import ForkerHandle, Forkers
 from gencove_explorer.local.ledger import Ledger
+from gencove_explorer.local.leftovers import Sweeper
 from gencove_explorer.local.queue import Entry, Queue, say
 from gencove_explorer.local.recovery import resume
 from gencove_explorer.local.rounds import ActiveRound, describe
-from gencove_explorer.local.slots import Size, allot, largest
+from gencove_explorer.local.slots import Size, Turns, allot, largest
 from gencove_explorer.local.troubles import Troubles
 from gencove_explorer.local.watch import Watch
 from gencove_explorer.records import RoundRecord, write_index
@@ -39,6 +40,8 @@ class Scheduler:
         self.troubles = Troubles()
         self.idle_seconds = idle_seconds
         self.capacity = Size(1, 64)
+        self.turns = Turns()
+        self.sweeper = Sweeper(queue)
         self.rounds: dict[str, ActiveRound] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
         self.bell = queue.open_bell()
@@ -74,6 +77,7 @@ class Scheduler:
         now = time.monotonic()
         if now >= self.look_around_at:
             self.look_around_at = now + _LOOK_AROUND_SECONDS
+            self.look_for_forkers()
             self.look_around()
         self.watch.look(now)
         if self.changed:
@@ -144,6 +148,9 @@ class Scheduler:
                 path.unlink(missing_ok=True)
         if not self.forkers and not self.watch.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
+        self.sweeper.sweep_home()
+        if not self.rounds and not late:
+            self.sweeper.sweep_stores(self.ledger.folders())
         self.changed = True
 
     def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
@@ -199,6 +206,13 @@ class Scheduler:
         except EOFError:
             self.lose(forker)
 
+    def look_for_forkers(self) -> None:
+        """Let go of those that are gone, and whose reports have no end."""
+        for forker in [each for each in self.forkers if each.is_gone]:
+            self.hear(forker)
+            if forker in self.forkers:
+                self.lose(forker)
+
     def take_report(self, report: dict[str, list[Any]]) -> None:
         self.changed = True
         for key, position, attempt, pid in report.get("started", ()):
@@ -210,15 +224,35 @@ class Scheduler:
         for key, position, _ in report.get("dropped", ()):
             round = self.rounds[key]
             round.close(position, round.ending[position])
+        for key in report.get("opened", ()):
+            self.opened(key)
+        for key, reason, silent in report.get("unopened", ()):
+            self.unopened(key, (StoreError if silent else ExplorerError)(reason))
         for key, reason in report.get("broken", ()):
-            self.not_opened(self.rounds[key], reason)
+            if key in self.rounds:
+                self.broken(self.rounds[key], reason)
 
-    def not_opened(self, round: ActiveRound, reason: str) -> None:
-        """A forker could not open the payload of a round: its jobs fail, unless the store is only away."""
+    def opened(self, key: str) -> None:
+        """A forker has opened the payload of a round, which may have ended meanwhile."""
+        round = self.rounds.get(key)
+        if round is not None:
+            round.opened = True
+            self.troubles.succeeded("opening", round.entry)
+
+    def unopened(self, key: str, error: ExplorerError) -> None:
+        """A forker could not open it this time."""
+        round = self.rounds.get(key)
+        if round is not None:
+            for position in round.withdraw():
+                round.close(position, round.ending[position])
+            self.troubles.failed("opening", round.entry, error)
+
+    def broken(self, round: ActiveRound, reason: str) -> None:
+        """Its payload can never be opened: its jobs fail, unless it is the store that is away."""
         try:
             self.ledger.require(round)
-        except StoreError:
-            round.orphan()  # the forker is told of it again when the store is back
+        except StoreError as error:
+            self.unopened(round.key, error)
             return
         round.granted.clear()
         round.end(range(round.record.jobs), reason)
@@ -226,31 +260,48 @@ class Scheduler:
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
         rounds = [each for each in self.rounds.values() if self.forkers.find(each) is forker]
-        reason = self.forkers.lose(forker)
+        why_never = self.forkers.lose(forker)
         for round in rounds:
+            if round.announced and not round.opened:
+                reason = f"what starts its jobs ended before it had opened their payload ({self.queue.log})"
+                grows = not forker.was_killed  # that says nothing of the next one
+                self.troubles.failed("opening", round.entry, ExplorerError(reason), grows=grows)
             for position, attempt in round.orphan().items():
                 self.watch.adopt(round, position, attempt)
-            if reason is not None:
-                round.end(range(round.record.jobs), reason)
+            if why_never is not None:
+                round.end(range(round.record.jobs), why_never)
         self.changed = True
 
     def hand_out(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
         rounds = [each for each in self.rounds.values() if each.open]
         rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
-        used = Size(0, 0)
-        for round in rounds:
-            used += round.need * len(round.adopted)
-        heard = {each.key: forker.heard for each in rounds if (forker := self.forkers.find(each))}
-        able = {each.key for each in rounds if not self.troubles.waits("start", each.entry)}
-        demands = [each.demand(heard.get(each.key, 0), startable=each.key in able) for each in rounds]
-        for round, width in zip(rounds, allot(self.capacity, used, demands), strict=True):
-            if round.key in able and (width != round.width or (width and round.ready)):
+        able = {each.key for each in rounds if self.can_start(each)}
+        demands = [each.demand(self.heard(each), startable=each.key in able) for each in rounds]
+        self.turns.note(self.capacity, demands, time.monotonic())
+        for round, width in zip(rounds, allot(self.capacity, demands, self.turns.had), strict=True):
+            if round.key not in able:
+                self.narrow(round, width)
+            elif width != round.width or (width and round.ready):
                 hand = partial(self.hand_to, round, width)
                 # What one that fails was to have is for those behind it, at once.
                 self.changed |= not self.troubles.attempt("start", round.entry, hand)
         for forker in self.forkers:
             forker.flush()
+
+    def narrow(self, round: ActiveRound, width: int) -> None:
+        """Let the forker of a round that nothing can be started of now run fewer jobs."""
+        forker = self.forkers.find(round)
+        if forker is not None and width < round.width:
+            round.widen(width, forker.send("start", [round.key, width, []]))
+
+    def can_start(self, round: ActiveRound) -> bool:
+        return not any(self.troubles.waits(what, round.entry) for what in ("opening", "start"))
+
+    def heard(self, round: ActiveRound) -> int:
+        """How many commands the forker of a round has carried out."""
+        forker = self.forkers.find(round)
+        return 0 if forker is None else forker.heard
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
         self.ledger.require(round)
@@ -287,7 +338,8 @@ class Scheduler:
             "forkers": [each.pid for each in self.forkers],
             "troubles": self.troubles.reasons(),
         }
-        if state != self.state:
+        # By now the home folder may be another scheduler's.
+        if state != self.state and self.queue.is_bell(self.bell):
             self.queue.write_state(state)
             self.state = state
 

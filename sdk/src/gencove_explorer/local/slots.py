@@ -1,11 +1,19 @@
-"""Who may run how many jobs at once: pure arithmetic, first come first served.
+"""Who may run how many jobs at once: pure arithmetic.
 
-A round that is first in line and does not fit yet holds up those behind it, as in AWS Batch's FIFO
-queue: what is free is kept for it, so it cannot starve.
+Analyses share the machine, in turn. The next slot is for the analysis that has had least of it, so a
+small one starts beside a large array, and each gets the same part where all could use more. Within an
+analysis rounds come first by time, one that does not fit holding up those behind it. A job that needs
+more than is free gets its turn too: what has had its part starts no more until there is room.
 """
 
-from collections.abc import Sequence
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+
+SLICE_SECONDS = 1.0
+"""How long a slot stays with an analysis when there are fewer slots than analyses."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,10 @@ class Size:
         """How many of ``need`` fit into this."""
         return max(0, min(self.cpus // need.cpus, self.memory_mb // need.memory_mb))
 
+    def share_of(self, capacity: "Size") -> float:
+        """The part of ``capacity`` that this takes, of that which it takes most of."""
+        return max(self.cpus / capacity.cpus, self.memory_mb / capacity.memory_mb)
+
 
 def largest(sizes: Sequence[Size]) -> Size:
     """The most of each."""
@@ -38,6 +50,7 @@ def largest(sizes: Sequence[Size]) -> Size:
 class Demand:
     """What one round needs and has."""
 
+    analysis: str
     need: Size
     """Of one job."""
     running: int
@@ -48,30 +61,84 @@ class Demand:
     """How many jobs its forker may have running now, until it hears otherwise."""
     bound: int
     """How many it may have running in truth: more than width while a lower one is on its way."""
+    adopted: int = 0
+    """Jobs that run without a forker, to which no width applies."""
+
+    @property
+    def wanted(self) -> int:
+        return self.running + self.ready
 
 
-def allot(capacity: Size, adopted: Size, demands: Sequence[Demand]) -> list[int]:
-    """The width of each round, in the order of their submission.
+class Turns:
+    """How much of the machine each analysis has had since it had jobs to run beside others."""
 
-    ``adopted`` is what jobs use that no forker answers for. A width grows only into what is free in
-    truth, so the sum never exceeds the capacity by a decision of this function.
+    def __init__(self) -> None:
+        self.had: dict[str, float] = {}
+        """By analysis, in seconds of the whole machine."""
+        self._since: float | None = None
+
+    def note(self, capacity: Size, demands: Sequence[Demand], now: float) -> None:
+        """Count what runs now for the time since the last call, once a slice.
+
+        Who comes, or comes back, has had as much as whoever has had least: it shares from now on.
+        """
+        if self._since is None or now - self._since >= SLICE_SECONDS:
+            passed = 0.0 if self._since is None else now - self._since
+            self._since = now
+            for demand in demands:
+                used = (demand.need * (demand.running + demand.adopted)).share_of(capacity)
+                if demand.analysis in self.had:
+                    self.had[demand.analysis] += passed * used
+        present = {each.analysis for each in demands if each.wanted or each.adopted}
+        least = min((self.had[each] for each in present if each in self.had), default=0.0)
+        self.had = {each: self.had.get(each, least) - least for each in present}
+
+
+def allot(capacity: Size, demands: Sequence[Demand], had: Mapping[str, float]) -> list[int]:
+    """The width of each round, given in the order of their submission; ``had`` is that of Turns.
+
+    A width grows only into what is free in truth, so the sum never exceeds the capacity by a decision
+    of this function.
     """
-    free = capacity - adopted
+    free = capacity
     for demand in demands:
-        free -= demand.need * demand.running
-    wanted = []
-    held_up = False
+        free -= demand.need * demand.adopted
+    wanted = _share(capacity, free, demands, had)
     for demand in demands:
-        extra = 0 if held_up else min(demand.ready, free.fits(demand.need))
-        held_up = held_up or extra < demand.ready
-        free -= demand.need * extra
-        wanted.append(demand.running + extra)
-    free = capacity - adopted
-    for demand in demands:
-        free -= demand.need * min(demand.bound, demand.running + demand.ready)
+        free -= demand.need * min(demand.bound, demand.wanted)
     widths = []
     for demand, wish in zip(demands, wanted, strict=True):
         grow = max(0, min(wish - demand.bound, free.fits(demand.need)))
         free -= demand.need * grow
         widths.append(min(wish, demand.bound + grow))
     return widths
+
+
+def _share(capacity: Size, free: Size, demands: Sequence[Demand], had: Mapping[str, float]) -> list[int]:
+    """How many jobs each round ought to have running: slot by slot to the analysis that has had least."""
+    rounds: dict[str, list[int]] = {}
+    held: dict[str, float] = defaultdict(float)
+    for number, demand in enumerate(demands):
+        rounds.setdefault(demand.analysis, []).append(number)
+        held[demand.analysis] += (demand.need * demand.adopted).share_of(capacity)
+    order = [
+        (had.get(analysis, 0.0) + held[analysis] * SLICE_SECONDS, numbers[0], _line(demands, numbers))
+        for analysis, numbers in rounds.items()
+    ]
+    heapq.heapify(order)
+    wanted = [0] * len(demands)
+    while order:
+        least, first, line = heapq.heappop(order)
+        following = next(line, None)
+        if following is not None and free.fits(demands[following].need):
+            wanted[following] += 1
+            free -= demands[following].need
+            share = demands[following].need.share_of(capacity)
+            heapq.heappush(order, (least + share * SLICE_SECONDS, first, line))
+    return wanted
+
+
+def _line(demands: Sequence[Demand], numbers: Iterable[int]) -> Iterator[int]:
+    """The jobs of some rounds in their order: of each the number of its round."""
+    for number in numbers:
+        yield from repeat(number, demands[number].wanted)

@@ -38,13 +38,17 @@ class Troubles:
         try:
             step()
         except (OSError, ExplorerError) as error:
-            self._note(what, entry, error, begin)
+            self.failed(what, entry, error, seconds=time.monotonic() - begin)
             return False
+        self.succeeded(what, entry)
+        return True
+
+    def succeeded(self, what: str, entry: Entry) -> None:
+        """A step was taken."""
         self._found.pop((what, entry.key), None)
         silent = self._found.get(("", entry.store))
         if silent is not None and silent.what == what:  # another step may have asked the store nothing
             del self._found["", entry.store]
-        return True
 
     def waits(self, what: str, entry: Entry) -> bool:
         """Whether a step has failed just before, and is not to be taken again yet."""
@@ -52,15 +56,22 @@ class Troubles:
         found = (self._found.get((what, entry.key)), self._found.get(("", entry.store)))
         return any(each is not None and now < each.again_at for each in found)
 
-    def _note(self, what: str, entry: Entry, error: Exception, begin: float) -> None:
+    def failed(
+        self, what: str, entry: Entry, error: Exception, *, seconds: float = 0.0, grows: bool = True
+    ) -> None:
+        """A step could not be taken, and nothing else went on for so many ``seconds``.
+
+        ``grows``: the pause grows from one time to the next.
+        """
         key, reason = (("", entry.store) if _is_silent(entry, error) else (what, entry.key)), str(error)
         before = self._found.get(key)
         if before is None or before.reason != reason:
             say(f"{what} of {entry.key}, to be tried again: {reason}")
-        now = time.monotonic()
-        pause = min(2 * before.pause, _LONGEST_SECONDS) if before else _FIRST_SECONDS
-        pause = max(pause, _SHARE * (now - begin))
-        self._found[key] = Trouble(what, reason, pause, now + pause)
+        if before is not None and time.monotonic() < before.again_at:
+            return  # it was under way when another was told
+        pause = min(2 * before.pause, _LONGEST_SECONDS) if before and grows else _FIRST_SECONDS
+        pause = max(pause, _SHARE * seconds)
+        self._found[key] = Trouble(what, reason, pause, time.monotonic() + pause)
 
     def forget(self, *places: str) -> None:
         """Let all steps of these rounds and stores be taken again at once."""

@@ -1,7 +1,6 @@
 """Downloading one file of a package index: checked by its SHA-256, with the user's credentials."""
 
 import base64
-import errno
 import hashlib
 import netrc
 import ssl
@@ -12,13 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from explorer_runner.errors import PackageError
-from explorer_runner.patience import PERSON_SECONDS, Passing, Patience, retry_after
+from explorer_runner.patience import PERSON_SECONDS, Patience
+from explorer_runner.web import TIMEOUT_SECONDS, TRIES, attempt
 from gencove_explorer.packages.indexes import Indexes
 
 PATIENCE = Patience(PERSON_SECONDS)
-_BUSY = (408, 425, 429)
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 
 
@@ -44,34 +41,23 @@ def download(
     context = ssl.create_default_context(
         cafile=indexes.environment.get("SSL_CERT_FILE", indexes.certificates)
     )
-    digest = patience.call(url, lambda: _attempt(url, lambda: _fetch(request, context, target, advance)))
+    digest = patience.call(
+        url,
+        lambda: attempt(lambda: _fetch(request, context, target, advance), lambda why: _failure(url, why)),
+        at_least=TRIES,
+    )
     if sha256 is not None and digest != sha256:
         raise PackageError(f"{url} is not what the index promised: its SHA-256 is {digest}, not {sha256}")
     return digest
 
 
-def _attempt(url: str, fetch: Callable[[], str]) -> str:
-    """Fetch it once. Raises Passing for what may pass at the next try."""
-    try:
-        return fetch()
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in (401, 403):
-            raise PackageError(
-                f"{url} is refused ({error.code}): put user and password of that host into ~/"
-                ".netrc, or into the index's address in your uv or pip configuration"
-            ) from None
-        failure = PackageError(f"{url} cannot be downloaded: {error}")
-        failure.__cause__ = error
-        if error.code >= 500 or error.code in _BUSY:
-            raise Passing(failure, retry_after(error.headers.get("Retry-After"))) from error
-        raise failure from error
-    except OSError as error:
-        if error.errno in _FULL:
-            raise  # this machine's trouble, not the network's
-        failure = PackageError(f"{url} cannot be downloaded: {error}")
-        failure.__cause__ = error
-        raise Passing(failure) from error
+def _failure(url: str, why: Exception) -> PackageError:
+    if isinstance(why, urllib.error.HTTPError) and why.code in (401, 403):
+        return PackageError(
+            f"{url} is refused ({why.code}): put user and password of that host into ~/"
+            ".netrc, or into the index's address in your uv or pip configuration"
+        )
+    return PackageError(f"{url} cannot be downloaded: {why}")
 
 
 def _fetch(
@@ -80,7 +66,7 @@ def _fetch(
     digest = hashlib.sha256()
     size = 0
     with (
-        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS, context=context) as answer,  # noqa: S310
+        urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context) as answer,  # noqa: S310
         target.open("wb") as file,
     ):
         promised = answer.headers.get("Content-Length")
