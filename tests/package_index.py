@@ -9,6 +9,52 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+BACKEND = """
+import os, zipfile
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "{name}-{version}-{tag}.whl"
+    info = "{name}-{version}.dist-info"
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as file:
+        for parent, _, files in os.walk("{name}"):
+            for each in sorted(files):
+                if not each.endswith(".pyc"):
+                    path = os.path.join(parent, each)
+                    file.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), open(path).read())
+        about = dict(METADATA=\"\"\"{metadata}\"\"\", RECORD="")
+        about["WHEEL"] = "Wheel-Version: 1.0\\nTag: {tag}\\nRoot-Is-Purelib: true\\n"
+        about["entry_points.txt"] = "[console_scripts]\\n{name}-tool={name}:main\\n"
+        for each, text in about.items():
+            file.writestr(zipfile.ZipInfo(info + "/" + each), text)
+    return name
+"""
+
+
+def write_project(
+    parent: Path,
+    name: str,
+    *,
+    version: str = "1.0",
+    says: str = "hello",
+    requires: str = "",
+    tag: str = "py3-none-any",
+) -> Path:
+    """A project with a build backend of its own: nothing is fetched to build it."""
+    folder = parent / name
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / "__init__.py").write_text(
+        f"WORD = {says!r}\ndef main():\n    print('tool of', {says!r})\n"
+    )
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    if requires:
+        metadata += f"Requires-Dist: {requires}\n"
+    (folder / "backend.py").write_text(BACKEND.format(name=name, version=version, tag=tag, metadata=metadata))
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "{version}"\n'
+        f"dependencies = {[requires] if requires else []}\n"
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    return folder
+
 
 def pack(folder: Path, target: Path) -> Path:
     """A source distribution of a project."""

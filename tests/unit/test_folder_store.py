@@ -315,6 +315,26 @@ def test_one_that_nobody_has_made_is_empty_and_made_once(store: FolderStore):
             opened.create("a/d", b"")
 
 
+class Overtaken(FolderStore):
+    """A store whose first look finds no root, which another thread makes before the look is judged."""
+
+    overtaken = True  # the look that opens the store is nobody's race
+
+    def is_there(self) -> bool:
+        there = super().is_there()
+        if not there and not self.overtaken:
+            self.overtaken = True
+            self.create("other", b"first")
+        return there
+
+
+def test_threads_that_make_one_at_once_do_not_take_it_for_away(tmp_path: Path):
+    store = Overtaken(str(tmp_path / "store"))
+    store.overtaken = False
+    store.create("key", b"second")
+    assert [store.read("other"), store.read("key")] == [b"first", b"second"]
+
+
 def test_one_of_before_there_were_marks_is_there(store: FolderStore):
     os.makedirs(f"{store.root}/index")
     old = FolderStore(store.root, RAISE)

@@ -4,8 +4,9 @@ Each function here returns what ``__reduce__`` would; the pickler says when it i
 """
 
 import functools
+import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import cloudpickle.cloudpickle as cloud
@@ -106,10 +107,20 @@ def add_submodules(function: types.FunctionType, slots: dict[str, Any]) -> None:
 
     ``slots`` are those of the function's state, as cloudpickle has made them.
     """
-    modules = [value for value in slots["__globals__"].values() if isinstance(value, types.ModuleType)]
-    if modules:
-        for code in _codes_inside(function.__code__):
-            slots["_cloudpickle_submodules"] += cloud._find_imported_submodules(code, modules)
+    names = sorted({name for code in _codes_inside(function.__code__) for name in code.co_names})
+    if names:
+        for value in slots["__globals__"].values():
+            if isinstance(value, types.ModuleType) and hasattr(value, "__path__"):
+                slots["_cloudpickle_submodules"] += _submodules(value.__name__, names)
+
+
+def _submodules(package: str, names: Sequence[str]) -> Iterator[types.ModuleType]:
+    """Modules below a package that were imported and have one of these names, and theirs."""
+    for path in (f"{package}.{name}" for name in names):
+        module = sys.modules.get(path)
+        if isinstance(module, types.ModuleType):
+            yield module
+            yield from _submodules(path, names)
 
 
 def _codes_inside(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -184,12 +184,13 @@ class FolderStore:
 
     def was_away(self) -> bool:
         """Whether what is missing may be there now: the store was away. Raises StoreError if it still is."""
+        absent = self._absent  # first: another thread may make the root and say so right after the look
         if self.is_there():
-            self._absent = RAISE if self._absent == MAKE else self._absent
+            self._absent = RAISE if absent == MAKE else absent
             return False
-        if self._absent == MAKE:
+        if absent == MAKE:
             return False
-        if self._absent == RAISE:
+        if absent == RAISE:
             raise StoreError(
                 f"the store {self.root} is not there: it was made, and its folder is missing or empty now. "
                 "Mount its disk, or move it back. If it is gone for good, this makes an empty one: "
