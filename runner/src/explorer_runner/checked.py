@@ -7,6 +7,7 @@ for each of its fields.
 
 import json
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ SHORT = 10_000
 """Most characters of a name, an address, or a version."""
 
 _SHOWN = 60
+_FEW = 3
 _HEX = re.compile("[0-9a-f]{0,64}")
 
 Check = Callable[[Any], object]
@@ -133,10 +135,12 @@ def require(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
 
 
 def shown(value: Any, most: int = _SHOWN) -> str:
-    """The beginning of a value, as an error shows it."""
-    if isinstance(value, list | dict):
+    """A value as an error shows it: of a text ``most`` characters, of what holds much how much it holds."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= most else f"{value[:most]!r}..."
+    if isinstance(value, list | dict) and len(value) > _FEW:
         return f"a {type(value).__name__} of {len(value):,}"
-    said = repr(value[: most + 1] if isinstance(value, str) else value)
+    said = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
     return said if len(said) <= most else f"{said[:most]}..."
 
 

@@ -53,7 +53,7 @@ def check_key(key: object, what: str = "output key") -> str:
     problem = _problem(key)
     if problem:
         raise InvalidKey(
-            f"{what} {shown(key, KEY_BYTES)} {problem}: a key is a relative path such as 'table.csv' or "
+            f"{what} {shown(key, 2 * KEY_BYTES)} {problem}: a key is a relative path such as 'table.csv' or "
             "'plots/age.png'"
         )
     return key
