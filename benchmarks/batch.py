@@ -52,7 +52,7 @@ def container_start() -> dict[str, Any]:
         from cloud.images import build_runner, find_base, require_docker
 
         from gencove_explorer.analysis import Analysis
-        from gencove_explorer.backend import Backend
+        from gencove_explorer.session import Backend
 
         require_docker()
         image = build_runner(find_base())
@@ -93,9 +93,9 @@ def local_cloud() -> Iterator[Any]:
     from cloud.provision import provision, push
     from cloud.run import serve_processes
 
-    from explorer_runner.payload import python_minor
-    from gencove_explorer.batch.images import default_tag
-    from gencove_explorer.local.runtime import find_runtime
+    from explorer_runner.format.payload import python_minor
+    from gencove_explorer.executors.batch.images import default_tag
+    from gencove_explorer.executors.host.runtime import find_runtime
 
     with fresh_home() as home, serve_processes(fresh_folder(), find_runtime(home), {}) as cloud:
         variables = provision(cloud.endpoint)

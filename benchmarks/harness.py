@@ -56,7 +56,7 @@ def fresh_folder() -> Path:
 
 def stop_executor() -> None:
     """End scheduler and forkers; nothing runs any more when a benchmark calls this."""
-    from gencove_explorer.local.client import LocalExecutor
+    from gencove_explorer.executors.local.executor import LocalExecutor
     from gencove_explorer.settings import Settings
 
     executor = LocalExecutor(Settings.load())

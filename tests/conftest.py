@@ -27,12 +27,12 @@ from pythons import numpy_python  # noqa: F401  a fixture
 from servers import serve_moto, serve_seaweedfs
 from support import SECONDS, eventually
 
-from explorer_runner import temporary
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.libraries import find_shell
-from gencove_explorer.local.runtime import find_runtime
+from explorer_runner.format.payload import python_minor
+from explorer_runner.system import temp_folder
+from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.ipython_copy import find_shell
+from gencove_explorer.executors.host.runtime import find_runtime
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: the
@@ -107,7 +107,7 @@ def shut_down(home: Path) -> None:
     executor.stop()
     for pid in state.get("forkers", []):
         kill_tree(pid)
-        temporary.forget(f"{executor.queue.scratch}/{pid}")
+        temp_folder.forget(f"{executor.queue.scratch}/{pid}")
     eventually(lambda: not executor.queue.alive())
 
 

@@ -17,8 +17,8 @@ from cloud.run import RunningCloud
 from policies.audit import check
 from pytest_docker.plugin import Services
 
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
+from explorer_runner.format.payload import python_minor
+from gencove_explorer.executors.batch.images import default_tag
 
 COMPOSE = Path(__file__).parent / "cloud" / "compose.yaml"
 

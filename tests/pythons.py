@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from explorer_runner.environment import find_uv
+from explorer_runner.attempt.environment import find_uv
 
 OLD, NEW = "numpy<2", "numpy>=2"
 needs_old = pytest.mark.skipif(sys.version_info >= (3, 13), reason="NumPy 1 has no wheels for this Python")

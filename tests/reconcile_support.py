@@ -4,9 +4,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from gencove_explorer.backend import Backend
 from gencove_explorer.reconcile.plan import Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
+from gencove_explorer.session import Backend
 
 CODE = '''
 FACTOR = 10  # what every number is multiplied by

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
+from explorer_runner.format.payload import python_minor
+from gencove_explorer.executors.batch.images import default_tag
 from stack.aws import Account, told_of
 from stack.host import name_image
 from stack.quotas import find_low

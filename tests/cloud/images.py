@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from explorer_runner.payload import python_minor
+from explorer_runner.format.payload import python_minor
 
 ROOT = Path(__file__).parents[2]
 RUNNER = "explorer-local"

@@ -9,7 +9,7 @@ from contextlib import closing
 
 from cloud.images import docker, id_of
 from cloud.provision import open_client, push
-from gencove_explorer.batch.images import default_tag
+from gencove_explorer.executors.batch.images import default_tag
 
 
 def main(repository: str, python: str) -> None:

@@ -12,14 +12,14 @@ from cloud.provision import LOG_GROUP, open_client
 from cloud.run import RunningCloud
 from explorer_runner.results import outcome_names
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.backend import Backend
-from gencove_explorer.batch.aws import Aws
-from gencove_explorer.batch.images import Images
+from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import ConfigError, DependencyError, ExecutorError, SubmissionError
+from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File
-from gencove_explorer.observe import SUBMISSION_SECONDS
-from gencove_explorer.records import read_closed
+from gencove_explorer.records.base import read_closed
+from gencove_explorer.records.states import SUBMISSION_SECONDS
+from gencove_explorer.session import Backend
 
 
 def double(ac):

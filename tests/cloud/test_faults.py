@@ -54,7 +54,7 @@ def test_jobs_are_patient(cloud_home: Path, cloud: RunningCloud, action: str, ki
 def test_patience_has_an_end_and_nothing_is_left(
     cloud_home: Path, cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
 ):
-    from gencove_explorer.batch import jobs
+    from gencove_explorer.executors.batch import jobs
 
     monkeypatch.setattr(jobs, "_FIRST_PAUSE", 0.01)
     cloud.tell("faults", action="SubmitJob", kind="throttle", times=8)

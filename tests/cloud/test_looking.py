@@ -12,19 +12,26 @@ from botocore.exceptions import ClientError
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists
-from explorer_runner.keys import round_key
-from explorer_runner.stores import open_store
-from gencove_explorer.backend import Backend
-from gencove_explorer.batch.client import BatchExecutor
-from gencove_explorer.batch.jobs import Jobs, require_open
-from gencove_explorer.batch.seen import NEVER_SUBMITTED
-from gencove_explorer.batch.streams import StreamReader
-from gencove_explorer.observe import STATES, SUBMISSION_SECONDS
-from gencove_explorer.reconcile.observing import look
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord, read_closed, write_closed, write_index
-from gencove_explorer.retries import _asked
+from explorer_runner.format.keys import round_key
+from explorer_runner.stores.uri import open_store
+from gencove_explorer.executors.batch.batch_states import NEVER_SUBMITTED
+from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.batch.executor import BatchExecutor
+from gencove_explorer.executors.batch.jobs import Jobs, require_open
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.reconcile.observed import look
+from gencove_explorer.records.base import (
+    Closed,
+    IndexRecord,
+    RoundRecord,
+    read_closed,
+    write_closed,
+    write_index,
+)
+from gencove_explorer.records.states import STATES, SUBMISSION_SECONDS
+from gencove_explorer.session import Backend
 from gencove_explorer.settings import Settings
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.submission.retry import _asked
 
 ID = "2026-11-25T080000_work_17eb494f3d5349c88959bace7a6b7873"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.credentials import find_credentials
+from gencove_explorer.aws.credentials import find_credentials
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.job_manager import JobManager
 

@@ -10,10 +10,10 @@ import pytest
 
 from cloud.provision import open_client
 from cloud.run import RunningCloud
-from explorer_runner.keys import inputs_key, payload_key
-from explorer_runner.locked import locked_wheels
+from explorer_runner.format.keys import inputs_key, payload_key
+from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.backend import Backend
+from gencove_explorer.session import Backend
 
 
 def work(ac):

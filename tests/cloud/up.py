@@ -16,10 +16,10 @@ from pathlib import Path
 from cloud.images import ROOT, NoDockerError, build_runner, docker, find_base, id_of, require_docker
 from cloud.provision import provision, push
 from cloud.run import RunningCloud, free_port, start_processes
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
-from gencove_explorer.local.libraries import find_shell
-from gencove_explorer.local.runtime import find_runtime
+from explorer_runner.format.payload import python_minor
+from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.ipython_copy import find_shell
+from gencove_explorer.executors.host.runtime import find_runtime
 
 FOLDER = ROOT / ".cloud"
 STATE = FOLDER / "state.json"

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from support import WAIT
 
-from explorer_runner.stores import open_store
+from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
-from gencove_explorer.batch.aws import Aws
-from gencove_explorer.batch.images import Images
+from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import (
     DependencyError,
     ExplorerError,
@@ -23,6 +22,7 @@ from gencove_explorer.errors import (
     NotSubmitted,
     WaitTimeout,
 )
+from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from support import WAIT
 
-from explorer_runner.stores import open_store
+from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import InvalidFilter, InvalidName, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.records import IndexRecord, write_index
+from gencove_explorer.records.base import IndexRecord, write_index
 
 
 def work(ac):

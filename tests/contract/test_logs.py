@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import WAIT, eventually
 
-from explorer_runner.stores import open_store
+from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
@@ -18,7 +18,7 @@ SMALL = JobDefinition(cpu=1, memory_mb=300)
 def waits(ac):
     import time
 
-    from explorer_runner.stores import open_store
+    from explorer_runner.stores.uri import open_store
 
     signals = open_store(ac.input)
     print("early")

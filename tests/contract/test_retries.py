@@ -6,9 +6,9 @@ import pytest
 from support import WAIT, eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import CaptureError, DependencyError, JobFailed
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.session import Backend
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

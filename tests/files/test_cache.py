@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner.cache import Cache
 from explorer_runner.errors import StoreError
+from explorer_runner.files.cache import Cache
 
 MB = 1 << 20
 

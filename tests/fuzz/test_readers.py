@@ -10,24 +10,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import checked, logs, payload
-from explorer_runner.keys import Attempt, outcome_key
-from explorer_runner.locked import locked_modules, locked_wheels
-from explorer_runner.outcome import Failure, Outcome
-from explorer_runner.outcome import read as read_outcome
-from explorer_runner.payload import Payload, Spec
+from explorer_runner.attempt import log_file
+from explorer_runner.format import payload, validation
+from explorer_runner.format.keys import Attempt, outcome_key
+from explorer_runner.format.outcome import Failure, Outcome
+from explorer_runner.format.outcome import read as read_outcome
+from explorer_runner.format.payload import Payload, Spec
+from explorer_runner.format.pylock import locked_modules, locked_wheels
 from explorer_runner.results import JobOutput
-from explorer_runner.stores import open_store
+from explorer_runner.stores.uri import open_store
+from explorer_runner.text import shown
 from fuzz.damage import EFFORT, damaged
-from gencove_explorer.batch import seen
-from gencove_explorer.batch.streams import StreamReader
 from gencove_explorer.errors import ExplorerError
-from gencove_explorer.local.queue import Entry, Queue
-from gencove_explorer.reconcile.claims import Claims
+from gencove_explorer.executors.batch import batch_states
+from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.local.queue import Entry, Queue
+from gencove_explorer.reconcile.leases import Claims
 from gencove_explorer.reconcile.revision import Entry as Run
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.specification import Specification
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord
+from gencove_explorer.records.base import Closed, IndexRecord, RoundRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
@@ -215,7 +217,7 @@ def test_claims_of_reconcile(tmp_path_factory: pytest.TempPathFactory, raw: byte
 def test_marks_of_logs(tmp_path_factory: pytest.TempPathFactory, raw: bytes, when: float):
     path = tmp_path_factory.mktemp("log") / "0.0-1.txt"
     path.with_suffix(".marks").write_bytes(raw)
-    assert logs.offset_since(str(path), when) >= 0
+    assert log_file.offset_since(str(path), when) >= 0
 
 
 @EFFORT
@@ -296,10 +298,10 @@ DETAIL = st.fixed_dictionaries(
 @EFFORT
 @given(DETAIL, st.integers(0, 10))
 def test_jobs_of_batch(detail: dict[str, Any], jobs: int):
-    assert seen.round_of(detail, "ROUND") in (None, *range(1_000_000))
-    assert len(seen.spread(seen.counts_of(detail), range(jobs))) == jobs
-    assert isinstance(seen.reason_of(detail), str)
-    seen.why_waiting(detail)
+    assert batch_states.round_of(detail, "ROUND") in (None, *range(1_000_000))
+    assert len(batch_states.spread(batch_states.counts_of(detail), range(jobs))) == jobs
+    assert isinstance(batch_states.reason_of(detail), str)
+    batch_states.why_waiting(detail)
 
 
 # -- checks --------------------------------------------------------------------------------------------
@@ -309,17 +311,17 @@ def test_jobs_of_batch(detail: dict[str, Any], jobs: int):
 @given(JSON)
 def test_what_was_checked_is_what_it_was_checked_for(value: Any):
     for name, check in {
-        "text": checked.text(),
-        "whole": checked.whole(0, 10),
-        "number": checked.number(0, 10),
-        "list": checked.listed(checked.flag, 2),
-        "mapping": checked.mapped(checked.optional(checked.text())),
+        "text": validation.text(),
+        "whole": validation.whole(0, 10),
+        "number": validation.number(0, 10),
+        "list": validation.listed(validation.flag, 2),
+        "mapping": validation.mapped(validation.optional(validation.text())),
     }.items():
         try:
-            assert checked.known({name: value, "more": 1}, {name: check}) == {name: value}
+            assert validation.known({name: value, "more": 1}, {name: check}) == {name: value}
         except ValueError as error:
             said = str(error)
         else:
             continue
         assert said.startswith(name)
-    assert len(checked.shown(value)) < 100
+    assert len(shown(value)) < 100

@@ -13,26 +13,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.errors import PackageError
-from explorer_runner.keys import (
+from explorer_runner.format.keys import (
     check_key,
     parse_closed_name,
     parse_log_name,
     parse_number,
     parse_outcome_name,
 )
-from explorer_runner.names import check_name, derive_name, parse_id
+from explorer_runner.format.names import check_name, derive_name, parse_id
 from fuzz.damage import EFFORT, damaged, damaged_bytes
 from gencove_explorer.cli import _is_about_arguments, explorer
-from gencove_explorer.durations import ago, seconds
 from gencove_explorer.errors import ConfigError, ExplorerError, SheetError
-from gencove_explorer.manifests.documents import parse_document
-from gencove_explorer.manifests.functions import SourceError, SourceFile
-from gencove_explorer.manifests.loading import load_folder
-from gencove_explorer.manifests.locks import check_lock
-from gencove_explorer.manifests.models import Manifest, check_document
+from gencove_explorer.manifests.function_source import SourceError, SourceFile
+from gencove_explorer.manifests.load import load_folder
+from gencove_explorer.manifests.lock_file import check_lock
+from gencove_explorer.manifests.schema import Manifest, check_document
+from gencove_explorer.manifests.yaml_document import parse_document
+from gencove_explorer.models.sheets import read_samples, read_table
 from gencove_explorer.packages.requirements import check_requirements
 from gencove_explorer.settings import Settings
-from gencove_explorer.sheets import read_samples, read_table
+from gencove_explorer.utils.durations import ago, seconds
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Generating overly large repr", "ignore:invalid escape sequence"

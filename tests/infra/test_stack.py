@@ -21,9 +21,9 @@ from policies.audit import collect, find_refused
 from support import eventually
 
 import terraform
-from explorer_runner.names import parse_id
-from explorer_runner.payload import python_minor
-from gencove_explorer.batch.images import default_tag
+from explorer_runner.format.names import parse_id
+from explorer_runner.format.payload import python_minor
+from gencove_explorer.executors.batch.images import default_tag
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from reconcile.dying import WRITES, Countdown, Dying
 
 from gencove_explorer.analysis import JobDefinition
-from gencove_explorer.backend import Backend
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.retries import retry_failed
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.session import Backend
+from gencove_explorer.submission.retry import retry_failed
 
 
 def main(analysis: str, memory_mb: str, steps: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from explorer_runner import logs
-from explorer_runner.keys import payload_key
+from explorer_runner.attempt import log_file
+from explorer_runner.format.keys import payload_key
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.errors import JobFailed
 from gencove_explorer.job_manager import JobManager
@@ -209,7 +209,7 @@ def test_a_hundred_megabytes_of_log_are_cut_to_a_bound(home: Path, capsys: pytes
     assert shown.startswith("first line\n")
     assert shown.endswith("last line\n")
     assert "bytes of this log were left out here" in shown
-    assert len(shown) <= logs.LIMIT + 100
+    assert len(shown) <= log_file.LIMIT + 100
 
 
 def test_a_job_beyond_its_memory_is_ended_and_both_numbers_are_told(home: Path):

@@ -13,9 +13,9 @@ from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.processes import end_holders, owner_of
-from gencove_explorer.local.queue import Entry, Queue
+from gencove_explorer.executors.host.processes import end_holders, owner_of
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=200)

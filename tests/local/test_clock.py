@@ -9,8 +9,8 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.runtime import find_runtime
+from gencove_explorer.executors.host.runtime import find_runtime
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 
 DAY = 86_400

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.queue import Queue
+from gencove_explorer.executors.local.scheduler import Scheduler
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.queue import Queue
-from gencove_explorer.local.scheduler import Scheduler
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

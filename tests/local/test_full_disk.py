@@ -22,7 +22,7 @@ os.environ["EXPLORER_HOME"] = str(disk / "home")
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

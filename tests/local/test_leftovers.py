@@ -13,12 +13,12 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, SubmissionError
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.retries import _parts
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.session import Backend
 from gencove_explorer.settings import Settings
-from gencove_explorer.submission import describe, write_round
+from gencove_explorer.submission.commit import describe, write_round
+from gencove_explorer.submission.retry import _parts
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

@@ -9,8 +9,8 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
 
 FOREGROUND = """

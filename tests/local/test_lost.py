@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from support import SECONDS, eventually
 
-from explorer_runner import claim
+from explorer_runner.attempt import claim
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
 from gencove_explorer.errors import JobFailed
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.lost_rounds import living
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.lost import living
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=100)

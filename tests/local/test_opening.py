@@ -14,8 +14,8 @@ from support import eventually
 from weather import Weather, serve_weather
 
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.queue import Queue
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pythons import NEW, OLD, Python, make_python, needs_old
 
-from explorer_runner.environment import find_uv
+from explorer_runner.attempt.environment import find_uv
 
 HEAD = """
 import json

@@ -9,7 +9,7 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 
 

@@ -16,13 +16,13 @@ import pytest
 from support import SECONDS
 
 from explorer_runner.errors import AlreadyExists, NotFinished
-from explorer_runner.keys import round_key
+from explorer_runner.format.keys import round_key
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
-from gencove_explorer.backend import Backend
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.retries import retry_failed
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.session import Backend
+from gencove_explorer.submission.retry import retry_failed
 
 DYING = Path(__file__).with_name("dying_retry.py")
 TESTS = str(DYING.parent.parent)
@@ -214,7 +214,7 @@ def test_failed_jobs_beside_running_ones_are_run_again_and_the_others_named(
 
 
 def wait_for_a_failure(an: Analysis) -> None:
-    from gencove_explorer.waiting import wait
+    from gencove_explorer.monitoring.waiting import wait
 
     wait(an._submitted(), lambda observed: "FAILED" in observed.counts, SECONDS)
 

@@ -8,9 +8,9 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.progress import Ledger
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.ledger import Ledger
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

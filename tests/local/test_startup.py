@@ -14,10 +14,10 @@ from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import JobFailed
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.forkers import ForkerHandle
-from gencove_explorer.local.rounds import Ground
-from gencove_explorer.local.runtime import find_runtime
+from gencove_explorer.executors.host.runtime import find_runtime
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.forkers import ForkerHandle
+from gencove_explorer.executors.local.rounds import Ground
 from gencove_explorer.settings import Settings
 
 TOKYO = "XYZ-9"

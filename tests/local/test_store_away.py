@@ -15,8 +15,8 @@ from explorer_runner.errors import StoreError
 from explorer_runner.stores.folder import MARK
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
 from gencove_explorer.cli import explorer
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=100)

@@ -10,8 +10,8 @@ import pytest
 from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.queue import Queue
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from support import eventually
 
-from explorer_runner.keys import index_key
-from explorer_runner.names import new_id, parse_id
+from explorer_runner.format.keys import index_key
+from explorer_runner.format.names import new_id, parse_id
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.leftovers import DAY_SECONDS, Sweeper, never_submitted, old_parts
-from gencove_explorer.local.queue import Queue
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.queue import Queue
+from gencove_explorer.executors.local.sweeper import DAY_SECONDS, Sweeper, never_submitted, old_parts
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

@@ -9,9 +9,9 @@ import psutil
 import pytest
 from support import eventually
 
-from explorer_runner.temporary import LINKS
+from explorer_runner.system.temp_folder import LINKS
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)

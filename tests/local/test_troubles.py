@@ -11,12 +11,12 @@ import pytest
 from support import eventually
 
 from explorer_runner.errors import StoreError
-from explorer_runner.keys import Attempt
+from explorer_runner.format.keys import Attempt
 from gencove_explorer.analysis import Analysis
+from gencove_explorer.executors.local.backoff import Troubles
+from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.scheduler import Scheduler
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
-from gencove_explorer.local.scheduler import Scheduler
-from gencove_explorer.local.troubles import Troubles
 from gencove_explorer.settings import Settings
 
 STEPS = ("admission", "dependencies", "closed jobs", "job 0", "logs")

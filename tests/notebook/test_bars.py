@@ -22,7 +22,7 @@ an.run()
 """
 TRANSFER = """
 import threading, time
-from gencove_explorer.progress import progress
+from gencove_explorer.utils.progress import progress
 
 def transfer():
     with progress("fetching [x].bam", 3_000_000) as advance:

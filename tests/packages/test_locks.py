@@ -13,8 +13,8 @@ import pytest
 from package_index import Index, make_wheel
 
 from explorer_runner.errors import PackageError
-from explorer_runner.locked import locked_modules, locked_wheels
-from explorer_runner.stores import open_store
+from explorer_runner.format.pylock import locked_modules, locked_wheels
+from explorer_runner.stores.uri import open_store
 from gencove_explorer import packages
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner.locked import locked_wheels
+from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.errors import PackageError
 from gencove_explorer.packages import IMAGE_PLATFORM, lock
 from gencove_explorer.packages.platforms import environment_of, tags_of

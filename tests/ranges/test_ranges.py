@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner.environment import find_uv
+from explorer_runner.attempt.environment import find_uv
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTIONS = ("runner", "sdk")

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gencove_explorer.backend import Backend
 from gencove_explorer.reconcile.reconciler import Reconciler
+from gencove_explorer.session import Backend
 
 WRITES = ("create", "keep", "delete", "delete_tree")
 CALLS = ("submit", "terminate")

@@ -11,10 +11,10 @@ import pytest
 from reconcile_support import FIRST, Repository, actions
 
 from explorer_runner.stores.folder import FolderStore
-from gencove_explorer.backend import Backend
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.reconcile.claims import Claims
-from gencove_explorer.reconcile.preparing import Preparing
+from gencove_explorer.reconcile.leases import Claims
+from gencove_explorer.reconcile.prepare import Preparing
+from gencove_explorer.session import Backend
 
 BOTH = {"first": "unchanged", "second": "unchanged"}
 

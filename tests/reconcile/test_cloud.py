@@ -11,11 +11,11 @@ from cloud.provision import open_client
 from cloud.run import RunningCloud
 from reconcile_support import FIRST, Repository, actions
 
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
-from gencove_explorer.records import RoundRecord
+from gencove_explorer.records.base import RoundRecord
+from gencove_explorer.session import Backend
 
 
 def test_manifests_run_on_batch(cloud_study: Repository):

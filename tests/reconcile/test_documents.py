@@ -6,8 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gencove_explorer.errors import ManifestError
-from gencove_explorer.manifests.documents import MAX_BYTES, parse_document, read_document
-from gencove_explorer.manifests.models import check_document, json_schema
+from gencove_explorer.manifests.schema import check_document, json_schema
+from gencove_explorer.manifests.yaml_document import MAX_BYTES, parse_document, read_document
 
 HEAD = "version: 1\nname: a\nfunction: f.py:work\n"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "\n".join(

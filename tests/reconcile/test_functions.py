@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.manifests.functions import SourceError, SourceFile
-from gencove_explorer.manifests.syntax import same_code
+from gencove_explorer.manifests.code_comparison import same_code
+from gencove_explorer.manifests.function_source import SourceError, SourceFile
 
 FILE = """
 from __future__ import annotations

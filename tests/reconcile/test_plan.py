@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gencove_explorer.errors import PlanError
-from gencove_explorer.observe import STATES
 from gencove_explorer.reconcile.actions import (
     ACTIONS,
     ADOPT,
@@ -25,10 +24,11 @@ from gencove_explorer.reconcile.actions import (
     UPDATE,
     WAIT,
 )
-from gencove_explorer.reconcile.decide import needs_revision, next_revision
+from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
 from gencove_explorer.reconcile.plan import Choice, Plan, Seen, Wanted, make_plan
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.specification import Specification
+from gencove_explorer.records.states import STATES
 
 settings.register_profile("explorer", deadline=None)  # no clock decides whether a test passes
 settings.load_profile("explorer")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.manifests.functions import SourceFile
+from gencove_explorer.manifests.function_source import SourceFile
 
 ROOT = Path(__file__).parents[2]
 MINORS = ("3.11", "3.12", "3.13", "3.14")
@@ -32,8 +32,8 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-from gencove_explorer.manifests.functions import SourceFile
-from gencove_explorer.manifests.syntax import same_code
+from gencove_explorer.manifests.function_source import SourceFile
+from gencove_explorer.manifests.code_comparison import same_code
 here = SourceFile(Path("work.py"), sys.argv[3]).function("work").text
 recorded = json.loads(sys.argv[4])
 print(json.dumps([here, same_code(recorded, here), same_code(recorded, here.replace("'a'", "'b'"))]))

@@ -13,12 +13,12 @@ import pytest
 from reconcile_support import FIRST, FLAKY, SECOND, Repository, actions, written
 
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import ManifestError, PlanError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
 from gencove_explorer.reconcile.revision import Revision
-from gencove_explorer.reconcile.revisions import Revisions
+from gencove_explorer.reconcile.revision_store import Revisions
+from gencove_explorer.session import Backend
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
 BOTH = {"first": "unchanged", "second": "unchanged"}

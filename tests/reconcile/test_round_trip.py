@@ -7,8 +7,8 @@ from reconcile_support import Repository
 
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import ManifestError, SubmissionError
-from gencove_explorer.manifests.documents import read_document
-from gencove_explorer.manifests.models import check_document
+from gencove_explorer.manifests.schema import check_document
+from gencove_explorer.manifests.yaml_document import read_document
 from gencove_explorer.models import File, Sample, read_samples
 
 NOTEBOOK = """

@@ -15,11 +15,12 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from explorer_runner import leftovers, payload
+from explorer_runner.attempt import scratch
+from explorer_runner.attempt.environment import job_variables
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import job_variables
-from explorer_runner.keys import (
+from explorer_runner.format import payload
+from explorer_runner.format.keys import (
     FAILED,
     SUCCEEDED,
     Attempt,
@@ -29,12 +30,13 @@ from explorer_runner.keys import (
     payload_key,
     round_key,
 )
-from explorer_runner.names import new_id
-from explorer_runner.outcome import Outcome
-from explorer_runner.payload import InputEntry, Spec
+from explorer_runner.format.names import new_id
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.format.payload import InputEntry, Spec
 from explorer_runner.results import JobOutput
-from explorer_runner.stores import Store, open_store
-from gencove_explorer.reducers import reduce_code
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
+from gencove_explorer.capture.reducers import reduce_code
 
 SECONDS = 60.0
 
@@ -139,7 +141,7 @@ class Submission:
     def scratch(self, index: int = 0, attempt: int = 1) -> Path:
         """Where a running job works."""
         return Path(
-            leftovers.attempt_folder(str(self.home / "scratch"), self.spec.id, self.of(index, attempt).stem)
+            scratch.attempt_folder(str(self.home / "scratch"), self.spec.id, self.of(index, attempt).stem)
         )
 
     def left(self) -> list[str]:

@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from explorer_runner.keys import payload_key
-from gencove_explorer.local.forkers import ForkerHandle
-from gencove_explorer.local.rounds import Ground
-from gencove_explorer.local.runtime import find_runtime
+from explorer_runner.format.keys import payload_key
+from gencove_explorer.executors.host.runtime import find_runtime
+from gencove_explorer.executors.local.forkers import ForkerHandle
+from gencove_explorer.executors.local.rounds import Ground
 
 SECONDS = 60.0
 HEAVY = {
@@ -46,8 +46,8 @@ def forker(runtime: str, tmp_path: Path) -> Iterator[ForkerHandle]:
 
 
 def loaded(interpreter: str) -> tuple[set[str], int]:
-    """Modules and threads of a process that has loaded the forker as gencove_explorer.local.forkers does."""
-    code = f"from explorer_runner.start_forker import main\n{WITNESS}"
+    """Modules and threads of a process that has loaded the forker as the scheduler starts it."""
+    code = f"from explorer_runner.forker.start import main\n{WITNESS}"
     done = subprocess.run(
         [interpreter, "-P", "-s", "-c", code],
         capture_output=True,
@@ -107,7 +107,7 @@ def run_one(forker: ForkerHandle, job, home: Path) -> dict[str, list]:
 
 def test_the_forker_loads_nothing_heavy_and_has_one_thread(runtime: str):
     modules, threads = loaded(runtime)
-    assert "explorer_runner.forker" in modules
+    assert "explorer_runner.forker.server" in modules
     assert modules & HEAVY == set()
     assert threads == 1
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
-from explorer_runner.patience import Passing, Patience, retry_after
+from explorer_runner.files.web import WebFile
 from explorer_runner.stores.s3 import Parts, S3Store
-from explorer_runner.web import WebFile
+from explorer_runner.system.patience import Passing, Patience, retry_after
 
 Answer = tuple[int, bytes, dict[str, str]]
 

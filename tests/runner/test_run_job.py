@@ -11,8 +11,8 @@ import pytest
 
 from explorer_runner.context import AnalysisContext, GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.keys import SUCCEEDED, outcome_key
-from explorer_runner.payload import DependencyRef, python_minor
+from explorer_runner.format.keys import SUCCEEDED, outcome_key
+from explorer_runner.format.payload import DependencyRef, python_minor
 
 
 def submit_double(submit, *inputs, **spec):

@@ -12,10 +12,10 @@ from support import eventually
 from weather import Weather, serve_weather
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.keys import FAILED, STOPPED, SUCCEEDED, outcome_key
-from explorer_runner.outcome import Outcome
-from explorer_runner.processes import RETRY
-from explorer_runner.stores import open_store
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, outcome_key
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.stores.uri import open_store
+from explorer_runner.system.processes import RETRY
 
 BATCH = ("--batch-job", "job", "--patience", "0.2")
 MANY = 25
@@ -136,9 +136,9 @@ def test_an_attempt_that_is_told_to_stop_while_its_function_runs_is_started_agai
 
 LEAVE = """
 import os, signal, sys, threading
-from explorer_runner import grace
-from explorer_runner.patience import Patience
-from explorer_runner.stores import open_store
+from explorer_runner.attempt import grace
+from explorer_runner.system.patience import Patience
+from explorer_runner.stores.uri import open_store
 signal.signal(signal.SIGTERM, lambda *_: None)
 reader, writer = os.pipe()
 os.set_blocking(writer, False)

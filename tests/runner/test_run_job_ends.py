@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from explorer_runner import claim
-from explorer_runner.claim import Life
-from explorer_runner.keys import FAILED, outcomes_prefix
+from explorer_runner.attempt import claim
+from explorer_runner.attempt.claim import Life
+from explorer_runner.format.keys import FAILED, outcomes_prefix
 
 SECONDS = 60.0
 

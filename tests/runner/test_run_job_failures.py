@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from explorer_runner import logs
-from explorer_runner.keys import FAILED
+from explorer_runner.attempt import log_file
+from explorer_runner.format.keys import FAILED
 
 
 def test_an_exception_is_told_with_its_line_and_leaves_no_outputs(submit):
@@ -142,7 +142,7 @@ def test_a_hundred_megabytes_of_output_do_no_harm(submit):
     assert done.returncode == 0
     assert job.outcome().succeeded
     log = job.log()
-    assert logs.LIMIT - 2000 < len(log) < logs.LIMIT + 1000
+    assert log_file.LIMIT - 2000 < len(log) < log_file.LIMIT + 1000
     assert log.startswith("the first line\n")
     assert log.endswith("\nthe last line\n")
     assert "bytes of this log were left out here]" in log

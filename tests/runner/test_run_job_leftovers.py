@@ -9,8 +9,8 @@ import psutil
 import pytest
 from support import SECONDS
 
-from explorer_runner import leftovers
-from explorer_runner.keys import outcomes_prefix
+from explorer_runner.attempt import scratch
+from explorer_runner.format.keys import outcomes_prefix
 
 
 def alive(pid: int) -> bool:
@@ -162,8 +162,8 @@ def test_a_sibling_that_ends_just_then_takes_no_folder_away(submit, tmp_path: Pa
 
     def forget() -> None:
         while not over.is_set():  # as whoever was the last of an analysis on this host
-            leftovers.forget(
-                leftovers.logs_folder(str(tmp_path / "scratch"), job.spec.id), str(tmp_path / "no-log")
+            scratch.forget(
+                scratch.logs_folder(str(tmp_path / "scratch"), job.spec.id), str(tmp_path / "no-log")
             )
 
     sibling = threading.Thread(target=forget)

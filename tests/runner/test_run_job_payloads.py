@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner import payload
 from explorer_runner.errors import NotFound
-from explorer_runner.keys import inputs_key, log_key, outcomes_prefix, payload_key
+from explorer_runner.format import payload
+from explorer_runner.format.keys import inputs_key, log_key, outcomes_prefix, payload_key
 
 
 class Trace:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from explorer_runner.processes import become_subreaper
+from explorer_runner.system.processes import become_subreaper
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.backend import Backend
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.session import Backend
 from gencove_explorer.settings import Settings
 from torture import invariants
 from torture.ground import prepare

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from explorer_runner import claim
+from explorer_runner.attempt import claim
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import ExplorerError
+from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.local.queue import Queue
-from gencove_explorer.observe import FINISHED, NOT_RUN, STATES
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.records.states import FINISHED, NOT_RUN, STATES
+from gencove_explorer.session import Backend
 from torture.workload import ON_PURPOSE
 
 ALWAYS = (

@@ -33,7 +33,9 @@ class Victims:
         """All processes by role, in the order of their pids."""
         below = sorted(psutil.Process().children(recursive=True), key=lambda process: process.pid)
         commands = {process.pid: _command(process) for process in below}
-        schedulers = {pid for pid, command in commands.items() if "gencove_explorer.local" in command}
+        schedulers = {
+            pid for pid, command in commands.items() if "gencove_explorer.executors.local" in command
+        }
         found: dict[str, list[psutil.Process]] = {}
         for process in below:
             role = self._role(process, commands[process.pid], schedulers)
@@ -50,7 +52,7 @@ class Victims:
             return CLIENT
         if "explorer_runner --foreground" in command:
             return RUNNER
-        if "explorer_runner.start_forker" not in command:
+        if "explorer_runner.forker.start" not in command:
             return None
         try:
             parent = process.ppid()

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
-from gencove_explorer.backend import Backend
 from gencove_explorer.errors import ExplorerError, JobFailed
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.reconciler import Reconciler
+from gencove_explorer.session import Backend
 
 REFUSED = 3
 """Exit code of a client whose call raised an error of ours: allowed while the weather lasts."""

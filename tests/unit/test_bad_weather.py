@@ -11,10 +11,11 @@ import pytest
 from weather import Weather, serve_weather
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
-from explorer_runner.patience import Patience
-from explorer_runner.stores import Store, open_store
 from explorer_runner.stores import credentials as helpers
+from explorer_runner.stores.base import Store
 from explorer_runner.stores.s3 import Parts, S3Store
+from explorer_runner.stores.uri import open_store
+from explorer_runner.system.patience import Patience
 
 SLOW_DOWN = (503, "SlowDown")
 PASSING = [
@@ -217,7 +218,7 @@ def test_a_bad_moment_of_whoever_gives_credentials_is_told_from_none(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
-    command = [sys.executable, "-m", "gencove_explorer.credentials"]
+    command = [sys.executable, "-m", "gencove_explorer.aws.credentials"]
     assert subprocess.run(command, capture_output=True).returncode == 1
     with serve_weather() as endpoint:
         endpoint.expect(503, 100)

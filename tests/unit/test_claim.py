@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner import claim
-from explorer_runner.claim import AlreadyClaimed, Life
+from explorer_runner.attempt import claim
+from explorer_runner.attempt.claim import AlreadyClaimed, Life
 
 CLAIMER = """
 import sys
-from explorer_runner import claim
+from explorer_runner.attempt import claim
 folder, log = sys.argv[1:3]
 try:
     lock = claim.claim(folder, log)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from support import eventually
 
-from explorer_runner import environment
+from explorer_runner.attempt import environment
+from explorer_runner.attempt.environment import environment_name, find_uv, job_variables
 from explorer_runner.definition import JobDefinition
-from explorer_runner.environment import environment_name, find_uv, job_variables
 from explorer_runner.errors import PackageError
-from explorer_runner.stores import Store, open_store
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
 
 LOCK = b'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"
@@ -100,9 +101,8 @@ def test_the_name_of_an_environment_changes_with_its_lock():
 def test_the_name_of_an_environment_changes_with_the_interpreter(tmp_path: Path):
     copy = tmp_path / "python"
     copy.symlink_to(os.path.realpath(sys.executable))
-    code = (
-        "import sys; sys.executable = sys.argv[1]\nfrom explorer_runner.environment import environment_name\n"
-    )
+    code = "import sys; sys.executable = sys.argv[1]\n"
+    code += "from explorer_runner.attempt.environment import environment_name\n"
     code += "print(environment_name(b''), end='')"
 
     def name(executable: Path) -> str:
@@ -137,8 +137,8 @@ def test_a_builder_that_is_killed_leaves_nothing_that_harms(tmp_path: Path, stor
     stuck = tmp_path / "uv"
     stuck.write_text(f'#!/bin/sh\n[ $1 = venv ] && exec {find_uv()} "$@"\ntouch {begun}\nexec sleep 600\n')
     stuck.chmod(0o700)
-    code = "import sys; from pathlib import Path; from explorer_runner.environment import ensure\n"
-    code += "from explorer_runner.stores import open_store\n"
+    code = "import sys; from pathlib import Path; from explorer_runner.attempt.environment import ensure\n"
+    code += "from explorer_runner.stores.uri import open_store\n"
     code += "ensure(Path(sys.argv[1]), sys.argv[2].encode(), open_store('.'), sys.argv[3])\n"
     command = [sys.executable, "-c", code, str(tmp_path / "e"), LOCK.decode()]
     builder = subprocess.Popen([*command, str(stuck)], start_new_session=True)
@@ -152,8 +152,8 @@ def test_a_builder_that_is_killed_leaves_nothing_that_harms(tmp_path: Path, stor
 
 
 def test_processes_that_ask_at_once_get_one_environment(tmp_path: Path, store: Store):
-    code = "import sys; from pathlib import Path; from explorer_runner.environment import ensure\n"
-    code += "from explorer_runner.stores import open_store\n"
+    code = "import sys; from pathlib import Path; from explorer_runner.attempt.environment import ensure\n"
+    code += "from explorer_runner.stores.uri import open_store\n"
     code += "folder = ensure(Path(sys.argv[1]), sys.argv[2].encode(), open_store('.'), sys.argv[3])\n"
     code += "print((folder / 'bin' / 'python').lstat().st_ino)"
     command = [sys.executable, "-c", code, str(tmp_path), LOCK.decode(), find_uv()]
@@ -200,7 +200,7 @@ def test_an_environment_goes_before_the_runners_own_libraries(tmp_path: Path, st
 import os, subprocess, sys
 from pathlib import Path
 import cloudpickle, cloudpickle.cloudpickle
-from explorer_runner import environment
+from explorer_runner.attempt import environment
 folder = Path({str(folder)!r})
 environment.activate(folder)
 import of_the_user

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.stores import RAISE, WAIT
+from explorer_runner.stores.base import RAISE, WAIT
 from explorer_runner.stores.folder import MARK, FolderStore
 
 

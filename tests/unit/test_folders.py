@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import claim_private, make_private, remove_tree
+from explorer_runner.system.folders import claim_private, make_private, remove_tree
 
 NOBODY = 65534
 
@@ -25,7 +25,9 @@ def as_plain_user(code: str, folder: Path) -> None:
     if os.getuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
     drop = f"import os, shutil, sys\nif os.getuid() == 0: os.setgid({NOBODY}); os.setuid({NOBODY})\n"
-    imports = "from explorer_runner.folders import remove_tree\nfrom explorer_runner.outputs import Output\n"
+    imports = (
+        "from explorer_runner.system.folders import remove_tree\nfrom explorer_runner.outputs import Output\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"{imports}{drop}os.chdir({str(folder)!r})\n{code}"],
         capture_output=True,
@@ -70,7 +72,7 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path):
 def test_two_processes_may_make_the_same_folder(tmp_path: Path):
     code = """
 import sys
-from explorer_runner.folders import make_private
+from explorer_runner.system.folders import make_private
 for n in range(200):
     make_private(f"{sys.argv[1]}/{n}/a")
 """

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LOAD = "from explorer_runner.start_forker import main\nfrom explorer_runner import fork_hooks\n"
+LOAD = "from explorer_runner.forker.start import main\nfrom explorer_runner.forker import fork_hooks\n"
 # A thread holds a handler's lock while the process forks; the child asks both modules how they are.
 FORK = """
 import logging, os, signal, threading
@@ -97,7 +97,7 @@ def test_the_forker_holds_no_module_whose_hook_its_jobs_need_at_their_own_fork()
 def test_registering_is_itself_again_afterwards(fails: bool):
     code = f"""
 import os
-from explorer_runner.fork_hooks import held_back
+from explorer_runner.forker.fork_hooks import held_back
 register = os.register_at_fork
 try:
     with held_back():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.errors import InvalidKey
-from explorer_runner.keys import (
+from explorer_runner.format.keys import (
     FAILED,
     KEY_BYTES,
     SEGMENT_BYTES,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import logs
+from explorer_runner.attempt import log_file
 
 NOTICE = re.compile(rb"\[explorer: (\d+) bytes of this log were left out here\]\n")
 HEAD, LIMIT = 200, 600
@@ -24,7 +24,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def trim(log: Path) -> bool:
-    return logs.trim(str(log), LIMIT, HEAD)
+    return log_file.trim(str(log), LIMIT, HEAD)
 
 
 def left_out(raw: bytes) -> tuple[bytes, int]:
@@ -128,43 +128,43 @@ os.write(log, b"line the last\\n")
 
 
 def test_the_limit_of_logs_leaves_room_for_both_ends():
-    assert 0 < logs.HEAD < logs.LIMIT
+    assert 0 < log_file.HEAD < log_file.LIMIT
 
 
 def test_output_is_found_by_its_time(log: Path):
     log.write_bytes(b"x" * 300)
     for when, size in ((100.0, 10), (105.0, 50), (110.0, 200)):
-        logs.mark(str(log), when, size)
-    found = [logs.offset_since(str(log), when) for when in (0, 99.9, 100, 104, 105, 107.5, 110, 1e9)]
+        log_file.mark(str(log), when, size)
+    found = [log_file.offset_since(str(log), when) for when in (0, 99.9, 100, 104, 105, 107.5, 110, 1e9)]
     assert found == [0, 0, 10, 10, 50, 50, 200, 200]
 
 
 def test_without_marks_everything_may_be_new(log: Path):
     log.write_bytes(b"x" * 300)
-    assert logs.offset_since(str(log), 1e9) == 0
-    assert logs.offset_since(str(log.with_name("gone.txt")), 0) == 0
+    assert log_file.offset_since(str(log), 1e9) == 0
+    assert log_file.offset_since(str(log.with_name("gone.txt")), 0) == 0
 
 
 def test_a_mark_cut_short_by_a_crash_is_passed_over(log: Path):
-    logs.mark(str(log), 100.0, 10)
-    with open(logs.marks_path(str(log)), "ab") as file:
+    log_file.mark(str(log), 100.0, 10)
+    with open(log_file.marks_path(str(log)), "ab") as file:
         file.write(struct.pack("<dQ", 50.0, 1 << 40)[:11])
-    assert logs.offset_since(str(log), 1e9) == 10
-    assert logs.offset_since(str(log), 60.0) == 0
+    assert log_file.offset_since(str(log), 1e9) == 10
+    assert log_file.offset_since(str(log), 60.0) == 0
 
 
 def test_cutting_a_log_forgets_its_marks(log: Path):
     log.write_bytes(numbered(0, 500))
-    logs.mark(str(log), 100.0, 3000)
+    log_file.mark(str(log), 100.0, 3000)
     assert trim(log)
-    assert logs.offset_since(str(log), 200.0) == 0
+    assert log_file.offset_since(str(log), 200.0) == 0
     assert [each.name for each in log.parent.iterdir()] == [log.name]
 
 
 def test_marks_lie_beside_the_log_and_are_private(log: Path):
-    logs.mark(str(log), 1.0, 1)
+    log_file.mark(str(log), 1.0, 1)
     marks = log.with_name("0.0-1.marks")
-    assert logs.marks_path(str(log)) == str(marks)
+    assert log_file.marks_path(str(log)) == str(marks)
     assert marks.stat().st_mode & 0o777 == 0o600
 
 
@@ -175,14 +175,14 @@ def test_no_output_from_before_the_last_mark_is_shown(marks: list[tuple[float, i
         times = sorted(time for time, _ in marks)
         sizes = sorted(size for _, size in marks)
         for time, size in zip(times, sizes, strict=True):
-            logs.mark(log, time, size)
+            log_file.mark(log, time, size)
         expected = [size for time, size in zip(times, sizes, strict=True) if time <= when]
-        assert logs.offset_since(log, when) == (expected[-1] if expected else 0)
+        assert log_file.offset_since(log, when) == (expected[-1] if expected else 0)
 
 
 def test_processes_that_cut_a_log_at_once_leave_its_end_once(log: Path):
     log.write_bytes(numbered(0, 400_000))
-    script = f"from explorer_runner import logs; logs.trim({str(log)!r}, 1 << 20, 1 << 18)"
+    script = f"from explorer_runner.attempt import log_file; log_file.trim({str(log)!r}, 1 << 20, 1 << 18)"
     cutters = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(6)]
     assert [cutter.wait() for cutter in cutters] == [0] * 6
     kept, count = left_out(log.read_bytes())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.modules import requirement_of
+from gencove_explorer.capture.modules import requirement_of
 
 DIRECT = {
     "fromgit": {"url": "https://git.example/r", "vcs_info": {"vcs": "git", "commit_id": "abc"}},

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.errors import InvalidName
-from explorer_runner.names import (
+from explorer_runner.format.names import (
     BATCH_NAME_LENGTH,
     NAME_LENGTH,
     AnalysisId,

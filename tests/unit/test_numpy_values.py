@@ -11,8 +11,8 @@ import json
 import sys
 import numpy as np
 import pandas as pd
-from explorer_runner import values
-from explorer_runner.previews import preview
+from explorer_runner.format import values
+from explorer_runner.format.previews import preview
 
 def encoded(value):
     kind, data = values.encode("k", value)
@@ -123,7 +123,9 @@ def test_columns_that_are_left_out_are_marked(numpy_python: Python):
 
 @pytest.mark.parametrize("value", ["1", "[1.5, 'x', {'a': None}]"])
 def test_nothing_imports_numpy_for_the_sake_of_values(numpy_python: Python, value: str):
-    code = f"import sys; from explorer_runner import previews, values; v = {value}; values.encode('k', v)"
+    code = (
+        f"import sys; from explorer_runner.format import previews, values; v = {value}; values.encode('k', v)"
+    )
     numpy_python.run(
         f"{code}; previews.preview((v,), 1); assert not {{'numpy', 'pandas'}} & {{*sys.modules}}"
     )

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.keys import OutcomeName
-from gencove_explorer.observe import NOT_RUN, as_status, observe, settle
-from gencove_explorer.records import Closed, RoundRecord
+from explorer_runner.format.keys import OutcomeName
+from gencove_explorer.records.base import Closed, RoundRecord
+from gencove_explorer.records.states import NOT_RUN, as_status, observe, settle
 
 
 def round_of(number=0, indices=None, jobs=3, retries=0):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import outcome
 from explorer_runner.errors import AlreadyExists, CorruptPayload, UnsupportedFormat
-from explorer_runner.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
-from explorer_runner.outcome import Failure, Outcome
-from explorer_runner.payload import FORMAT
-from explorer_runner.stores import open_store
+from explorer_runner.format import outcome
+from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
+from explorer_runner.format.outcome import Failure, Outcome
+from explorer_runner.format.payload import FORMAT
+from explorer_runner.stores.uri import open_store
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 FAILURE = Failure(

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner.child import publish
+from explorer_runner.attempt.execute import publish
 from explorer_runner.errors import InvalidKey, OutputError
-from explorer_runner.keys import SUCCEEDED
-from explorer_runner.outcome import Outcome
+from explorer_runner.format.keys import SUCCEEDED
+from explorer_runner.format.outcome import Outcome
 from explorer_runner.outputs import Collected, Output
-from explorer_runner.stores import open_store
+from explorer_runner.stores.uri import open_store
 
 
 @pytest.fixture

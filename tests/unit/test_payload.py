@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import payload
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import CorruptPayload, NotFound, PythonMismatch, UnsupportedFormat
-from explorer_runner.keys import inputs_key, payload_key
-from explorer_runner.payload import DependencyRef, InputEntry, Payload, Spec
-from explorer_runner.stores import Store, open_store
+from explorer_runner.format import payload
+from explorer_runner.format.keys import inputs_key, payload_key
+from explorer_runner.format.payload import DependencyRef, InputEntry, Payload, Spec
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 INPUTS = [pickle.dumps(each) for each in ("foo", {"i": [1, 2]}, None, b"x" * 50)]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner.previews import BYTES, preview
+from explorer_runner.format.previews import BYTES, preview
 
 LONGEST = BYTES + 4000
 """A preview ends with the part that exceeds its bytes."""

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from explorer_runner import progress
+from explorer_runner.system import progress
 
 Capture = pytest.CaptureFixture[str]
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import outcome
-from explorer_runner.child import OUTCOME_INLINE_BYTES, publish
+from explorer_runner.attempt.execute import OUTCOME_INLINE_BYTES, publish
 from explorer_runner.context import find_dependency
 from explorer_runner.errors import (
     CorruptPayload,
@@ -24,7 +23,8 @@ from explorer_runner.errors import (
     NotFinished,
     StoreError,
 )
-from explorer_runner.keys import (
+from explorer_runner.format import outcome
+from explorer_runner.format.keys import (
     FAILED,
     STOPPED,
     SUCCEEDED,
@@ -34,12 +34,13 @@ from explorer_runner.keys import (
     outcome_key,
     value_key,
 )
-from explorer_runner.outcome import Outcome
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.format.payload import DependencyRef
+from explorer_runner.format.values import PREVIEW, encode, inline
 from explorer_runner.outputs import Collected, Output, Produced
-from explorer_runner.payload import DependencyRef
 from explorer_runner.results import Results, latest, outcome_names
-from explorer_runner.stores import Store, open_store
-from explorer_runner.values import PREVIEW, encode, inline
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 NAMES = st.builds(

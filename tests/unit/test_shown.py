@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.errors import CommandFailed, NoSuchDependency, NoSuchOutput
-from explorer_runner.shown import visible, visible_line
+from explorer_runner.text import visible, visible_line
 from gencove_explorer.errors import ExplorerError, JobFailed, NoSuchAnalysis, WaitTimeout
-from gencove_explorer.findings import FailureGroup, Failures, Status
+from gencove_explorer.monitoring.reports import FailureGroup, Failures, Status
 
 EVIL = "a\x1b[2J\x9b31m\x07\x08\r\u202e\ud800b"
 ESCAPED = "a\\x1b[2J\\x9b31m\\x07\\x08\\r\\u202e\\ud800b"

@@ -5,7 +5,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gencove_explorer.local.slots import SLICE_SECONDS, Demand, Size, Turns, allot
+from gencove_explorer.executors.local.capacity import SLICE_SECONDS, Demand, Size, Turns, allot
 
 CAPACITY = Size(8, 16_000)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from explorer_runner.startup import are_missing, explain, names_read_at_start, read_at_start
+from explorer_runner.attempt.startup_variables import are_missing, explain, names_read_at_start, read_at_start
 
 READ_ONCE = """TZ LANG LC_ALL LC_NUMERIC LD_LIBRARY_PATH LD_BIND_NOW DYLD_LIBRARY_PATH PYTHONHASHSEED
 PYTHONUTF8 PYTHONWARNINGS PYTHONOPTIMIZE MALLOC_ARENA_MAX GLIBC_TUNABLES OPENSSL_CONF

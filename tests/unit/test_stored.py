@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from explorer_runner.errors import UnsupportedFormat
-from explorer_runner.keys import FAILED, STOPPED, Attempt, index_key, outcome_key, round_key
-from explorer_runner.outcome import Outcome
-from explorer_runner.stores import Store, open_store
-from gencove_explorer.executors import Executor
+from explorer_runner.format.keys import FAILED, STOPPED, Attempt, index_key, outcome_key, round_key
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
+from gencove_explorer.executors.base import Executor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.records import Closed, IndexRecord, RoundRecord, write_closed, write_index
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.records.base import Closed, IndexRecord, RoundRecord, write_closed, write_index
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 JOBS = 40

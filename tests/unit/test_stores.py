@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.stores import Store, open_store
+from explorer_runner.stores.base import Store
+from explorer_runner.stores.uri import open_store
 
 ODD = """a+b é e\u0301 100% a%20b x+y c#d q?x a&b <t> ~h [x] {y} 'q' "d" a*b a^b a|b a=b a:b a;b a,b a@b $x -x
 .hidden dot. a`b 日本 😀 (z) ! _"""

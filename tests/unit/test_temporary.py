@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner import temporary
-from explorer_runner.temporary import LONGEST, forget, reach, sweep
+from explorer_runner.system import temp_folder
+from explorer_runner.system.temp_folder import LONGEST, forget, reach, sweep
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_bytes_count_and_not_characters(links: str, tmp_path: Path):
 
 
 def test_the_paths_of_links_leave_room_for_sockets():
-    assert len(f"{temporary.LINKS}/{'0' * 12}/10000") <= LONGEST
+    assert len(f"{temp_folder.LINKS}/{'0' * 12}/10000") <= LONGEST
 
 
 def test_a_link_that_was_cleaned_away_is_made_again(links: str, folder: str):
@@ -124,7 +124,8 @@ def test_what_has_the_name_of_a_link_is_not_followed(links: str, folder: str, tm
 
 def test_the_folder_is_locked_while_a_process_needs_it(links: str, folder: str):
     """systemd-tmpfiles leaves alone what it cannot lock."""
-    code = "import sys; from explorer_runner.temporary import reach\nprint(reach(*sys.argv[1:]))\ninput()"
+    code = "import sys; from explorer_runner.system.temp_folder import reach\n"
+    code += "print(reach(*sys.argv[1:]))\ninput()"
     command = [sys.executable, "-c", code, folder, "", links]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None

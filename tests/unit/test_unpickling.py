@@ -11,7 +11,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from explorer_runner import unpickling, values
+from explorer_runner.format import unpickling, values
 
 # A class of a notebook: pickled by value, by its origin found again.
 DEFINED = {"__name__": "__main__"}
@@ -85,7 +85,7 @@ def test_a_class_itself_stays_as_it_is(classes: dict[str, Any]):
 
 READS = """
 import sys
-from explorer_runner import unpickling
+from explorer_runner.format import unpickling
 data = open(sys.argv[1], "rb").read()
 first, second = unpickling.loads(data), unpickling.loads(data)
 print(*(each.say() for each in first), sep=",")
@@ -102,7 +102,7 @@ def test_where_they_do_not_live_they_are_made_once(classes: dict[str, Any], tmp_
 
 FAILS = """
 import sys, types
-from explorer_runner import unpickling
+from explorer_runner.format import unpickling
 data = open(sys.argv[1], "rb").read()
 try:
     unpickling.loads(data)
@@ -128,7 +128,7 @@ def test_what_could_not_be_read_is_read_once_it_can_be(classes: dict[str, Any], 
 
 THREADS = """
 import sys, threading
-from explorer_runner import unpickling
+from explorer_runner.format import unpickling
 data = open(sys.argv[1], "rb").read()
 read = []
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner import values
 from explorer_runner.errors import CorruptPayload, ExplorerError, OutputError
+from explorer_runner.format import values
 
 UNICODE = st.text(st.characters(codec="utf-8"))
 PLAIN = st.recursive(

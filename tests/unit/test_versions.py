@@ -12,7 +12,7 @@ import pydantic
 import pytest
 import yaml
 
-from explorer_runner.versions import Lack, find_lack, packages_in
+from explorer_runner.format.package_versions import Lack, find_lack, packages_in
 
 CLICK = f"click=={importlib.metadata.version('click')}"
 YAML = f"pyyaml=={importlib.metadata.version('pyyaml')}"

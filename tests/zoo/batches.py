@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
-from gencove_explorer.capture import Capture
+from gencove_explorer.capture.function_pickler import Capture
 from gencove_explorer.errors import ExplorerError
 
 SECONDS = 300.0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gencove_explorer.capture import Capture
-from gencove_explorer.modules import Modules
+from gencove_explorer.capture.function_pickler import Capture
+from gencove_explorer.capture.modules import Modules
 from zoo.batches import WAYS, Batch, Seen, Thing, Zoo, refusal, unpickled
 from zoo.equality import as_value, same
 from zoo.plain import pickled, views_elsewhere

@@ -10,12 +10,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+from explorer_runner.attempt.supervised import Order, run_job
 from explorer_runner.errors import ExplorerError
-from explorer_runner.folders import claim_private
-from explorer_runner.job import Order, run_job
+from explorer_runner.format.names import parse_id
 from explorer_runner.models import CACHE
-from explorer_runner.names import parse_id
-from explorer_runner.patience import JOB_SECONDS
+from explorer_runner.system.folders import claim_private
+from explorer_runner.system.patience import JOB_SECONDS
 
 DISK = "EXPLORER_DISK"
 """Environment variable: where the disk for scratch, package environments and the file cache is mounted."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import InvalidName, NoSuchDependency
+from explorer_runner.format.payload import DependencyRef, Spec
 from explorer_runner.outputs import OUTPUTS, Output
-from explorer_runner.payload import DependencyRef, Spec
 from explorer_runner.results import JobOutput, Results
-from explorer_runner.stores import Store
+from explorer_runner.stores.base import Store
 
 _RESERVED = ("__class__", "__dict__", "__weakref__")
 """Names whose attributes are the object's own, whatever it holds."""

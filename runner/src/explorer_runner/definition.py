@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from explorer_runner.checked import shown
 from explorer_runner.errors import InvalidDefinition
+from explorer_runner.text import shown
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET_ARN = re.compile(r"arn:aws[a-z-]*:(secretsmanager|ssm):[^\s]+")

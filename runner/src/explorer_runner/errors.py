@@ -25,7 +25,7 @@ The SDK's own errors (gencove_explorer.errors) join the same tree.
 
 import re
 
-from explorer_runner.shown import visible
+from explorer_runner.text import visible
 
 _OUR_FOLDERS = ("explorer_runner", "gencove_explorer")
 _PIPE = re.compile(r"(?<!\|)\|(?!\|)")

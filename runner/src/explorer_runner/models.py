@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from explorer_runner import progress
 from explorer_runner.errors import StoreError
-from explorer_runner.folders import make_private
-from explorer_runner.processes import OWN_PYTHON
+from explorer_runner.system import progress
+from explorer_runner.system.folders import make_private
+from explorer_runner.system.processes import OWN_PYTHON
 
 CACHE, CACHE_MB = "EXPLORER_CACHE", "EXPLORER_CACHE_MB"
 """Environment variables: the folder of the host's file cache, and how many MiB it may hold."""
@@ -152,7 +152,7 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, str], int]:
     """Have a process of its own do what needs obstore; returns its answer and the lock it handed over."""
     import subprocess  # not at the top: a job may have a File among its inputs and never read it
 
-    command = [OWN_PYTHON, "-P", "-s", "-m", "explorer_runner.fetch", json.dumps(request)]
+    command = [OWN_PYTHON, "-P", "-s", "-m", "explorer_runner.files.fetch", json.dumps(request)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         answer = _follow(process.stdout) or {"error": f"fetching ended with exit code {process.wait()}"}

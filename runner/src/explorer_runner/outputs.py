@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from explorer_runner import values
 from explorer_runner.errors import OutputError
-from explorer_runner.folders import make_private
-from explorer_runner.keys import check_key
-from explorer_runner.previews import preview
-from explorer_runner.versions import packages_in
+from explorer_runner.format import values
+from explorer_runner.format.keys import check_key
+from explorer_runner.format.package_versions import packages_in
+from explorer_runner.format.previews import preview
+from explorer_runner.system.folders import make_private
 
 OUTPUTS = "outputs"
 """Folder, in a job's private one, where it writes its output files."""

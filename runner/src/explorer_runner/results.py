@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer_runner import values
 from explorer_runner.errors import CorruptPayload, NoSuchJob, NoSuchOutput, NotFinished
-from explorer_runner.folders import make_private
-from explorer_runner.keys import (
+from explorer_runner.format import values
+from explorer_runner.format.keys import (
     SUCCEEDED,
     Attempt,
     OutcomeName,
@@ -22,10 +21,11 @@ from explorer_runner.keys import (
     rounds_prefix,
     value_key,
 )
-from explorer_runner.outcome import Outcome
-from explorer_runner.outcome import read as read_outcome
-from explorer_runner.shown import visible_line
-from explorer_runner.stores import Store
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.format.outcome import read as read_outcome
+from explorer_runner.stores.base import Store
+from explorer_runner.system.folders import make_private
+from explorer_runner.text import visible_line
 
 _MISSING: Any = object()
 _SHOWN = 200

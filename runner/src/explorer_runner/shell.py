@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.errors import ExplorerError
 
 if TYPE_CHECKING:
-    from explorer_runner.job_shell import JobShell
+    from explorer_runner.ipython_shell import JobShell
 
 LIBRARIES = "EXPLORER_SHELL"
 """Environment variable: a folder that holds IPython, for where it is not installed (local jobs)."""
@@ -46,6 +46,6 @@ def _make() -> "JobShell":
                 'add it, pip_packages=["ipython"]'
             ) from None
         sys.path.append(folder)
-    from explorer_runner.job_shell import make_shell
+    from explorer_runner.ipython_shell import make_shell
 
     return make_shell()

@@ -20,15 +20,15 @@ from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependen
 from explorer_runner.definition import JobDefinition
 from explorer_runner.results import JobOutput
 from gencove_explorer.errors import NotSubmitted
-from gencove_explorer.log import get_logger
+from gencove_explorer.utils.log import get_logger
 
 if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
-    from gencove_explorer.drafts import Each
-    from gencove_explorer.findings import Failures
-    from gencove_explorer.stored import StoredAnalysis
+    from gencove_explorer.monitoring.reports import Failures
+    from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+    from gencove_explorer.submission.prepare import Each
 
 __all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
 
@@ -40,7 +40,7 @@ def each(analysis: "Analysis") -> "Each":
 
     Both must be arrays of one size.
     """
-    from gencove_explorer.drafts import Each
+    from gencove_explorer.submission.prepare import Each
 
     if not isinstance(analysis, Analysis):
         raise TypeError(f"each({analysis!r}): use each(analysis)")
@@ -96,21 +96,21 @@ class Analysis:
     @cached_property
     def input(self) -> Any:
         """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
-        from gencove_explorer.found import stored_input
+        from gencove_explorer.submission.resubmit import stored_input
 
         return stored_input(self._found_as())
 
     @cached_property
     def global_config(self) -> GlobalConfig | None:
         """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
-        from gencove_explorer.found import stored_config
+        from gencove_explorer.submission.resubmit import stored_config
 
         return stored_config(self._found_as())
 
     @cached_property
     def depends_on(self) -> "Sequence[Analysis | Each] | None":
         """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
-        from gencove_explorer.found import dependency_of
+        from gencove_explorer.submission.resubmit import dependency_of
 
         refs = self._found_as().record.depends_on
         found = [self._found(dependency_of(self._found_as(), ref)) for ref in refs]
@@ -124,7 +124,7 @@ class Analysis:
         Runs every dependency first that was not run yet. Raises SubmissionError (or another
         ExplorerError) before anything is written if it cannot be.
         """
-        from gencove_explorer.runs import submit
+        from gencove_explorer.submission.run import submit
 
         for analysis in submit(self):
             _log.info("Analysis ID: %s", analysis.id)
@@ -146,7 +146,7 @@ class Analysis:
         Id, status and outputs speak of the latest run. Of an analysis that ``get_analysis`` found they go
         on speaking of that: the run is one of its own, under the id that is logged.
         """
-        from gencove_explorer.runs import run_here
+        from gencove_explorer.submission.run import run_here
 
         run_here(self, job_index, parallel, container)
 
@@ -162,7 +162,7 @@ class Analysis:
         is given would be used for no job, while some that have not ended may yet fail; AlreadyExists if
         somebody else runs them again at the same moment.
         """
-        from gencove_explorer.retries import retry_failed
+        from gencove_explorer.submission.retry import retry_failed
 
         return retry_failed(self._submitted(), job_definition, function)
 
@@ -176,7 +176,7 @@ class Analysis:
     @property
     def name(self) -> str:
         """Its name, given or derived."""
-        from gencove_explorer.drafts import name_of
+        from gencove_explorer.submission.prepare import name_of
 
         return name_of(self)
 
@@ -196,7 +196,7 @@ class Analysis:
 
         Ctrl-C stops following, not the job.
         """
-        from gencove_explorer.logview import show_log
+        from gencove_explorer.monitoring.logs import show_log
 
         stored = self._submitted()
         show_log(stored, stored.record.one_job(job_index, "logs"), live=live, since=since)
@@ -210,7 +210,7 @@ class Analysis:
 
     def get_outputs(self) -> Iterator[JobOutput]:
         """The outputs of all jobs as they finish, waiting for them; at the end JobFailed if any failed."""
-        from gencove_explorer.waiting import outputs_as_they_finish
+        from gencove_explorer.monitoring.waiting import outputs_as_they_finish
 
         return outputs_as_they_finish(self._submitted())
 
@@ -233,7 +233,7 @@ class Analysis:
 
     def wait_running_or_done(self, timeout: float | None = None) -> None:
         """Block until a job runs or all have ended. Raises WaitTimeout after ``timeout`` seconds."""
-        from gencove_explorer.waiting import has_begun, leaving_jobs_alone, wait
+        from gencove_explorer.monitoring.waiting import has_begun, leaving_jobs_alone, wait
 
         stored = self._submitted()
         with leaving_jobs_alone(stored):
@@ -241,7 +241,7 @@ class Analysis:
 
     def wait_done(self, timeout: float | None = None) -> None:
         """Block until all jobs have ended, well or not. Raises WaitTimeout after ``timeout`` seconds."""
-        from gencove_explorer.waiting import leaving_jobs_alone, wait
+        from gencove_explorer.monitoring.waiting import leaving_jobs_alone, wait
 
         stored = self._submitted()
         with leaving_jobs_alone(stored):
@@ -249,20 +249,20 @@ class Analysis:
 
     def terminate(self, job_index: int | None = None) -> None:
         """End one job; jobs that depend on it fail. It may take up to a minute."""
-        from gencove_explorer.runs import terminate
+        from gencove_explorer.submission.run import terminate
 
         stored = self._submitted()
         terminate(stored, [stored.record.one_job(job_index, "terminate", " or terminate_all()")])
 
     def terminate_all(self) -> None:
         """End all jobs, those that have not started too."""
-        from gencove_explorer.runs import terminate
+        from gencove_explorer.submission.run import terminate
 
         terminate(self._submitted(), None)
 
     def delete(self) -> None:
         """Remove all that the store holds of it. Raises InUse unless it has finished."""
-        from gencove_explorer.backend import Backend
+        from gencove_explorer.session import Backend
 
         stored = self._submitted()
         stored.delete(Backend().open_rounds)
@@ -273,7 +273,7 @@ class Analysis:
 
         Raises NoSuchDependency, or NoSuchAnalysis if it was deleted.
         """
-        from gencove_explorer.found import dependency_of
+        from gencove_explorer.submission.resubmit import dependency_of
 
         stored = self._submitted()
         ref, _ = find_dependency(stored.record.depends_on, name, stored.store, stored.downloads)
@@ -292,7 +292,7 @@ class Analysis:
     def _repr_html_(self) -> str | None:
         if self._stored is None:
             return None
-        from gencove_explorer.display import analyses_as_html
+        from gencove_explorer.monitoring.tables import analyses_as_html
 
         return analyses_as_html([self._stored])
 
@@ -301,7 +301,7 @@ class Analysis:
     @classmethod
     def from_manifest(cls, path: "str | PathLike[str]") -> "Analysis":
         """The analysis of a manifest, as a notebook would have built it. Raises ManifestError."""
-        from gencove_explorer.manifests.building import from_manifest
+        from gencove_explorer.manifests.build import from_manifest
 
         return from_manifest(path)
 
@@ -311,7 +311,7 @@ class Analysis:
         What it depends on is written too, unless it is there. Raises ManifestError for what cannot be
         written down.
         """
-        from gencove_explorer.manifests.writing import to_manifest
+        from gencove_explorer.manifests.export import to_manifest
 
         return to_manifest(self, folder)
 
@@ -352,7 +352,7 @@ class Analysis:
         return self._stored
 
     def _inputs_to_submit(self) -> tuple[Sequence[Any], bool]:
-        from gencove_explorer.given import inputs_of
+        from gencove_explorer.submission.given import inputs_of
 
         if self.function is None and self._keeps("input"):
             record = self._found_as().record

@@ -40,7 +40,7 @@ from explorer_runner.errors import (
     StoreError,
     UnsupportedFormat,
 )
-from explorer_runner.outcome import Outcome
+from explorer_runner.format.outcome import Outcome
 
 __all__ = [
     "AlreadyExists",

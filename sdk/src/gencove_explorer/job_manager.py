@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 from explorer_runner.errors import ExplorerError, InvalidName, NotFound, PayloadError, StoreError
-from explorer_runner.names import parse_id
-from explorer_runner.stores import Store
+from explorer_runner.format.names import parse_id
+from explorer_runner.stores.base import Store
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.backend import Backend
-from gencove_explorer.display import analyses_as_html, analyses_as_text
-from gencove_explorer.durations import seconds
 from gencove_explorer.errors import InvalidFilter
-from gencove_explorer.records import IndexRecord, read_index
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.monitoring.tables import analyses_as_html, analyses_as_text
+from gencove_explorer.records.base import IndexRecord, read_index
+from gencove_explorer.session import Backend
 from gencove_explorer.settings import Settings
-from gencove_explorer.stored import StoredAnalysis
+from gencove_explorer.utils.durations import seconds
 
 __all__ = ["JobList", "JobManager"]
 
@@ -53,7 +53,7 @@ class JobManager:
         if manifest is not None:
             if job_id is not None:
                 raise TypeError("get_analysis() takes either job_id= or manifest=, not both")
-            from gencove_explorer.reconcile.revisions import Revisions, analysis_of
+            from gencove_explorer.reconcile.revision_store import Revisions, analysis_of
 
             settings = self._backend.settings
             job_id = analysis_of(Revisions(self._backend.store, settings.project_name), manifest)

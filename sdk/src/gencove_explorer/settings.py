@@ -23,10 +23,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.checked import SHORT, shown
-from explorer_runner.shown import visible_line
+from explorer_runner.format.validation import SHORT
+from explorer_runner.text import shown, visible_line
 from gencove_explorer.errors import ConfigError
-from gencove_explorer.texts import read_text
+from gencove_explorer.utils.text_files import read_text
 
 FILE = "explorer.toml"
 PREFIX = "EXPLORER_"

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from explorer_runner.patience import Passing, Patience
 from explorer_runner.stores import faults
 from explorer_runner.stores.credentials import Helper, find_helper
+from explorer_runner.system.patience import Passing, Patience
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig, S3Config

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from explorer_runner.errors import StoreError, Unreachable
-from explorer_runner.patience import Passing
+from explorer_runner.system.patience import Passing
 
 AGAIN = 75
 """Exit code of that Python when who gives credentials has a bad moment (EX_TEMPFAIL)."""
@@ -50,7 +50,7 @@ class Helper:
 
     def _ask(self) -> dict[str, Any]:
         # -E: the job's PYTHONPATH is not the submitter's.
-        command = [self._python, "-E", "-P", "-s", "-m", "gencove_explorer.credentials"]
+        command = [self._python, "-E", "-P", "-s", "-m", "gencove_explorer.aws.credentials"]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         except OSError as error:

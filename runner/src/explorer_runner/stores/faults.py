@@ -6,7 +6,7 @@ See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html for the 
 import re
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
-from explorer_runner.patience import Passing
+from explorer_runner.system.patience import Passing
 
 _INNARDS = "\n\nDebug source"
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.folders import check_size, make_private, open_regular
-from explorer_runner.stores import MAKE, RAISE, WAIT
+from explorer_runner.stores.base import MAKE, RAISE, WAIT
+from explorer_runner.system.folders import check_size, make_private, open_regular
 
 _T = TypeVar("_T")
 

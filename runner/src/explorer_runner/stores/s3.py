@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from explorer_runner import progress
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError
-from explorer_runner.folders import check_size
-from explorer_runner.patience import Patience
 from explorer_runner.stores.bucket import TIMEOUT_SECONDS, Bucket
+from explorer_runner.system import progress
+from explorer_runner.system.folders import check_size
+from explorer_runner.system.patience import Patience
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as Backend

@@ -13,9 +13,9 @@ __all__ = ["explorer", "main"]
 
 _CHECKING = (
     "gencove_explorer.analysis",
-    "gencove_explorer.durations",
+    "gencove_explorer.utils.durations",
     "gencove_explorer.job_manager",
-    "gencove_explorer.waiting",
+    "gencove_explorer.monitoring.waiting",
     "explorer_runner.models",
     "explorer_runner.results",
 )

@@ -7,11 +7,10 @@ from typing import Any
 
 import click
 
-from explorer_runner import values
 from explorer_runner.errors import AlreadyExists, ExplorerError, NotFinished
-from explorer_runner.keys import check_key
+from explorer_runner.format import values
+from explorer_runner.format.keys import check_key
 from explorer_runner.results import JobOutput
-from gencove_explorer import waiting
 from gencove_explorer.cli.common import (
     echo,
     find,
@@ -22,11 +21,12 @@ from gencove_explorer.cli.common import (
     print_json,
     print_table,
 )
-from gencove_explorer.display import analyses_as_text, jobs_text
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.observe import FINISHED, NOT_RUN
+from gencove_explorer.monitoring import waiting
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.monitoring.tables import analyses_as_text, jobs_text
+from gencove_explorer.records.states import FINISHED, NOT_RUN
 from gencove_explorer.settings import Settings
-from gencove_explorer.stored import StoredAnalysis
 
 
 @click.command("list")

@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from explorer_runner.errors import InvalidName
-from explorer_runner.names import parse_id
-from explorer_runner.shown import visible, visible_line
+from explorer_runner.format.names import parse_id
+from explorer_runner.text import visible, visible_line
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ExplorerError, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager

@@ -14,7 +14,7 @@ from gencove_explorer.cli.common import (
     one_job,
     print_json,
 )
-from gencove_explorer.logview import show_failed, show_log, write_note, write_text
+from gencove_explorer.monitoring.logs import show_failed, show_log, write_note, write_text
 
 
 @click.command()

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import click
 from click.shell_completion import get_completion_class
 
-from gencove_explorer.checks import Check
 from gencove_explorer.cli.common import echo, json_option, print_json
-from gencove_explorer.durations import ago
-from gencove_explorer.local.client import LocalExecutor
+from gencove_explorer.doctor.check import Check
+from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
+from gencove_explorer.utils.durations import ago
 
 
 @click.command()
@@ -36,10 +36,10 @@ def doctor(as_json: bool) -> None:
 
 def _checks(settings: Settings) -> Iterator[Check]:
     if settings.executor == "batch":
-        from gencove_explorer.batch.checks import check_batch
+        from gencove_explorer.doctor.batch import check_batch
 
         return check_batch(settings)
-    from gencove_explorer.local.checks import check_local
+    from gencove_explorer.doctor.local import check_local
 
     return check_local(settings)
 
@@ -112,17 +112,17 @@ def executor_stop(as_json: bool) -> None:
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell, ids included.
 
     \b
     explorer completion bash >> ~/.bashrc
     """
-    from gencove_explorer.cli import explorer
-
-    found = get_completion_class(shell)
-    assert found is not None
-    click.echo(found(explorer, {}, "explorer", "_EXPLORER_COMPLETE").source())
+    of_shell = get_completion_class(shell)
+    assert of_shell is not None
+    command = context.find_root().command
+    click.echo(of_shell(command, {}, "explorer", "_EXPLORER_COMPLETE").source())
 
 
 def _renamed(state: dict[str, object]) -> dict[str, object]:

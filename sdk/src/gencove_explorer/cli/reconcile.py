@@ -7,29 +7,23 @@ from typing import Any, TypeVar
 
 import click
 
-from explorer_runner import checked
-from explorer_runner.checked import load_json
-from explorer_runner.keys import FAILED
-from gencove_explorer.backend import Backend
+from explorer_runner.format import validation
+from explorer_runner.format.keys import FAILED
+from explorer_runner.format.validation import load_json
 from gencove_explorer.cli.common import echo, json_option, json_text, print_json, print_table
-from gencove_explorer.manifests.faults import ManifestError
-from gencove_explorer.manifests.loading import load_folder
+from gencove_explorer.manifests.load import load_folder
 from gencove_explorer.manifests.locking import write_lock
-from gencove_explorer.manifests.models import json_schema
+from gencove_explorer.manifests.problems import ManifestError
+from gencove_explorer.manifests.schema import json_schema
+from gencove_explorer.models.sheets import MAX_BYTES
 from gencove_explorer.reconcile.actions import WAIT
 from gencove_explorer.reconcile.history import changes_of, history_of
 from gencove_explorer.reconcile.plan import MAX_PRUNE, Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
-from gencove_explorer.reconcile.revisions import Revisions, project_of
-from gencove_explorer.reconcile.show import (
-    headline,
-    plan_as_json,
-    plan_as_markdown,
-    rows_of,
-    source_diff,
-)
-from gencove_explorer.sheets import MAX_BYTES
-from gencove_explorer.texts import read_text
+from gencove_explorer.reconcile.render import headline, plan_as_json, plan_as_markdown, rows_of, source_diff
+from gencove_explorer.reconcile.revision_store import Revisions, project_of
+from gencove_explorer.session import Backend
+from gencove_explorer.utils.text_files import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 CHANGES = 3
@@ -265,23 +259,23 @@ def _read_plan(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise click.UsageError(f"--plan {path}: not JSON ({error})") from error
     try:
-        checked.require(checked.require(data, _PLAN)["choice"], _CHOICE)
+        validation.require(validation.require(data, _PLAN)["choice"], _CHOICE)
     except ValueError as error:
         raise click.UsageError(
             f"--plan {path}: not a plan, as explorer plan --out writes it: {error}"
         ) from error
-    data["choice"] = checked.known(data["choice"], _CHOICE)
+    data["choice"] = validation.known(data["choice"], _CHOICE)
     return data
 
 
-_PLAN: dict[str, checked.Check] = {
+_PLAN: dict[str, validation.Check] = {
     "revision": lambda value: None,
-    "choice": checked.mapped(),
-    "rows": checked.listed(checked.mapped()),
+    "choice": validation.mapped(),
+    "rows": validation.listed(validation.mapped()),
 }
-_CHOICE: dict[str, checked.Check] = {
-    "select": checked.listed(checked.text()),
-    "rerun": checked.listed(checked.text()),
-    "prune": checked.flag,
-    "max_prune": checked.whole(0, 1 << 60),
+_CHOICE: dict[str, validation.Check] = {
+    "select": validation.listed(validation.text()),
+    "rerun": validation.listed(validation.text()),
+    "prune": validation.flag,
+    "max_prune": validation.whole(0, 1 << 60),
 }

@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 
-from explorer_runner.checked import load_json
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.format.validation import load_json
 from explorer_runner.shell import get_ipython
-from gencove_explorer import waiting
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli.common import echo, json_option, print_json
 from gencove_explorer.errors import JobFailed
-from gencove_explorer.manifests.functions import SourceError, without_magics
-from gencove_explorer.sheets import MAX_BYTES
-from gencove_explorer.texts import decode, read_text
+from gencove_explorer.manifests.function_source import SourceError, without_magics
+from gencove_explorer.models.sheets import MAX_BYTES
+from gencove_explorer.monitoring import waiting
+from gencove_explorer.utils.text_files import decode, read_text
 
 _MAX_SOURCE_BYTES = 16 << 20
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gencove_explorer.aws_errors import errors
-from gencove_explorer.batch.aws import Aws
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.errors import errors
 
 
 class Buckets:

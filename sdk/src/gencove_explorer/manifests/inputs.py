@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from explorer_runner.checked import load_json
+from explorer_runner.format.validation import load_json
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import ExplorerError, SubmissionError
-from gencove_explorer.given import MAX_INPUTS
-from gencove_explorer.manifests.models import (
+from gencove_explorer.manifests.schema import (
     FileInput,
     FilesInput,
     ObjectsInput,
@@ -22,9 +21,10 @@ from gencove_explorer.manifests.models import (
     ValueInput,
     source_of,
 )
-from gencove_explorer.sheets import READERS, read_table
-from gencove_explorer.stored import StoredAnalysis
-from gencove_explorer.texts import read_text
+from gencove_explorer.models.sheets import READERS, read_table
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.submission.given import MAX_INPUTS
+from gencove_explorer.utils.text_files import read_text
 
 MAX_FILE_BYTES = 256 << 20
 """Largest file of inputs that is read."""

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from explorer_runner.errors import PackageError
-from gencove_explorer.backend import Backend
-from gencove_explorer.manifests.documents import read_document
-from gencove_explorer.manifests.faults import Fault, ManifestError, nearest
-from gencove_explorer.manifests.loading import manifest_files
-from gencove_explorer.manifests.models import Manifest, check_document
+from gencove_explorer.manifests.load import manifest_files
+from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.schema import Manifest, check_document
+from gencove_explorer.manifests.yaml_document import read_document
 from gencove_explorer.packages import check_requirements, lock, publish
+from gencove_explorer.session import Backend
 
 
 def write_lock(name: str, folder: Path, backend: Backend) -> Path:

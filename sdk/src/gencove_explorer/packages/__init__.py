@@ -12,7 +12,7 @@ Without packages none of it is loaded: it takes longer than all else of a submis
 from collections.abc import Sequence
 from pathlib import Path
 
-from explorer_runner.stores import Store
+from explorer_runner.stores.base import Store
 from gencove_explorer.packages.requirements import check_requirements
 
 __all__ = ["IMAGE_PLATFORM", "check_requirements", "lock", "publish", "use_pinned"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from explorer_runner.errors import PackageError
-from explorer_runner.patience import PERSON_SECONDS, Patience
-from explorer_runner.web import TIMEOUT_SECONDS, TRIES, attempt
+from explorer_runner.files.web import TIMEOUT_SECONDS, TRIES, attempt
+from explorer_runner.system.patience import PERSON_SECONDS, Patience
 from gencove_explorer.packages.indexes import Indexes
 
 PATIENCE = Patience(PERSON_SECONDS)

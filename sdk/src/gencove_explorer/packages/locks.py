@@ -1,6 +1,6 @@
 """The lock of an analysis: exact wheels by content (PEP 751).
 
-It travels in the payload, its wheels in the store; see ``explorer_runner.locked``.
+It travels in the payload, its wheels in the store; see ``explorer_runner.format.pylock``.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from explorer_runner.environment import find_uv
+from explorer_runner.attempt.environment import find_uv
 from explorer_runner.errors import AlreadyExists, PackageError
-from explorer_runner.folders import make_private
-from explorer_runner.keys import wheel_key
-from explorer_runner.locked import LockedWheel, locked_wheels, read_lock
-from explorer_runner.stores import Store
+from explorer_runner.format.keys import wheel_key
+from explorer_runner.format.pylock import LockedWheel, locked_wheels, read_lock
+from explorer_runner.stores.base import Store
+from explorer_runner.system.folders import make_private
 from gencove_explorer.packages.indexes import Indexes
 from gencove_explorer.packages.requirements import folder_of, names_files
 from gencove_explorer.packages.resolve import Resolved, Uv, resolve
 from gencove_explorer.packages.wheels import Wheel, Wheels
-from gencove_explorer.progress import progress
+from gencove_explorer.utils.progress import progress
 
 FRESH_SECONDS = 24 * 3600.0
 """For how long a resolution is used again: within a day the same requirements give the same lock."""

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from explorer_runner.checked import shown
 from explorer_runner.errors import PackageError
-from explorer_runner.shown import visible
+from explorer_runner.text import shown, visible
 
 _FILE_OPTION = re.compile(r"(?:-r|-c|--requirement|--constraint)[\s=]\s*(\S.*)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]\s*")

@@ -24,7 +24,7 @@ from packaging.pylock import Package, PackageArchive, PackageDirectory, PackageS
 from packaging.utils import parse_wheel_filename
 
 from explorer_runner.errors import PackageError
-from explorer_runner.folders import make_private, remove_tree
+from explorer_runner.system.folders import make_private, remove_tree
 from gencove_explorer.packages.downloads import download
 from gencove_explorer.packages.resolve import Resolved, Uv, local_path
 

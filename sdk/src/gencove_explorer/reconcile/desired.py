@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 
 from explorer_runner.definition import JobDefinition
-from gencove_explorer.manifests.loading import Loaded
-from gencove_explorer.manifests.models import OutputInput
+from gencove_explorer.manifests.load import Loaded
+from gencove_explorer.manifests.schema import OutputInput
 from gencove_explorer.reconcile.plan import Wanted
 from gencove_explorer.reconcile.specification import Specification
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gencove_explorer.reconcile.revisions import Revisions
+from gencove_explorer.reconcile.revision_store import Revisions
 
 
 def history_of(revisions: Revisions, name: str | None, limit: int) -> list[dict[str, Any]]:

@@ -15,27 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.errors import AlreadyExists
-from explorer_runner.names import new_id
-from gencove_explorer.backend import Backend
-from gencove_explorer.batch.aws import Aws
+from explorer_runner.format.names import new_id
+from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import PlanError
-from gencove_explorer.log import get_logger
 from gencove_explorer.manifests.buckets import Buckets
 from gencove_explorer.manifests.inputs import Objects
-from gencove_explorer.manifests.loading import Folder, load_folder
+from gencove_explorer.manifests.load import Folder, load_folder
+from gencove_explorer.monitoring.waiting import wait
 from gencove_explorer.reconcile import git
 from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
-from gencove_explorer.reconcile.claims import Claims
-from gencove_explorer.reconcile.converge import Converging
-from gencove_explorer.reconcile.decide import needs_revision, next_revision
+from gencove_explorer.reconcile.apply import Converging
 from gencove_explorer.reconcile.desired import wanted_of
-from gencove_explorer.reconcile.observing import observe
+from gencove_explorer.reconcile.leases import Claims
+from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
+from gencove_explorer.reconcile.observed import observe
 from gencove_explorer.reconcile.plan import Choice, Plan, make_plan
-from gencove_explorer.reconcile.preparing import Preparing
+from gencove_explorer.reconcile.prepare import Preparing
+from gencove_explorer.reconcile.render import is_same
 from gencove_explorer.reconcile.revision import Revision
-from gencove_explorer.reconcile.revisions import Revisions, project_of
-from gencove_explorer.reconcile.show import is_same
-from gencove_explorer.waiting import wait
+from gencove_explorer.reconcile.revision_store import Revisions, project_of
+from gencove_explorer.session import Backend
+from gencove_explorer.utils.log import get_logger
 
 _TRIES = 10
 _log = get_logger(__name__)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from explorer_runner import checked
-from explorer_runner.payload import FORMAT, load_record
+from explorer_runner.format import validation
+from explorer_runner.format.payload import FORMAT, load_record
 from gencove_explorer.reconcile.specification import Specification
 
 
@@ -58,39 +58,39 @@ class Revision:
     def from_json(cls, raw: bytes, what: str) -> "Revision":
         """Raises CorruptPayload if this is no revision, UnsupportedFormat if it is too new."""
         try:
-            facts = checked.known(load_record(raw, what), _REVISION)
+            facts = validation.known(load_record(raw, what), _REVISION)
             entries = {name: _entry(each) for name, each in facts["entries"].items()}
             return cls(**{**facts, "entries": entries})
         except (ValueError, TypeError, KeyError) as error:
-            raise checked.refused(what, error) from error
+            raise validation.refused(what, error) from error
 
 
 def _entry(data: Any) -> Entry:
-    facts = checked.known(data, _ENTRY)
+    facts = validation.known(data, _ENTRY)
     return Entry(**{**facts, "specification": Specification.from_json(facts["specification"])})
 
 
 def _change(value: Any) -> None:
-    checked.require(value, {"action": checked.text(), "reason": checked.text(None)})
+    validation.require(value, {"action": validation.text(), "reason": validation.text(None)})
 
 
-_ENTRY: dict[str, checked.Check] = {
-    "id": checked.text(),
-    "file": checked.text(),
-    "specification": checked.mapped(),
-    "depends_on": checked.mapped(checked.text()),
-    "ran": checked.mapped(),
-    "rounds": checked.whole(0, checked.ROUNDS),
-    "succeeded": checked.flag,
+_ENTRY: dict[str, validation.Check] = {
+    "id": validation.text(),
+    "file": validation.text(),
+    "specification": validation.mapped(),
+    "depends_on": validation.mapped(validation.text()),
+    "ran": validation.mapped(),
+    "rounds": validation.whole(0, validation.ROUNDS),
+    "succeeded": validation.flag,
 }
-_REVISION: dict[str, checked.Check] = {
-    "number": checked.whole(0, 10_000_000),
-    "project": checked.text(),
-    "time": checked.number(0, checked.LATEST),
-    "actor": checked.text(),
-    "commit": checked.optional(checked.text()),
-    "dirty": checked.flag,
-    "entries": checked.mapped(),
-    "leaving": checked.mapped(checked.text()),
-    "changes": checked.mapped(_change),
+_REVISION: dict[str, validation.Check] = {
+    "number": validation.whole(0, 10_000_000),
+    "project": validation.text(),
+    "time": validation.number(0, validation.LATEST),
+    "actor": validation.text(),
+    "commit": validation.optional(validation.text()),
+    "dirty": validation.flag,
+    "entries": validation.mapped(),
+    "leaving": validation.mapped(validation.text()),
+    "changes": validation.mapped(_change),
 }

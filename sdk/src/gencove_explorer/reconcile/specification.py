@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from explorer_runner import checked
-from gencove_explorer.manifests.syntax import same_code
+from explorer_runner.format import validation
+from gencove_explorer.manifests.code_comparison import same_code
 
 _LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
 """Of a job definition, what no result depends on: the next attempt has it."""
@@ -47,7 +47,7 @@ class Specification:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """From what ``to_json`` made, by this version or another. Raises ValueError or TypeError."""
-        facts = checked.known(data, _CHECKS)
+        facts = validation.known(data, _CHECKS)
         return cls(**{**facts, "pip_packages": tuple(facts.get("pip_packages", ()))})
 
     def changes(self, other: "Specification") -> list[str]:
@@ -65,18 +65,18 @@ class Specification:
         return found
 
 
-_CHECKS: dict[str, checked.Check] = {
-    "function": checked.text(),
-    "source": checked.text(None),
-    "input": checked.mapped(),
-    "global_config": checked.mapped(),
-    "pip_packages": checked.listed(checked.text()),
-    "folders": checked.mapped(checked.text()),
-    "lock": checked.optional(checked.text()),
-    "job_definition": checked.mapped(),
-    "depends_on": checked.mapped(checked.flag),
-    "labels": checked.mapped(checked.text(None)),
-    "on_failure": checked.text(),
+_CHECKS: dict[str, validation.Check] = {
+    "function": validation.text(),
+    "source": validation.text(None),
+    "input": validation.mapped(),
+    "global_config": validation.mapped(),
+    "pip_packages": validation.listed(validation.text()),
+    "folders": validation.mapped(validation.text()),
+    "lock": validation.optional(validation.text()),
+    "job_definition": validation.mapped(),
+    "depends_on": validation.mapped(validation.flag),
+    "labels": validation.mapped(validation.text(None)),
+    "on_failure": validation.text(),
 }
 
 

@@ -1,0 +1,53 @@
+"""What the forker knows of rounds and of the processes that it started for them."""
+
+from collections import deque
+from typing import Any
+
+from explorer_runner.attempt.direct import Place
+from explorer_runner.attempt.execute import Job
+from explorer_runner.format.keys import Attempt, outcomes_prefix
+from explorer_runner.format.payload import Payload
+from explorer_runner.stores.base import WAIT
+from explorer_runner.stores.uri import open_store
+
+
+class Round:
+    """A round that jobs are started of."""
+
+    def __init__(self, key: str, place: Place) -> None:
+        self.key = key
+        self.place = place
+        self.width = 0
+        self.queue: deque[tuple[int, int]] = deque()
+        self.running = 0
+        # On S3 the job has a parent of its own, whose exit code can be believed.
+        self.outcomes = f"{place.folder}/{outcomes_prefix(place.job.analysis)}/" if place.folder else None
+
+
+def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque[tuple[int, int]]) -> Round:
+    """A round, of what the scheduler told of it, its payload, and the jobs that are queued already."""
+    facts = dict(facts)
+    key, store = facts.pop("key"), open_store(facts.pop("store"), absent=WAIT)
+    named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
+    round = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
+    round.width, round.queue = width, queue
+    return round
+
+
+class Running:
+    """A process of ours: a job, or a writer that closes a job which died."""
+
+    __slots__ = ("attempt", "kill_at", "peak", "position", "reason", "round", "slot", "started", "writer")
+
+    def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
+        self.round = round
+        self.position = position
+        self.attempt = attempt
+        self.slot = slot
+        """Which scratch folder it has, as long as it runs."""
+        self.started = started
+        self.reason: str | None = None
+        self.kill_at: float | None = None
+        self.writer = False
+        self.peak = 0
+        """Its largest resident size, as wait4 gave it."""

@@ -1,0 +1,97 @@
+"""What a round waits for, as Batch is told: jobs that have not succeeded yet.
+
+What has succeeded is left out, since Batch forgets it after a week, and the store does not.
+"""
+
+from dataclasses import dataclass, field
+
+from explorer_runner.format.keys import FAILED, SUCCEEDED
+from explorer_runner.format.payload import DependencyRef
+from explorer_runner.results import outcome_names
+from explorer_runner.stores.base import Store
+from gencove_explorer.errors import DependencyError
+from gencove_explorer.executors.batch.jobs import Jobs
+from gencove_explorer.records.base import RoundRecord, read_closed, read_rounds
+from gencove_explorer.records.states import settle
+
+
+@dataclass
+class Found:
+    """The dependencies of a round."""
+
+    depends_on: list[dict[str, str]] = field(default_factory=list)
+    """As SubmitJob takes them."""
+    failed: str = ""
+    """Why the round can never run, if it cannot."""
+
+
+class Dependencies:
+    """Looks dependencies up in the store, and their jobs in Batch."""
+
+    def __init__(self, store: Store, jobs: Jobs) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._seen: dict[str, list[str | None]] = {}
+
+    def of(self, record: RoundRecord) -> Found:
+        """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
+        found = Found()
+        for ref in record.depends_on:
+            rounds = list(read_rounds(self._store, ref.id).values())
+            if not rounds:
+                return Found(failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store")
+            states = self._states(ref)
+            if all(state == SUCCEEDED for state in states):
+                continue
+            if FAILED in states and None not in states and not ref.each:
+                return Found(failed=f"Dependency failed: {ref.name} ({ref.id})")
+            found.depends_on += self._waits(record, ref, rounds, states)
+        return found
+
+    def failed(self, record: RoundRecord, index: int) -> str:
+        """Which dependency it was that failed, for a job that never ran for its sake."""
+        named = [f"{ref.name} ({ref.id})" for ref in record.depends_on]
+        for ref, name in zip(record.depends_on, named, strict=True):
+            states = self._states(ref)
+            if ref.each and states[index] == FAILED:
+                return f"Dependency failed: {name}, its job of the same index"
+            if not ref.each and (len(named) == 1 or FAILED in states):
+                return f"Dependency failed: {name}"
+        return f"Dependency failed: {' or '.join(named)}"
+
+    def _states(self, ref: DependencyRef) -> list[str | None]:
+        """The states of its jobs, as the store has them; looked at once."""
+        if ref.id not in self._seen:
+            rounds = read_rounds(self._store, ref.id).values()
+            closed = read_closed(self._store, ref.id)
+            self._seen[ref.id] = settle(ref.jobs, rounds, outcome_names(self._store, ref.id), closed)[0]
+        return self._seen[ref.id]
+
+    def _waits(
+        self,
+        record: RoundRecord,
+        ref: DependencyRef,
+        rounds: list[RoundRecord],
+        states: list[str | None],
+    ) -> list[dict[str, str]]:
+        """The jobs of the rounds that have not succeeded; ``each`` only where indices are positions."""
+        last = {index: each for each in rounds for index in each.all_indices()}
+        needed = {last[index].round: last[index] for index, state in enumerate(states) if state != SUCCEEDED}
+        elsewhere = [each for each in needed.values() if each.executor != "batch"]
+        if elsewhere:
+            raise DependencyError(
+                f"{ref.id} runs on the {elsewhere[0].executor} executor, which AWS Batch cannot wait for: "
+                "wait_done() first"
+            )
+        ids = self._jobs.ids(needed.values())
+        lost = [number for number in needed if number not in ids]
+        if lost:
+            raise DependencyError(
+                f"{ref.id} has jobs that did not succeed, and AWS Batch knows them no more: "
+                "retry_failed() it first"
+            )
+        found = []
+        for number, each in needed.items():
+            paired = ref.each and each.indices is None and record.indices is None and record.jobs > 1
+            found.append({"jobId": ids[number], **({"type": "N_TO_N"} if paired else {})})
+        return found

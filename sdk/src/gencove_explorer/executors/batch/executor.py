@@ -1,0 +1,327 @@
+"""Running rounds on AWS Batch. A job of Batch is found by its name, which is its analysis's id.
+
+Nothing about Batch is kept in the store but what is final: why jobs ended that left no outcome.
+Jobs are forgotten about a week after their end; by then the store knows all of them.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import CorruptPayload
+from explorer_runner.format.keys import FAILED, Attempt, OutcomeName, log_key
+from explorer_runner.format.names import parse_id
+from explorer_runner.results import outcome_names
+from explorer_runner.stores.base import Store
+from gencove_explorer.aws import buckets as input_buckets
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.errors import ConfigError, SubmissionError
+from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
+from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.batch.dependencies import Dependencies
+from gencove_explorer.executors.batch.images import Images
+from gencove_explorer.executors.batch.jobs import Jobs, require_open
+from gencove_explorer.executors.log_reader import Reader
+from gencove_explorer.packages import IMAGE_PLATFORM
+from gencove_explorer.records.base import (
+    Closed,
+    IndexRecord,
+    RoundRecord,
+    read_closed,
+    read_rounds,
+    unreadable_round,
+    write_closed,
+    write_index,
+)
+from gencove_explorer.records.states import RUNNING, STARTING, SUBMISSION_SECONDS, SUBMITTED, Observed, settle
+from gencove_explorer.settings import Settings
+
+_MIN_TIMEOUT = 60
+_CERTAIN_SECONDS = 3600.0
+"""After so long no submission is under way, though clocks differ: require_open stops it well before."""
+_REMEMBERED_SECONDS = 6 * 24 * 3600.0
+
+
+class BatchExecutor:
+    """See gencove_explorer.executors.base."""
+
+    name = "batch"
+    platform: str | None = IMAGE_PLATFORM
+    poll_seconds = (0.5, 15.0)
+    tail_seconds = (1.0, 5.0)
+
+    def __init__(self, settings: Settings, aws: Aws | None = None) -> None:
+        self.settings = settings
+        self.place = settings.batch.queue or ""
+        self.aws = aws or Aws(settings.batch.region)
+        self.images = Images(self.aws)
+        self.definitions = job_definitions.Definitions(self.aws)
+        self.jobs = Jobs(self.aws)
+
+    # -- submission ---------------------------------------------------------------------------------
+
+    def fit(self, definition: JobDefinition | None) -> JobDefinition:
+        """The definition to use, its image by digest: Batch forgets in a week what a job ran in.
+
+        What Batch would refuse is refused here, before anything is written.
+        """
+        wanted = definition or JobDefinition()
+        self._check_settings()
+        if wanted.timeout_seconds is not None and wanted.timeout_seconds < _MIN_TIMEOUT:
+            raise SubmissionError(
+                f"job_definition asks for timeout_seconds={wanted.timeout_seconds}: AWS Batch takes "
+                f"{_MIN_TIMEOUT} and more"
+            )
+        return replace(wanted, image=self._image(wanted))
+
+    def admit(self, buckets: Mapping[str, str]) -> None:
+        """Look at each bucket of inputs once, and at one object in it: is it here, and may it be read."""
+        for bucket, key in sorted(buckets.items()):
+            input_buckets.check(self.aws, bucket)
+            if key:
+                input_buckets.check_object(self.aws, bucket, key)
+
+    def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
+        """List the analysis and submit its round: killed in between, it is listed, and seen to be missing."""
+        submit_job.check_labels(index.labels)
+        wanted = job_definitions.content(
+            self._image(record.job_definition), record.job_definition.secrets, self.settings.batch
+        )
+        definition = self.definitions.arn(wanted)
+        found = Dependencies(store, self.jobs).of(record)
+        if record.round == 0:
+            write_index(store, index)
+        if found.failed:
+            every = {found.failed: list(record.all_indices())}
+            write_closed(store, record.id, record.round, Closed.of(every))
+            return
+        request = submit_job.submission(
+            record,
+            index,
+            store=store.uri,
+            queue=self._queue,
+            region=self.aws.region,
+            definition=definition,
+            depends_on=found.depends_on,
+        )
+        self.jobs.submit(record.id, record.round, request, lambda: require_open(store, record))
+
+    def knows(self, store: Store, record: RoundRecord) -> bool:
+        """Whether Batch has a job of that name and round."""
+        return record.round in self.jobs.ids([record])
+
+    def _image(self, definition: JobDefinition) -> str:
+        image = definition.image or self.settings.batch.image
+        assert image is not None, "checked by fit"
+        return self.images.pin(image)
+
+    def _check_settings(self) -> None:
+        self._queue  # noqa: B018  raises
+        if self.settings.batch.image is None:
+            raise ConfigError(
+                "batch.image is not set: the repository of the runner image (EXPLORER_BATCH__IMAGE); "
+                "explorer doctor shows what else is missing"
+            )
+        if not self.settings.store.startswith("s3://"):
+            raise ConfigError(
+                f"the store is the folder {self.settings.store} ({self.settings.source('store')}), which "
+                "jobs on AWS Batch cannot reach: set EXPLORER_STORE=s3://bucket/prefix, or "
+                "EXPLORER_EXECUTOR=local"
+            )
+
+    @property
+    def _queue(self) -> str:
+        if self.settings.batch.queue is None:
+            raise ConfigError(
+                "AWS Batch is not configured here: set EXPLORER_BATCH__QUEUE (explorer doctor shows what "
+                "else is missing), or EXPLORER_EXECUTOR=local to run on this machine"
+            )
+        return self.settings.batch.queue
+
+    # -- states ---------------------------------------------------------------------------------------
+
+    def describe(
+        self,
+        store: Store,
+        rounds: Sequence[RoundRecord],
+        outcomes: Iterable[OutcomeName],
+        open_jobs: Sequence[int],
+        asked: int | None = None,
+    ) -> tuple[Mapping[int, str], str | None]:
+        """The states of jobs that have not ended: one request, whatever their number."""
+        last = {index: record for record in rounds for index in record.all_indices()}
+        by_round: dict[int, list[int]] = {}
+        for index in open_jobs:
+            by_round.setdefault(last[index].round, []).append(index)
+        records = [each for each in rounds if each.round in by_round]
+        ids = self.jobs.ids(records)
+        child = ""
+        if asked is not None and asked in open_jobs and last[asked].round in ids:
+            child = _child(last[asked], ids[last[asked].round], asked)
+        details = self.jobs.describe([*ids.values(), *([child] if child else [])])
+        states: dict[int, str] = {}
+        reason = None
+        for record in records:
+            detail = details.get(ids.get(record.round, ""))
+            own = self._states(store, rounds, record, detail, by_round[record.round])
+            states.update(own)
+            if detail is None and FAILED in own.values():
+                reason = batch_states.NEVER_SUBMITTED
+            elif detail and batch_states.all_wait(states.values()):
+                reason = batch_states.why_waiting(self._first_child(record, detail))
+        if asked is not None and child in details and states.get(asked) not in batch_states.ENDED:
+            status = details[child]["status"]
+            states[asked] = RUNNING if status in batch_states.ENDED else status
+            reason = batch_states.why_waiting(details[child]) if status == "RUNNABLE" else None
+        return states, reason
+
+    def _states(
+        self,
+        store: Store,
+        rounds: Sequence[RoundRecord],
+        record: RoundRecord,
+        detail: Mapping[str, Any] | None,
+        open_jobs: Sequence[int],
+    ) -> dict[int, str]:
+        """The states of a round's open jobs; what Batch ended by itself is written down."""
+        if detail is None:
+            age = time.time() - record.submitted
+            if age > _CERTAIN_SECONDS:
+                reason = batch_states.FORGOTTEN if age > _REMEMBERED_SECONDS else batch_states.NEVER_SUBMITTED
+                return self._close(store, rounds, record, dict.fromkeys(open_jobs, reason))
+            # Clocks differ and a throttled submission takes its time: it may still come, so nothing is
+            # written down.
+            return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)
+        counts = batch_states.counts_of(detail)
+        states = batch_states.spread(counts, open_jobs)
+        if batch_states.ended(counts) > record.jobs - len(open_jobs):
+            states.update(self._close(store, rounds, record, self._reasons(record, detail, counts)))
+        return states
+
+    def _reasons(
+        self, record: RoundRecord, detail: Mapping[str, Any], counts: Mapping[str, int]
+    ) -> dict[int, str]:
+        """Why Batch says that jobs failed, by index."""
+        if record.jobs == 1:
+            return {record.index_of(0): batch_states.reason_of(detail)}
+        states = [FAILED] if counts.get(FAILED) else []
+        if sum(counts.values()) == counts.get("SUCCEEDED", 0) + counts.get(FAILED, 0):
+            states = ["SUCCEEDED", FAILED]
+        children = self.jobs.children(detail["jobId"], states)
+        found = {
+            record.index_of(each["arrayProperties"]["index"]): batch_states.reason_of(each)
+            for each in children
+        }
+        if detail["status"] == FAILED and not found:  # it ended before Batch had made its children
+            found = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
+        return found
+
+    def _close(
+        self, store: Store, rounds: Sequence[RoundRecord], record: RoundRecord, reasons: Mapping[int, str]
+    ) -> dict[int, str]:
+        """Write reasons down for those jobs that still have no outcome, on a second look at the store."""
+        settled, _, _ = settle(
+            1 + max(index for each in rounds for index in each.all_indices()),
+            rounds,
+            outcome_names(store, record.id),
+            read_closed(store, record.id),
+        )
+        by_reason: dict[str, list[int]] = {}
+        dependencies = Dependencies(store, self.jobs)
+        for index, said in reasons.items():
+            if settled[index] is None:
+                reason = dependencies.failed(record, index) if said == batch_states.DEPENDENT_FAILED else said
+                by_reason.setdefault(reason, []).append(index)
+        if by_reason:
+            write_closed(store, record.id, record.round, Closed.of(by_reason))
+        return {index: FAILED for indices in by_reason.values() for index in indices}
+
+    def _first_child(self, record: RoundRecord, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Whoever can tell why an array waits: its first job. Asked only when it has waited for long."""
+        if record.jobs == 1 or batch_states.why_waiting(detail) is None:
+            return detail
+        first = f"{detail['jobId']}:0"
+        return self.jobs.describe([first]).get(first, detail)
+
+    # -- ending, logs ---------------------------------------------------------------------------------
+
+    def terminate(
+        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
+    ) -> None:
+        """End jobs: what has not started is cancelled, what runs gets a signal, within a minute."""
+        ids = self.jobs.ids([each for each in rounds if each.executor == self.name])
+        last = {index: record for record in rounds for index in record.all_indices()}
+        wanted = set(ids.values())
+        if indices is not None:
+            wanted = {
+                _child(last[index], ids[last[index].round], index)
+                for index in indices
+                if last[index].round in ids
+            }
+        for each in sorted(wanted):
+            self.jobs.terminate(each, reason)
+
+    def last_attempt(
+        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
+    ) -> Attempt | None:
+        """The latest attempt: of an ended job by its outcome, else Batch knows."""
+        ended = observed.outcomes.get(index)
+        if ended is not None and observed.states[index] in batch_states.ENDED:
+            return Attempt(index, ended.round, ended.attempt)
+        record = max((each for each in rounds if index in each.all_indices()), key=lambda each: each.round)
+        detail = self._detail(record, index, fresh=False)
+        if detail is None:
+            return Attempt(index, ended.round, ended.attempt) if ended else None
+        begun = len(detail.get("attempts", [])) + (detail["status"] in (STARTING, RUNNING))
+        return Attempt(index, record.round, begun) if begun else None
+
+    def open_log(
+        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
+    ) -> Reader | None:
+        """The log stream of an attempt; None once the store has the log, or if Batch knows of no stream."""
+        if store.exists(log_key(rounds[-1].id, attempt)):
+            return None
+        record = next(each for each in rounds if each.round == attempt.round)
+        detail = self._detail(record, attempt.index, fresh=True)
+        if detail is None:
+            return None
+        attempts = [each.get("container", {}) for each in detail.get("attempts", [])]
+        found = attempts[attempt.attempt - 1] if attempt.attempt <= len(attempts) else detail["container"]
+        if "logStreamName" not in found:
+            return None
+        group = self.settings.batch.log_group or "/aws/batch/job"
+        return StreamReader(self.aws, group, found["logStreamName"], since)
+
+    def _detail(self, record: RoundRecord, index: int, *, fresh: bool) -> Mapping[str, Any] | None:
+        ids = self.jobs.ids([record])
+        if record.round not in ids:
+            return None
+        child = _child(record, ids[record.round], index)
+        return self.jobs.describe([child], fresh=fresh).get(child)
+
+    def open_rounds(self) -> list[RoundRecord]:
+        """The rounds of this store that the queue has not ended."""
+        from gencove_explorer.records.open_store import open_configured_store
+
+        store = open_configured_store(self.settings.store, region=self.aws.region)
+        found = []
+        for name in self.jobs.unfinished(self._queue):
+            try:
+                parse_id(name)
+            except ValueError:
+                continue  # somebody else's job
+            try:
+                found += list(read_rounds(store, name).values())[-1:]
+            except CorruptPayload:  # what it depends on is not known, but that it is unfinished
+                found.append(unreadable_round(name, self.name))
+        return found
+
+
+def _child(record: RoundRecord, job: str, index: int) -> str:
+    """Batch's id of one job of a round."""
+    if record.jobs == 1:
+        return job
+    position = index if record.indices is None else record.indices.index(index)
+    return f"{job}:{position}"

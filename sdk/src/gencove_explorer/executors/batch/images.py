@@ -1,0 +1,88 @@
+"""From the image that is configured, or asked for, to the digest of exactly one."""
+
+import re
+from typing import Any
+
+from explorer_runner.format.payload import python_minor
+from gencove_explorer._version import __version__
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.errors import AwsError, errors
+from gencove_explorer.errors import SubmissionError
+
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/([^:@]+)")
+"""Each of AWS's partitions has a domain of its own."""
+
+
+def default_tag(python: str) -> str:
+    """The tag of this version's runner image for a Python, such as ``3.11``."""
+    return f"{__version__}-py{python}"
+
+
+def split(image: str) -> tuple[str, str, str]:
+    """``(repository, tag, digest)`` of an image's name; tag or digest may be empty."""
+    name, _, digest = image.partition("@")
+    head, slash, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    return f"{head}{slash}{last}", tag, digest
+
+
+class Images:
+    """Images by digest; each name is looked up once."""
+
+    def __init__(self, aws: Aws, python: str = "") -> None:
+        self._aws = aws
+        self._python = python or python_minor()
+        self._found: dict[str, str] = {}
+
+    def pin(self, image: str) -> str:
+        """``repository@sha256:...`` of an image; a repository alone means the runner's tag in it.
+
+        Raises SubmissionError if there is no such image, or if it is not in ECR and has no digest.
+        """
+        repository, tag, digest = split(image)
+        if digest:
+            return f"{repository}@{digest}"
+        tagged = f"{repository}:{tag or default_tag(self._python)}"
+        if tagged not in self._found:
+            self._found[tagged] = f"{repository}@{self._digest(repository, tagged.rpartition(':')[2])}"
+        return self._found[tagged]
+
+    def _digest(self, repository: str, tag: str) -> str:
+        name = _ECR.fullmatch(repository)
+        if name is None:
+            raise SubmissionError(
+                f"the image {repository}:{tag} is not in ECR, where its digest could be looked up: name it "
+                f"with its digest, {repository}@sha256:... (docker buildx imagetools inspect shows it), so "
+                "that every job runs the same one"
+            )
+        ecr = self._aws.client("ecr")
+        asked: dict[str, Any] = {"registryId": name[1], "repositoryName": name[2]}
+        try:
+            with errors(f"the image {repository}:{tag}"):
+                found = ecr.describe_images(**asked, imageIds=[{"imageTag": tag}])
+        except AwsError as error:
+            if error.code == "ImageNotFoundException":
+                raise SubmissionError(self._missing(repository, tag, asked)) from error
+            if error.code == "RepositoryNotFoundException":
+                raise SubmissionError(f"there is no repository {repository}: explorer doctor") from error
+            raise
+        return str(found["imageDetails"][0]["imageDigest"])
+
+    def _missing(self, repository: str, tag: str, asked: dict[str, Any]) -> str:
+        with errors(f"the images of {repository}"):
+            pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**asked)
+            details = [detail for page in pages for detail in page["imageDetails"]]
+        tags = sorted(
+            each
+            for detail in details
+            for each in detail.get("imageTags", [])
+            if not each.startswith("source-")  # images/push.sh's mark of what an image is made of
+        )
+        there = ", ".join(tags[-10:]) or "none"
+        text = f"there is no image {repository}:{tag}; there are: {there}"
+        if tag == default_tag(self._python):
+            text += (
+                f". What Python {self._python} pickles only that Python reads: build and push its image "
+                f"(make image PYTHON=python{self._python}), or submit from a Python that has one"
+            )
+        return text

@@ -1,0 +1,98 @@
+"""Job definitions: registered on demand, found again by their content, which is in their name."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gencove_explorer._version import __version__
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.errors import errors
+from gencove_explorer.settings import BatchSettings
+
+HOST_DISK = "/mnt/explorer"
+"""Where the machines of the compute environments have their disk for jobs; Terraform mounts it there."""
+DISK = "/explorer"
+"""Where jobs see it: scratch, package environments and the file cache."""
+STREAM_PREFIX = "explorer"
+
+
+def content(image: str, secrets: Mapping[str, str], settings: BatchSettings) -> dict[str, Any]:
+    """What we own of a job definition. What varies from run to run is overridden at submission."""
+    container: dict[str, Any] = {
+        "image": image,
+        "command": ["explorer-runner"],
+        "environment": [{"name": "EXPLORER_DISK", "value": DISK}],
+        "secrets": [{"name": name, "valueFrom": secrets[name]} for name in sorted(secrets)],
+        # Every submission says what it needs; a definition must name something.
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}],
+        "volumes": [{"name": "disk", "host": {"sourcePath": HOST_DISK}}],
+        # As process 1 the runner would be deaf to a SIGTERM that comes while Python starts.
+        "linuxParameters": {"initProcessEnabled": True},
+        "mountPoints": [{"containerPath": DISK, "sourceVolume": "disk", "readOnly": False}],
+    }
+    if settings.job_role_arn:
+        container["jobRoleArn"] = settings.job_role_arn
+    if settings.execution_role_arn:
+        container["executionRoleArn"] = settings.execution_role_arn
+    if settings.log_group:
+        container["logConfiguration"] = {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": settings.log_group, "awslogs-stream-prefix": STREAM_PREFIX},
+        }
+    return {"type": "container", "containerProperties": container, "propagateTags": True}
+
+
+def name_of(wanted: Mapping[str, Any]) -> str:
+    """The name of a definition: what it holds, and so the same for the same."""
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+    return f"explorer-{digest[:20]}"
+
+
+class Definitions:
+    """Definitions that were found or registered, by name."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+        self._found: dict[str, str] = {}
+
+    def arn(self, wanted: Mapping[str, Any]) -> str:
+        """The ARN of a definition with this content, registered if there is none. Raises ExecutorError."""
+        name = name_of(wanted)
+        if name not in self._found:
+            self._found[name] = self._find(name, wanted) or self._register(name, wanted)
+        return self._found[name]
+
+    def _find(self, name: str, wanted: Mapping[str, Any]) -> str | None:
+        with errors(f"the job definition {name}"):
+            pages = self._aws.client("batch").get_paginator("describe_job_definitions")
+            for page in pages.paginate(jobDefinitionName=name, status="ACTIVE"):
+                for found in page["jobDefinitions"]:
+                    if holds(found, wanted):
+                        return str(found["jobDefinitionArn"])
+        return None
+
+    def _register(self, name: str, wanted: Mapping[str, Any]) -> str:
+        with errors(f"the job definition {name}"):
+            made = self._aws.client("batch").register_job_definition(
+                jobDefinitionName=name, tags={"explorer:version": __version__}, **wanted
+            )
+        return str(made["jobDefinitionArn"])
+
+
+def holds(found: Any, wanted: Any) -> bool:
+    """Whether all that is wanted is found: AWS adds defaults of its own, and orders lists as it likes."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            holds(found.get(name, _EMPTY.get(type(value))), value) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(any(holds(each, one) for each in found) for one in wanted)
+        )
+    return bool(found == wanted)
+
+
+_EMPTY: dict[type, Any] = {list: [], bool: False}

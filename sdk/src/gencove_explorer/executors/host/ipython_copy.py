@@ -1,0 +1,62 @@
+"""IPython for local jobs that call the shell: a copy of this interpreter's, apart from all else.
+
+It lies in a folder of its own that jobs look into only when they call the shell, so that no other job
+finds IPython, or what it needs, by chance.
+"""
+
+import hashlib
+import re
+import shutil
+import sys
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from explorer_runner.system.folders import make_private
+from gencove_explorer.errors import ExecutorError
+from gencove_explorer.executors.host.folders import appearing
+
+
+def find_shell(home: Path) -> str:
+    """A folder with IPython and what it needs, copied from this interpreter's; made if it is not there.
+
+    Raises ExecutorError if IPython is not installed here.
+    """
+    distributions = _with_requirements("ipython")
+    if not distributions:
+        raise ExecutorError(
+            "the work function uses ! or %, which needs IPython here too: pip install ipython"
+        )
+    facts = [sys.version, *(f"{each.name} {each.version}" for each in distributions)]
+    folder = home / "runtimes" / f"shell-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
+    if not folder.exists():
+        make_private(str(folder.parent))
+        with appearing(folder) as part:
+            for each in distributions:
+                _copy_distribution(each, part)
+    return str(folder)
+
+
+def _with_requirements(name: str) -> list[Distribution]:
+    """An installed distribution and all installed ones that it requires, by name."""
+    found: dict[str, Distribution] = {}
+    waiting = [name]
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        try:
+            found[name] = distribution(name)
+        except PackageNotFoundError:
+            continue  # for another system or Python, or not needed
+        required = [each for each in found[name].requires or () if "extra ==" not in each]
+        names = [re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in required]
+        waiting += [each for each in names if re.sub(r"[-_.]+", "-", each).lower() not in found]
+    return [found[name] for name in sorted(found)]
+
+
+def _copy_distribution(distribution: Distribution, target: Path) -> None:
+    tops = {each.parts[0] for each in distribution.files or ()} - {"..", "__pycache__"}
+    for top in sorted(tops):
+        source = Path(str(distribution.locate_file(top)))
+        if source.is_dir():
+            shutil.copytree(source, target / top, dirs_exist_ok=True)
+        elif source.exists():
+            shutil.copy(source, target / top)

@@ -1,0 +1,102 @@
+"""Rounds that are in the store and in no queue: nobody will run what has not ended of them."""
+
+import signal
+import time
+from collections.abc import Container, Iterable, Mapping
+
+from explorer_runner.attempt import claim
+from explorer_runner.format.keys import FAILED, Attempt, logs_prefix, parse_log_name
+from explorer_runner.results import outcome_names
+from explorer_runner.stores.base import Store
+from gencove_explorer.executors.host.processes import end_holders
+from gencove_explorer.executors.local.queue import Queue
+from gencove_explorer.executors.local.recovery import claims_folder, claims_of, load_progress
+from gencove_explorer.executors.local.rounds import Progress
+from gencove_explorer.records.base import Closed, RoundRecord, read_rounds, write_closed
+
+_INTERRUPTED_SECONDS = 60.0
+"""After so long without an entry in the queue, nobody is about to write one."""
+INTERRUPTED = "never submitted: the process that was running it again was ended just then; retry_failed()"
+UNQUEUED = "never submitted: its entry in the executor's queue was lost before it ran; retry_failed()"
+MISSING = (
+    "its outcome is missing from the store: the job has ended, and what it wrote last was removed or lost; "
+    "retry_failed()"
+)
+
+
+def close_lost(
+    queue: Queue, store: Store, last: Mapping[int, RoundRecord], open_jobs: Iterable[int]
+) -> dict[int, str]:
+    """Close those of the jobs that no scheduler will ever run, and whose processes are gone.
+
+    ``last`` is the last round of each job; rounds of another executor are left to that.
+    """
+    found: dict[int, str] = {}
+    if not queue.accepted.is_dir():
+        return found  # the home folder is not there: that says nothing of what the queue holds
+    for record in {last[index].round: last[index] for index in open_jobs}.values():
+        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
+            continue
+        # Without an entry nothing more happens: what the store says from here on is the last word.
+        reason = _why_lost(queue, store, record)
+        if reason is None:
+            continue
+        progress = load_progress(store, record.id, 1 + max(last))
+        wanted = {index for index in open_jobs if last[index] is record}
+        alive = living(claims_folder(queue, store, record.id), record.round, wanted)
+        ended = progress.succeeded | progress.failed if progress else set()
+        lost = sorted(wanted - ended - alive)
+        if lost:
+            write_closed(store, record.id, record.round, Closed.of({reason: lost}))
+        found.update(dict.fromkeys(lost, FAILED))
+    return found
+
+
+def close_lost_of(queue: Queue, store: Store, analysis: str, progress: Progress) -> bool:
+    """The same for all open jobs of an analysis, of which ``progress`` is known; True if there were any."""
+    rounds = read_rounds(store, analysis).values()
+    last = {index: record for record in rounds for index in record.all_indices()}
+    return bool(close_lost(queue, store, last, last.keys() - progress.succeeded - progress.failed))
+
+
+def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
+    """Why a round is not in the queue; None if it may be about to be."""
+    broken = queue.broken_entry(f"{record.id}.{record.round}")
+    if broken is not None:
+        return f"Host lost: its entry in the executor's queue cannot be read ({broken}); retry_failed()"
+    if _has_begun(queue, store, record):
+        return MISSING
+    # A retry whose process was killed between the round's record and the queue's entry.
+    old = time.time() - record.submitted > _INTERRUPTED_SECONDS
+    return (INTERRUPTED if record.round else UNQUEUED) if old else None
+
+
+def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
+    """Whether jobs of a round were run, for which it was in the queue."""
+    logs = map(parse_log_name, store.names(logs_prefix(record.id)))
+    claims = claims_of(claims_folder(queue, store, record.id), record.round)
+    rounds = {attempt.round for attempt in (*claims, *logs) if attempt is not None}
+    rounds.update(name.round for name in outcome_names(store, record.id))
+    return record.round in rounds
+
+
+def end_unqueued(
+    queue: Queue, store: Store, rounds: Iterable[RoundRecord], indices: Container[int] | None
+) -> None:
+    """End what runs of rounds whose entry is gone: no scheduler knows of it, and none will end it."""
+    for record in rounds:
+        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
+            continue
+        claims = claims_folder(queue, store, record.id)
+        for each in claims_of(claims, record.round):
+            if (indices is None or each.index in indices) and _lives(claims, each):
+                end_holders(f"{claims}/{each.stem}.txt", signal.SIGKILL)
+
+
+def living(claims: str, round: int, wanted: Container[int]) -> set[int]:
+    """The jobs among ``wanted`` at which a process makes an attempt in a round."""
+    return {each.index for each in claims_of(claims, round) if each.index in wanted and _lives(claims, each)}
+
+
+def _lives(claims: str, attempt: Attempt) -> bool:
+    return claim.inspect(f"{claims}/{attempt.stem}.txt") in (claim.Life.STARTING, claim.Life.RUNNING)

@@ -1,0 +1,286 @@
+"""A round in the scheduler's memory: which of its jobs wait, may start, run, or have ended.
+
+Nothing here reads or writes; the scheduler tells it what happened and asks what to do. Jobs are
+named by their position in the round; ``record.index_of`` gives the job index.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from explorer_runner.attempt import startup_variables
+from explorer_runner.format.payload import DependencyRef
+from gencove_explorer.executors.local.capacity import Demand, Size
+from gencove_explorer.executors.local.queue import Entry
+
+_OPENING_SECONDS = 0.5
+BACKLOG = 256
+"""How many jobs a forker is handed ahead of time, so that it never waits for the scheduler."""
+
+
+class Ground(NamedTuple):
+    """What a job's process has to be started with: rounds that have it in common can share a forker."""
+
+    runtime: str
+    """Its Python."""
+    variables: tuple[tuple[str, str], ...]
+    """Those of its environment variables that are read at the start of a process."""
+
+
+@dataclass
+class Progress:
+    """How far an analysis is, all its rounds together."""
+
+    jobs: int
+    succeeded: set[int] = field(default_factory=set)
+    """Job indices."""
+    failed: set[int] = field(default_factory=set)
+    """Job indices of jobs that will not be tried again."""
+
+    @property
+    def finished(self) -> bool:
+        return len(self.succeeded) + len(self.failed) >= self.jobs
+
+
+@dataclass
+class RunningJob:
+    """A job that a forker of ours runs."""
+
+    attempt: int
+    pid: int
+    since: float = field(default_factory=time.monotonic)
+    killed: str | None = None
+    """Why it was told to end."""
+
+
+class ActiveRound:
+    """A round that has not ended."""
+
+    def __init__(self, path: Path, entry: Entry) -> None:
+        record = entry.record
+        definition = record.job_definition
+        self.path = path
+        self.entry = entry
+        self.record = record
+        self.key = entry.key
+        self.ground = Ground(
+            entry.runtime, tuple(sorted(startup_variables.read_at_start(entry.variables).items()))
+        )
+        self.need = Size(definition.cpu, definition.memory_mb)
+        self.tries = definition.retries + 1
+        self.open = set(range(record.jobs))
+        """Positions of jobs that have not ended."""
+        self.waiting = set(self.open)
+        """Positions of jobs whose dependencies have not all succeeded."""
+        self.ready: deque[tuple[int, int]] = deque()
+        """Position and attempt of jobs that may start."""
+        self.granted: dict[int, int] = {}
+        """Position -> attempt of jobs that a forker has in its queue."""
+        self.running: dict[int, RunningJob] = {}
+        self.adopted: dict[int, int] = {}
+        """Position -> attempt of jobs that run without a forker of ours."""
+        self.ending: dict[int, str] = {}
+        """Position -> reason of jobs that are to make no further attempt."""
+        self.next_attempt: dict[int, int] = {}
+        """Position -> attempt that comes next, of jobs that were tried before."""
+        self.closing: dict[str, list[int]] = {}
+        """Reason -> job indices that are closed and not yet written down."""
+        self.width = 0
+        self.bound = 0
+        self.narrowed_at = 0
+        """Number of the command that lowered the width; it holds once the forker has heard it."""
+        self.announced = False
+        """Whether its forker knows the round."""
+        self.opened = False
+        """Whether its forker has opened the payload."""
+        self.slow_at = 0.0
+        """When opening it takes so long that others are to have its slots meanwhile."""
+
+    # -- dependencies -----------------------------------------------------------------------------
+
+    def release(self, progress_of: Callable[[DependencyRef], Progress | None]) -> None:
+        """Make ready what waits for nothing any more, close what waits in vain."""
+        if not self.waiting:
+            return
+        by_index = {self.record.index_of(position): position for position in self.waiting}
+        free = set(by_index)
+        for ref in self.record.depends_on:
+            progress = progress_of(ref)
+            if progress is None:
+                self._fail_waiting(
+                    by_index.values(), f"Dependency failed: {ref.name} ({ref.id}) is not in the store"
+                )
+                return
+            if ref.each:
+                lost = [by_index[index] for index in free & progress.failed]
+                self._fail_waiting(
+                    lost, f"Dependency failed: {ref.name} ({ref.id}), its job of the same index"
+                )
+                free &= progress.succeeded
+            elif progress.finished and progress.failed:
+                self._fail_waiting(by_index.values(), f"Dependency failed: {ref.name} ({ref.id})")
+                return
+            elif not progress.finished:
+                free.clear()
+        self._make_ready(by_index[index] for index in sorted(free) if by_index[index] in self.waiting)
+
+    def _make_ready(self, positions: Iterable[int]) -> None:
+        for position in positions:
+            self.waiting.discard(position)
+            self.ready.append((position, self.next_attempt.get(position, 1)))
+
+    def _fail_waiting(self, positions: Iterable[int], reason: str) -> None:
+        for position in list(positions):
+            if position in self.waiting:
+                self.waiting.discard(position)
+                self.close(position, reason)
+
+    # -- what happened ----------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """The forker was told of the round, and begins to open its payload."""
+        self.announced = True
+        self.slow_at = time.monotonic() + _OPENING_SECONDS
+
+    def started(self, position: int, attempt: int, pid: int) -> None:
+        self.granted.pop(position, None)
+        self.running[position] = RunningJob(attempt, pid)
+
+    def ended(self, position: int, attempt: int, ok: bool) -> bool:
+        """An attempt has its outcome; True if it is the job's last one."""
+        self.granted.pop(position, None)
+        self.running.pop(position, None)
+        self.adopted.pop(position, None)
+        if position not in self.open:
+            return False
+        if not ok and position in self.ending:
+            self.close(position, self.ending[position])
+            return False
+        if not ok and attempt < self.tries:
+            self.ready.append((position, attempt + 1))
+            return False
+        self.open.discard(position)
+        return True
+
+    def taken(self, position: int, attempt: int) -> None:
+        """Another process makes this attempt."""
+        self.granted.pop(position, None)
+        self.running.pop(position, None)
+        self.adopted[position] = attempt
+
+    def orphan(self) -> dict[int, int]:
+        """The forker is gone: what it had queued is ready again, what it ran goes on by itself.
+
+        Returns position and attempt of the latter; also of those that were to be ended, which may have been
+        started before the forker had heard of it.
+        """
+        left = {position: job.attempt for position, job in self.running.items()}
+        self.running.clear()
+        return left | self.withdraw()
+
+    def withdraw(self) -> dict[int, int]:
+        """The forker knows the round no more: what it had queued is ready again.
+
+        Returns position and attempt of those among them that were to be ended.
+        """
+        ended = {position: attempt for position, attempt in self.granted.items() if position in self.ending}
+        again = sorted(each for each in self.granted.items() if each[0] not in ended)
+        self.ready.extendleft(reversed(again))
+        self.granted.clear()
+        self.width = self.bound = self.narrowed_at = 0
+        self.announced = self.opened = False
+        return ended
+
+    def end(self, positions: Iterable[int], reason: str) -> list[tuple[int, int]]:
+        """Let these jobs make no further attempt; those that wait are closed at once.
+
+        Returns position and attempt of those that a forker, or an adopted process, must be told of.
+        """
+        told = []
+        wanted = set(positions) & self.open
+        for position in wanted:
+            self.ending.setdefault(position, reason)
+        self.ready = deque(each for each in self.ready if each[0] not in wanted)
+        for position in wanted:
+            if position in self.running:
+                told.append((position, self.running[position].attempt))
+            elif position in self.granted:
+                told.append((position, self.granted[position]))
+            elif position in self.adopted:
+                told.append((position, self.adopted[position]))
+            else:
+                self.waiting.discard(position)
+                self.close(position, reason)
+        return told
+
+    def close(self, position: int, reason: str) -> None:
+        """The job has ended without an outcome of its own that counts."""
+        self.granted.pop(position, None)
+        self.open.discard(position)
+        self.closing.setdefault(reason, []).append(self.record.index_of(position))
+
+    # -- what to do -------------------------------------------------------------------------------
+
+    def demand(self, heard: int, *, startable: bool) -> Demand:
+        """``heard``: how many commands the round's forker has carried out; ``startable``: whether jobs of
+        it can be started now.
+        """
+        if heard >= self.narrowed_at:
+            self.bound = self.width
+        opening = self.announced and not self.opened
+        startable = startable and not (opening and time.monotonic() >= self.slow_at)
+        return Demand(
+            analysis=self.record.id,
+            need=self.need,
+            running=len(self.running),
+            ready=len(self.granted) + len(self.ready) if startable else 0,
+            width=self.width,
+            bound=max(self.bound, len(self.running)),
+            adopted=len(self.adopted),
+        )
+
+    def grant(self, width: int) -> list[tuple[int, int]]:
+        """Jobs to hand to the forker now, if it may run ``width`` at once.
+
+        A new lot is handed out when half of the last one has started: few large commands, and a
+        forker that never waits.
+        """
+        jobs = []
+        if width and len(self.granted) < width + BACKLOG // 2:
+            while self.ready and len(self.granted) < width + BACKLOG:
+                position, attempt = self.ready.popleft()
+                self.granted[position] = attempt
+                jobs.append((position, attempt))
+        return jobs
+
+    def widen(self, width: int, command: int) -> None:
+        """The forker was told, by ``command``, that it may run ``width`` jobs at once."""
+        if width < self.width:
+            self.bound, self.narrowed_at = max(self.bound, self.width), command
+        self.bound = max(self.bound, width)
+        self.width = width
+
+    def positions_of(self, indices: list[int] | None) -> list[int]:
+        """The jobs among ``indices`` (None: all) that have not ended."""
+        if indices is None:
+            return sorted(self.open)
+        wanted = set(indices)
+        return [position for position in self.open if self.record.index_of(position) in wanted]
+
+
+def describe(rounds: Iterable[ActiveRound], capacity: Size) -> dict[str, int]:
+    """What the machine has, what of that is in use, and how many jobs run and wait, for people."""
+    busy = [(each, len(each.running) + len(each.adopted)) for each in rounds]
+    used = sum((each.need * count for each, count in busy), Size(0, 0))
+    running = sum(count for _, count in busy)
+    return {
+        "cpus": capacity.cpus,
+        "memory_mb": capacity.memory_mb,
+        "cpus_in_use": used.cpus,
+        "memory_mb_in_use": used.memory_mb,
+        "running": running,
+        "waiting": sum(len(each.open) for each, _ in busy) - running,
+    }

@@ -1,0 +1,110 @@
+"""From a manifest to the Analysis that a notebook would have built."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.context import GlobalConfig
+from gencove_explorer.analysis import Analysis, each
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.errors import SubmissionError
+from gencove_explorer.manifests.buckets import Buckets
+from gencove_explorer.manifests.inputs import Objects
+from gencove_explorer.manifests.load import Loaded, load_file, manifest_files, repository_of
+from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.schema import OutputInput
+
+
+def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) -> Analysis:
+    """The analysis of a manifest, and those that it depends on, none of them run yet.
+
+    Its dependencies are the manifests of those names in its folder or below, else further up in the
+    repository. Raises ManifestError.
+    """
+    path = Path(path).absolute()
+    if not path.is_file():
+        raise ManifestError([Fault(str(path), None, "", "is not a file", "the path of a manifest")])
+    root = repository_of(path.parent) or path.parent.resolve()
+    objects = objects or Buckets(Aws())
+    built: dict[str, Analysis] = {}
+
+    def make(loaded: Loaded, above: tuple[str, ...]) -> Analysis:
+        if isinstance(loaded.manifest.input, OutputInput):
+            raise SubmissionError(
+                f"the input of {loaded.name} is an output of {loaded.manifest.input.output.manifest}, "
+                "which is known when that has succeeded: explorer reconcile runs it then"
+            )
+        for name in loaded.manifest.dependencies():
+            if name in above:
+                raise SubmissionError(f"the dependencies go in a circle: {' -> '.join([*above, name])}")
+            if name not in built:
+                built[name] = make(_find(name, loaded, root, objects), (*above, name))
+        return build(loaded, built)
+
+    loaded = load_file(path, root, objects)
+    return make(loaded, (loaded.name,))
+
+
+def build(loaded: Loaded, dependencies: Mapping[str, Analysis], value: Any = None) -> Analysis:
+    """The analysis of a manifest; ``value`` is its input where that is an output of another one.
+
+    Runs the part of the file that the function takes along. Raises SubmissionError.
+    """
+    manifest = loaded.manifest
+    analysis = Analysis(
+        function=_load(loaded),
+        input=loaded.input.value if loaded.input else value,
+        name=manifest.name,
+        job_definition=manifest.job_definition,
+        global_config=GlobalConfig(**{name: each.value for name, each in loaded.shared.items()}),
+        pip_packages=loaded.requirements(),
+        depends_on=[
+            each(dependencies[name]) if paired else dependencies[name]
+            for name, paired in manifest.dependencies().items()
+        ],
+        labels=dict(manifest.labels),
+    )
+    analysis._lock = loaded.lock
+    return analysis
+
+
+def _load(loaded: Loaded) -> Callable[..., Any]:
+    path = loaded.function.file.path
+    sys.path.insert(0, str(path.parent))
+    try:
+        return loaded.function.load()
+    except Exception as error:
+        trace = error.__traceback__.tb_next if error.__traceback__ else None
+        text = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
+        raise SubmissionError(
+            f"{loaded.name}: {loaded.manifest.function} cannot be loaded:\n{text}"
+        ) from error
+    finally:
+        sys.path.remove(str(path.parent))
+
+
+def _find(name: str, by: Loaded, root: Path, objects: Objects) -> Loaded:
+    """The manifest of a name: searched in the folder of the one that needs it, then further up."""
+    there: set[str] = set()
+    folder = by.place.folder
+    while True:
+        for path in manifest_files(folder):
+            try:
+                loaded = load_file(path, root, objects)
+            except ManifestError as error:
+                if path.stem == name:
+                    raise
+                del error  # another one's fault is not in the way
+                continue
+            if loaded.name == name:
+                return loaded
+            there.add(loaded.name)
+        if folder == root or not folder.is_relative_to(root):
+            break
+        folder = folder.parent
+    line = by.document.line(("depends_on",))
+    fault = Fault(by.file, line, "depends_on", f"there is no manifest {name!r}", nearest(name, sorted(there)))
+    raise ManifestError([fault])

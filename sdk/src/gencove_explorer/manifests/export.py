@@ -1,0 +1,249 @@
+"""From an Analysis that was built by hand to a manifest, and its function to a file beside it."""
+
+import inspect
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from explorer_runner.context import GlobalConfig
+from explorer_runner.definition import JobDefinition
+from explorer_runner.models import File, Sample
+from gencove_explorer.errors import SubmissionError
+from gencove_explorer.manifests.export_source import written
+from gencove_explorer.manifests.function_source import SourceError, SourceFile
+from gencove_explorer.manifests.inputs import Place, check_size
+from gencove_explorer.manifests.load import MANIFEST_SUFFIXES, manifest_files, repository_of
+from gencove_explorer.manifests.problems import Fault, ManifestError
+from gencove_explorer.manifests.schema import check_document, is_form
+from gencove_explorer.manifests.yaml_document import parse_document, read_document
+from gencove_explorer.submission.prepare import check_definition, dependencies, in_order
+
+if TYPE_CHECKING:
+    from gencove_explorer.analysis import Analysis
+
+_INLINE_ELEMENTS, _INLINE_CHARACTERS = 20, 2000
+
+
+def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
+    """Write the manifest of an analysis; see ``Analysis.to_manifest``."""
+    folder = Path(folder)
+    if not folder.is_dir() and (folder.exists() or folder.suffix in MANIFEST_SUFFIXES):
+        raise SubmissionError(
+            f"{folder} is the name of a file: give the folder that {analysis.name}.yaml is to be written into"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    place = Place(folder.resolve(), repository_of(folder) or folder.resolve())
+    name = analysis.name
+    if analysis.function is None:
+        raise SubmissionError(
+            f"{name} has no function here: an analysis that was found in the store holds its inputs pickled, "
+            "and nothing is unpickled for it; write down the one that it was made from"
+        )
+    target = folder / f"{name}.yaml"
+    files: dict[Path, str] = {}
+    data: dict[str, Any] = {"version": 1, "name": name}
+    data["function"] = _function(analysis.function, name, place, files)
+    if analysis.input is not None:
+        check_size(analysis.input)
+        data["input"] = _value(analysis.input, f"the input of {name}", name, place, files)
+    in_order(analysis)  # refuses a circle
+    needed = list(dependencies(analysis))
+    more = {
+        "global_config": _config(analysis.global_config, name, place, files),
+        "pip_packages": [_requirement(each, place) for each in analysis.pip_packages or ()],
+        "job_definition": _definition(check_definition(analysis.job_definition)),
+        "depends_on": [{"each": each.name} if paired else each.name for each, paired in needed],
+        "labels": dict(analysis.labels or {}),
+    }
+    text = _yaml(data | {key: value for key, value in more.items() if value}, target)
+    _refuse_others(target, name, files)
+    there = {_name_in(path) for path in manifest_files(folder)}
+    for each, _ in needed:
+        if each.name not in there:
+            to_manifest(each, folder)
+    for path, content in files.items():
+        path.write_text(content, encoding="utf-8")
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def _function(function: Any, name: str, place: Place, files: dict[Path, str]) -> str:
+    """FILE:FUNCTION: its own file if that is in the repository, else one that is written."""
+    called = getattr(function, "__name__", "")
+    if not called.isidentifier():
+        raise SubmissionError(f"the function of {name} has no name to be found by: write it with def")
+    file = inspect.getsourcefile(inspect.unwrap(function))
+    own = Path(file).resolve() if file else None
+    if own is not None and own.is_relative_to(place.root) and own.is_file() and own.suffix in (".py", ".ipy"):
+        try:
+            SourceFile(own, own.read_text()).function(called)
+            return f"{os.path.relpath(own, place.folder)}:{called}"
+        except SourceError:
+            pass  # it stands inside of something else
+    text, suffix = written(function)
+    files[place.folder / f"{name}{suffix}"] = text
+    return f"{name}{suffix}:{called}"
+
+
+def _value(value: Any, what: str, stem: str, place: Place, files: dict[Path, str]) -> Any:
+    """An input, or a value of global_config. What is long goes into a file, named after ``stem``."""
+    if isinstance(value, Sample):
+        return {"sample": _row(value, what, place)}
+    if isinstance(value, File):
+        return _files([value], what, place) | {"files": _address(value.uri, what, place)}
+    if isinstance(value, list) and value and all(isinstance(each, Sample) for each in value):
+        files[place.folder / f"{stem}.jsonl"] = _sheet(value, what, place)
+        return {"file": f"{stem}.jsonl"}
+    if isinstance(value, list) and value and all(isinstance(each, File) for each in value):
+        return _files(value, what, place)
+    _plain(value, what)
+    if _is_long(value):
+        files[place.folder / f"{stem}.json"] = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        return {"file": f"{stem}.json"}
+    return {"value": value} if is_form(value) else value
+
+
+def _files(files: Sequence[File], what: str, place: Place) -> dict[str, Any]:
+    beside = {tuple(each.secondary_files) for each in files}
+    if len(beside) > 1:
+        raise SubmissionError(f"{what} has files with different secondary_files: use samples")
+    suffixes = list(next(iter(beside)))
+    found: dict[str, Any] = {"files": [_address(each.uri, what, place) for each in files]}
+    return {**found, "secondary_files": suffixes} if suffixes else found
+
+
+def _sheet(samples: Sequence[Sample], what: str, place: Place) -> str:
+    """The samples as JSON Lines."""
+    twice = next((each for each, count in Counter(each.id for each in samples).items() if count > 1), None)
+    if twice is not None:
+        raise SubmissionError(f"{what} has sample {twice!r} twice: give each an id of its own")
+    return "".join(f"{json.dumps(_row(each, what, place))}\n" for each in samples)
+
+
+def _row(sample: Sample, what: str, place: Place) -> dict[str, Any]:
+    if not isinstance(sample.id, str) or not sample.id:
+        raise SubmissionError(f"{what} has a sample whose id is {sample.id!r}: use text")
+    addresses = {name: _address(uri, what, place) for name, uri in sample.files.items()}
+    more = {"client_id": sample.client_id, "metadata": dict(sample.metadata), "files": addresses}
+    row = {"id": sample.id, **{key: value for key, value in more.items() if value}}
+    _plain(row, f"sample {sample.id}")
+    return row
+
+
+def _address(uri: str, what: str, place: Place) -> str:
+    """An address as every clone of the repository has it: of a file, its path from the manifest's folder."""
+    if "://" in uri and not uri.startswith("file://"):
+        return uri
+    given = Path(os.path.abspath(os.path.expanduser(uri.removeprefix("file://"))))
+    path = given.parent.resolve() / given.name  # secondary files lie beside a link, not beside its target
+    if not path.is_file():
+        raise SubmissionError(f"{what}: there is no file {path}")
+    if not path.resolve().is_relative_to(place.root):
+        raise SubmissionError(
+            f"{what}: {path} is outside of {place.root}, where no other machine has it: put it there, or "
+            "into a bucket, and give that address"
+        )
+    return os.path.relpath(path, place.folder)
+
+
+def _config(config: GlobalConfig | None, name: str, place: Place, files: dict[Path, str]) -> dict[str, Any]:
+    return {
+        key: _value(value, f"global_config.{key} of {name}", f"{name}.{key}", place, files)
+        for key, value in (vars(config) if config is not None else {}).items()
+    }
+
+
+def _definition(definition: JobDefinition | None) -> dict[str, Any]:
+    if definition is None:
+        return {}
+    usual = JobDefinition()
+    given = definition.to_json()
+    kept = ("cpu", "memory_mb")  # without them the default would be another on each machine
+    return {
+        each.name: given[each.name]
+        for each in fields(definition)
+        if each.name in kept or given[each.name] != getattr(usual, each.name)
+    }
+
+
+def _requirement(text: str, place: Place) -> str:
+    path = Path(text).expanduser()
+    if text.startswith((".", "/", "~")) and path.is_dir():
+        relative = os.path.relpath(path.resolve(), place.folder)
+        return relative if relative.startswith(".") else f"./{relative}"
+    return text
+
+
+def _plain(value: Any, what: str) -> None:
+    """Raise SubmissionError unless JSON holds a value unchanged."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        same = json.loads(text.encode()) == value  # half a surrogate pair is no text
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise SubmissionError(
+            f"{what} holds more than text, numbers, truth values, lists and mappings, which is all that a "
+            "manifest can say (beside a File, a Sample, or a list of either): pass what it is made from, and "
+            "make it in the function"
+        )
+
+
+def _is_long(value: Any) -> bool:
+    many = isinstance(value, list) and len(value) > _INLINE_ELEMENTS
+    return many or len(json.dumps(value)) > _INLINE_CHARACTERS
+
+
+def _yaml(data: dict[str, Any], target: Path) -> str:
+    # What holds no mapping or list is written on one line.
+    text = yaml.dump(
+        data, Dumper=_Dumper, width=100, default_flow_style=None, sort_keys=False, allow_unicode=True
+    )
+    try:
+        same = parse_document(text, target.name).data == data
+    except ManifestError:
+        same = False
+    if not same:  # PyYAML writes YAML 1.1: 1E5 without quotes, say
+        text = _json(data)
+    check_document(parse_document(text, target.name))
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True  # a list that stands in two places is written twice
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON, which is YAML and leaves no doubt, with YAML's escapes for what no line of text shows."""
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return "".join(each if each.isprintable() or each == "\n" else f"\\U{ord(each):08x}" for each in text)
+
+
+def _refuse_others(target: Path, name: str, files: dict[Path, str]) -> None:
+    """Write over nothing but an earlier state of the same manifest."""
+    own: str = ""
+    if target.exists():
+        if _name_in(target) != name:
+            raise ManifestError(
+                [Fault(str(target), None, "name", "it is the file of another manifest", "another folder")]
+            )
+        own = target.read_text()
+    for path in files:
+        if path.exists() and path.name not in own:
+            raise ManifestError(
+                [Fault(str(path), None, "", "is there already, and not of this manifest", "another name")]
+            )
+
+
+def _name_in(path: Path) -> str | None:
+    try:
+        return check_document(read_document(path, path.name)).name
+    except ManifestError:
+        return None

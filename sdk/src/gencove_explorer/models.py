@@ -1,9 +1,0 @@
-"""What inputs are made of. The classes are the runner's: jobs unpickle them without the SDK."""
-
-from explorer_runner.models import File, Sample
-from gencove_explorer.progress import show_transfers
-from gencove_explorer.sheets import read_samples
-
-__all__ = ["File", "Sample", "read_samples"]
-
-show_transfers()  # whoever reads a File in a notebook sees how far it is

@@ -1,0 +1,345 @@
+"""An analysis in the store: its state, its outputs, its failures. Nothing is unpickled for it."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from explorer_runner.attempt import claim
+from explorer_runner.errors import CorruptPayload, ExplorerError, NotFinished, NotFound
+from explorer_runner.format import payload
+from explorer_runner.format.keys import (
+    FAILED,
+    SUCCEEDED,
+    Attempt,
+    OutcomeName,
+    analysis_prefix,
+    index_key,
+    logs_prefix,
+    round_key,
+)
+from explorer_runner.format.names import parse_id
+from explorer_runner.format.outcome import Outcome
+from explorer_runner.format.outcome import read as read_outcome
+from explorer_runner.format.payload import Payload
+from explorer_runner.results import JobOutput, Results, check_index, outcome_names
+from explorer_runner.stores.base import Store
+from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
+from gencove_explorer.executors.base import Executor
+from gencove_explorer.monitoring.reports import FailureGroup, Failures, Status
+from gencove_explorer.records.base import IndexRecord, RoundRecord, read_closed, read_index, read_rounds
+from gencove_explorer.records.states import (
+    NOT_RUN,
+    PENDING,
+    RUNNABLE,
+    SUBMITTED,
+    Observed,
+    as_status,
+    observe,
+)
+
+_WAITING = (SUBMITTED, PENDING, RUNNABLE)
+"""States that an executor's reason is about: of the others' jobs it says nothing."""
+
+
+@dataclass
+class StoredAnalysis:
+    """See the module."""
+
+    store: Store
+    record: IndexRecord
+    executor_named: Callable[[str], Executor]
+    """Opens the executor that a round was submitted to."""
+    downloads: str
+    fault: ExplorerError | None = None
+    """Why its index record cannot be read; ``record`` then has what the id tells."""
+    _rounds: dict[int, RoundRecord] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def executor(self) -> Executor:
+        """The executor of the last round."""
+        return self.executor_named(self.rounds[-1].executor)
+
+    @property
+    def rounds(self) -> list[RoundRecord]:
+        """All rounds, those that others have added too; each record is read once."""
+        if self.fault is not None:
+            raise self.fault
+        self._rounds = read_rounds(self.store, self.id, self._rounds)
+        if not self._rounds:
+            raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
+        return list(self._rounds.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether all its jobs were submitted: run_local may have been asked for one of an array."""
+        return self.record.executor != "foreground" or self.rounds[0].jobs == self.record.jobs
+
+    # -- state --------------------------------------------------------------------------------------
+
+    def observe(self, job_index: int | None = None) -> Observed:
+        """The state of every job, as of now; of those that wait only ``job_index`` may be exact."""
+        observed = self._look(job_index)
+        if observed.missing:
+            observed = self._look(job_index)  # the executor may just have written down why they failed
+        return observed
+
+    def _look(self, job_index: int | None) -> Observed:
+        rounds = self.rounds
+        names = outcome_names(self.store, self.id)
+        return observe(
+            self.record.jobs,
+            rounds,
+            names,
+            read_closed(self.store, self.id),
+            lambda open_jobs: self._ask(rounds, names, open_jobs, job_index),
+        )
+
+    def _ask(
+        self,
+        rounds: list[RoundRecord],
+        names: Sequence[OutcomeName],
+        open_jobs: list[int],
+        job_index: int | None,
+    ) -> tuple[Mapping[int, str], str | None]:
+        """What the executors see of open jobs: each those whose last round it runs."""
+        states: dict[int, str] = {}
+        reason = None
+        for name, indices in by_executor(rounds, open_jobs).items():
+            told, why = self.executor_named(name).describe(self.store, rounds, names, indices, job_index)
+            states.update(told)
+            reason = reason or why
+        return states, reason
+
+    def executor_of(self, index: int) -> Executor:
+        """The executor of a job's last round."""
+        found = by_executor(list(self._rounds.values()), [index])
+        return self.executor_named(next(iter(found))) if found else self.executor
+
+    def status(self, job_index: int | None = None) -> dict[str, Any]:
+        """What ``Analysis.status`` returns."""
+        if job_index is not None:
+            check_index(job_index, self.record.jobs, self.record.name)
+        observed = self.observe(job_index)
+        if job_index is None:
+            found = as_status(observed, self.record.array, self._reason(observed))
+            if len(self._rounds) > 1:
+                found["rounds"] = self._history()
+            return Status(found)
+        status = Status(status=observed.states[job_index])
+        reason = self.reason_of(observed, job_index)
+        return Status(status, reason=reason) if reason else status
+
+    def _history(self) -> list[dict[str, Any]]:
+        """Each round: its number, how many jobs it ran, and what it changed."""
+        rounds = list(self._rounds.values())
+        return [
+            {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
+            for last, each in zip([None, *rounds], rounds, strict=False)
+        ]
+
+    def reason_of(self, observed: Observed, index: int) -> str | None:
+        """Why a job failed, or why it waits."""
+        state = observed.states[index]
+        if state == FAILED and index in observed.outcomes:
+            return observed.why_closed(index) or self.outcome(observed, index).reason
+        if state == FAILED:
+            return observed.why_closed(index)
+        return observed.reason if state in _WAITING else None
+
+    def _reason(self, observed: Observed) -> str | None:
+        if observed.state == FAILED:
+            failed = observed.indices(FAILED)
+            first = self.reason_of(observed, failed[0])
+            if not self.record.array:
+                return first
+            return f"{len(failed):,} of {observed.submitted:,} jobs failed; job {failed[0]}: {first}"
+        return observed.reason if observed.indices(*_WAITING) else None
+
+    def outcome(self, observed: Observed, index: int) -> Outcome:
+        """The outcome that counts for a job. Raises NotFinished if it has none."""
+        name = observed.outcomes.get(index)
+        if name is None:
+            reason = observed.closed.get(index)
+            raise NotFinished(
+                f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
+            )
+        return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
+
+    # -- outputs ------------------------------------------------------------------------------------
+
+    @cached_property
+    def results(self) -> Results:
+        if self.fault is not None:
+            raise self.fault
+        record = self.record
+        return Results(
+            self.store,
+            self.id,
+            name=record.name,
+            jobs=record.jobs,
+            array=record.array,
+            downloads=self.downloads,
+        )
+
+    def get_output(self, job_index: int | None = None) -> JobOutput:
+        """The outputs of one job. Raises NotFinished with its state, or JobFailed with its traceback."""
+        try:
+            return self.results.get_output(job_index)
+        except NotFinished as error:
+            index = job_index or 0
+            observed = self.observe(index)
+            state = observed.states[index]
+            if state == FAILED:
+                raise self.job_failed(observed, index) from None
+            if state == NOT_RUN:
+                raise NotFinished(f"job {index} of {self.id} was not run: it was left out") from None
+            if state == SUCCEEDED:  # it ended between the two looks
+                return self.results.get_output(index)
+            raise NotFinished(
+                f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
+            ) from error
+
+    def require_success(self, observed: Observed | None = None, *, whole: bool = False) -> None:
+        """Raise NotFinished or JobFailed unless every job succeeded, ``whole``: those left out too."""
+        observed = observed or self.observe()
+        if not observed.finished:
+            raise NotFinished(
+                f"{self.id} is {observed.state} ({observed.in_words}): wait_done() waits for it"
+            )
+        failed = observed.indices(FAILED)
+        if failed:
+            tried = [index for index in failed if index in observed.outcomes] or failed
+            raise self.job_failed(observed, tried[0], others=len(tried) - 1)
+        if whole and observed.submitted < self.record.jobs:
+            raise NotFinished(
+                f"{self.id} ran {observed.submitted:,} of {self.record.jobs:,} jobs (run_local of one job): "
+                "values(key, missing=None) leaves room for the others"
+            )
+
+    def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
+        """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
+        outcome = self.outcome(observed, index) if index in observed.outcomes else None
+        text = f"{self._job(index)} failed: {self.reason_of(observed, index)}"
+        if outcome is not None and outcome.failure is not None:
+            text += f"\n\n{outcome.failure.traceback.rstrip()}\n"
+        if others:
+            text += f"\n{others:,} more failed: failures() groups them."
+        return JobFailed(f"{text}\nIts log: {self._show_log(index)}", outcome)
+
+    def failures(self) -> Failures:
+        """The failed jobs, grouped."""
+        observed = self.observe()
+        failed = observed.indices(FAILED)
+        ended = self.results.read([observed.outcomes[each] for each in failed if each in observed.outcomes])
+        outcomes = {each.index: each.outcome for each in ended}
+        groups: dict[tuple[Any, ...], FailureGroup] = {}
+        for index in failed:
+            outcome = outcomes.get(index)
+            failure = outcome.failure if outcome else None
+            reason = observed.why_closed(index) or (outcome and outcome.reason) or "unknown"
+            key = (failure.type, failure.file, failure.line) if failure else (reason,)
+            if key in groups:
+                groups[key].indices.append(index)
+            else:
+                groups[key] = FailureGroup(
+                    reason=reason,
+                    exception=failure.type if failure else None,
+                    line=failure.line if failure else None,
+                    indices=[index],
+                    traceback=failure.traceback if failure else None,
+                    show=self._show_log(index),
+                )
+        # Exceptions first: what was never tried, for their sake, says less.
+        return Failures(
+            sorted(groups.values(), key=lambda each: (each.exception is None, -each.count, each.indices[0]))
+        )
+
+    # -- what it is made of -------------------------------------------------------------------------
+
+    def payload(self, round: int = 0) -> Payload:
+        """The payload of a round, checked; nothing is unpickled."""
+        record = next((each for each in self.rounds if each.round == round), None)
+        if record is None:
+            raise CorruptPayload(
+                f"{round_key(self.id, round)} is missing from the store {self.store.uri}; restore it, or "
+                f"remove the analysis: explorer delete {self.id}"
+            )
+        return payload.load(self.store, self.id, round, record.payload)
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def delete(self, unfinished: Callable[[], Sequence[RoundRecord]]) -> None:
+        """Remove all that the store holds of it, the listing first. Raises InUse.
+
+        One that cannot be read is removed, too, unless some job of it is still open.
+        """
+        records, listing = unfinished(), index_key(parse_id(self.id).date, self.id)
+        try:
+            observed = self.observe()
+        except (CorruptPayload, NoSuchAnalysis) as error:
+            if not self.store.exists(listing):
+                raise
+            if any(record.id == self.id for record in records) or self._is_claimed():
+                raise InUse(f"{self.id} cannot be read ({error}) and still runs: wait for its end") from error
+        else:
+            if not observed.finished:
+                raise InUse(f"{self.id} is {observed.state}: terminate_all() and wait_done() first")
+        for record in records:
+            if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
+                raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
+        self.store.delete(listing)
+        self.store.delete_tree(analysis_prefix(self.id))
+
+    def _is_claimed(self) -> bool:
+        """Whether a process of this machine makes an attempt at a job, as far as the store tells."""
+        folder = self.store.path(logs_prefix(self.id))
+        logs = folder.glob("*.txt") if folder is not None else ()
+        return any(claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING) for log in logs)
+
+    def _has_ended(self, record: RoundRecord) -> bool:
+        """Whether another analysis has finished, though its executor may not have noticed yet."""
+        try:
+            other = replace(self, record=find(self.store, record.id), fault=None, _rounds={})
+            return other.observe().finished
+        except NoSuchAnalysis:
+            return False  # its submission is still under way
+        except CorruptPayload:
+            return False
+
+    def _job(self, index: int) -> str:
+        return f"job {index} of {self.id}" if self.record.array else self.id
+
+    def _show_log(self, index: int) -> str:
+        age = max(1, int((time.time() - self.record.submitted) / 3600) + 1)
+        argument = f"{index}, " if self.record.array else ""
+        return f'JobManager().get_analysis("{self.id}").logs({argument}since="{age}h")'
+
+
+def by_executor(rounds: Sequence[RoundRecord], indices: Iterable[int]) -> dict[str, list[int]]:
+    """Executor -> those of the jobs whose last round it runs."""
+    last = {index: record.executor for record in rounds for index in record.all_indices()}
+    found: dict[str, list[int]] = {}
+    for index in indices:
+        if index in last:
+            found.setdefault(last[index], []).append(index)
+    return found
+
+
+def find(store: Store, analysis_id: str) -> IndexRecord:
+    """The index record of an analysis. Raises InvalidName, NoSuchAnalysis or PayloadError."""
+    parse_id(analysis_id)
+    try:
+        return read_index(store, analysis_id)
+    except NotFound as error:
+        raise NoSuchAnalysis(f"no analysis {analysis_id} in the store {store.uri}") from error
+
+
+def downloads_folder(home: Path) -> str:
+    return str(home / "downloads")

@@ -1,0 +1,169 @@
+"""Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone.
+
+Another process may write the next revision meanwhile. It stops what it sees running of this one, so whoever
+submits looks for it twice: before, and once more at the end, for what it can not have seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import AlreadyExists, NotFinished
+from explorer_runner.format.keys import analysis_prefix, index_key
+from explorer_runner.format.names import parse_id
+from explorer_runner.format.payload import load
+from gencove_explorer.errors import NoSuchAnalysis
+from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
+from gencove_explorer.reconcile.leases import Claim, Claims
+from gencove_explorer.reconcile.observed import look
+from gencove_explorer.reconcile.plan import Plan
+from gencove_explorer.reconcile.prepare import Preparing
+from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.revision_store import Revisions
+from gencove_explorer.records.base import read_rounds, write_index
+from gencove_explorer.session import Backend
+from gencove_explorer.submission.commit import index_record
+from gencove_explorer.submission.retry import retry_failed
+from gencove_explorer.submission.run import terminate
+from gencove_explorer.utils.log import get_logger
+
+_log = get_logger(__name__)
+
+
+class Converging:
+    """See the module."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        revisions: Revisions,
+        revision: Revision,
+        preparing: Preparing,
+        claims: Claims,
+    ) -> None:
+        self._backend, self._revisions, self._revision = backend, revisions, revision
+        self._preparing, self._claims = preparing, claims
+        self._submitted: dict[str, str] = {}
+        """Id -> name of what this process has submitted."""
+
+    def run(self, plan: Plan) -> None:
+        """Carry out what a plan's rows say of this revision, dependencies first; then stop what is to end."""
+        for row in plan.rows:
+            if row.action in STARTS or row.action == RESUME:
+                self._insist(self._submit, row.name)
+            elif row.action == RETRY:
+                self._insist(self._retry, row.name)
+        for analysis_id, name in {**self._revision.leaving, **self._overtaken()}.items():
+            self._stop(name, analysis_id)
+
+    def _insist(self, step: Callable[[str], None], name: str) -> None:
+        """Take a step; if somebody else takes it over meanwhile, see to it that they end it, or do it."""
+        while True:
+            try:
+                return step(name)
+            except AlreadyExists as taken:  # the claim, the round, or its jobs: next time they are found
+                _log.info("%s: %s", name, taken)
+                self._preparing.forget(name)
+
+    def _submit(self, name: str) -> None:
+        entry = self._revision.entries[name]
+        store = self._backend.store
+        last = len(read_rounds(store, entry.id)) - 1
+        claim = self._claims.take(entry.id, max(0, last), lambda: self._is_submitted(entry))
+        if claim is None:
+            return
+        with claim:
+            if not self._is_wanted(name, entry):
+                claim.give_up()
+                return
+            if self._is_begun(entry):
+                self._finish(entry, claim)
+            else:
+                if claim.number > 1:
+                    store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
+                self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
+        self._submitted[entry.id] = name
+        _log.info("%s: submitted as %s", name, entry.id)
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether its executor may know of it; what is not even listed was left by a killed process."""
+        store = self._backend.store
+        rounds = list(read_rounds(store, entry.id).values())
+        if not rounds:
+            return False
+        listed = store.exists(index_key(parse_id(entry.id).date, entry.id))
+        return listed or self._backend.executor_named(rounds[-1].executor).knows(store, rounds[-1])
+
+    def _finish(self, entry: Entry, claim: Claim) -> None:
+        """Hand over a round that is in the store, and that nobody handed over."""
+        store = self._backend.store
+        rounds = read_rounds(store, entry.id)
+        first, last = next(iter(rounds.values())), list(rounds.values())[-1]
+        spec = load(store, entry.id, first.round, first.payload).spec
+        asked = replace(
+            spec.job_definition, image=JobDefinition.from_json(entry.specification.job_definition).image
+        )
+        index = index_record(spec, first, asked, entry.specification.labels, self._revision.project)
+        executor = self._backend.executor_named(last.executor)
+        if not executor.knows(store, last):
+            claim.confirm()
+            executor.submit(store, last, index)
+        write_index(store, index)
+
+    def _retry(self, name: str) -> None:
+        entry = self._revision.entries[name]
+
+        def done() -> bool:
+            enough = len(read_rounds(self._backend.store, entry.id)) >= entry.rounds
+            return enough and self._is_submitted(entry)
+
+        claim = self._claims.take(entry.id, entry.rounds - 1, done)
+        if claim is None:
+            return
+        with claim:
+            if not self._is_wanted(name, entry):
+                claim.give_up()
+                return
+            self._submitted[entry.id] = name
+            if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
+                self._finish(entry, claim)
+                return
+            definition = JobDefinition.from_json(entry.specification.job_definition)
+            try:
+                retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+            except NotFinished as error:  # what was taken for lost has come after all
+                _log.info("%s: %s", name, error)
+
+    def _is_wanted(self, name: str, entry: Entry) -> bool:
+        """Whether the newest revision has this run, and those that it reads, too."""
+        if self._revisions.is_newest(self._revision):
+            return True
+        wanted = self._newest_ids()
+        if wanted.issuperset([entry.id, *entry.depends_on.values()]):
+            return True
+        _log.warning("%s: not submitted, a newer revision asks for another run", name)
+        return False
+
+    def _overtaken(self) -> dict[str, str]:
+        """Id -> name of what was submitted here and is in the newest revision no more."""
+        if not self._submitted or self._revisions.is_newest(self._revision):
+            return {}
+        wanted = self._newest_ids()
+        return {id: name for id, name in self._submitted.items() if id not in wanted}
+
+    def _newest_ids(self) -> set[str]:
+        newest = self._revisions.newest()
+        return {entry.id for entry in newest.entries.values()} if newest else set()
+
+    def _is_submitted(self, entry: Entry) -> bool:
+        return look(self._backend, entry.id).state != MISSING
+
+    def _stop(self, name: str, analysis_id: str) -> None:
+        seen = look(self._backend, analysis_id)
+        if seen.finished or seen.state == MISSING:
+            return
+        try:
+            terminate(self._backend.find(analysis_id), None)
+        except NoSuchAnalysis:
+            return  # deleted just now
+        _log.info("%s: asked %s to end", name, analysis_id)

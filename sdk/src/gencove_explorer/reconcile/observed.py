@@ -1,0 +1,108 @@
+"""What became of recorded runs. Only reads: what looking would write down is kept in memory."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from explorer_runner.errors import AlreadyExists, StoreError
+from explorer_runner.format.keys import FAILED
+from explorer_runner.stores.base import Store
+from gencove_explorer.errors import NoSuchAnalysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis, find
+from gencove_explorer.reconcile.actions import MISSING
+from gencove_explorer.reconcile.plan import Seen
+from gencove_explorer.reconcile.revision import Revision
+from gencove_explorer.records.base import RoundRecord, read_rounds
+from gencove_explorer.records.states import FINISHED, NEVER_RAN, Observed
+from gencove_explorer.session import Backend
+
+_AT_ONCE = 16
+
+
+def observe(backend: Backend, revision: Revision | None) -> dict[str, Seen]:
+    """Id -> what became of each run that may still change: what has succeeded is recorded, and final."""
+    if revision is None:
+        return {}
+    ids = [entry.id for entry in revision.entries.values() if not entry.succeeded] + list(revision.leaving)
+    if len(ids) < 2 or backend.store.path("") is not None:
+        return {each: look(backend, each) for each in ids}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(ids, pool.map(lambda each: look(backend, each), ids), strict=True))
+
+
+def look(backend: Backend, analysis_id: str) -> Seen:
+    """What became of one analysis."""
+    store = ReadOnly(backend.store)
+    rounds = list(read_rounds(store, analysis_id).values())
+    try:
+        stored = backend.open(store, find(store, analysis_id))
+    except NoSuchAnalysis:
+        return Seen(state=MISSING)
+    if not rounds:
+        return Seen(state=MISSING)
+    observed = stored.observe()
+    if not observed.finished and not _is_submitted(stored, rounds[-1], observed):
+        return Seen(state=MISSING, rounds=len(rounds))
+    failed = observed.indices(FAILED)
+    reason = stored.reason_of(observed, failed[0]) if failed and observed.finished else None
+    return Seen(
+        state=observed.state,
+        jobs=stored.record.jobs,
+        failed=len(failed),
+        rounds=len(rounds),
+        blocked=bool(failed)
+        and all((observed.why_closed(index) or "").startswith(NEVER_RAN) for index in failed),
+        reason=(reason or "").partition("\n")[0],
+    )
+
+
+def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: Observed) -> bool:
+    """Whether its last round was, or is taken for lost: then its jobs have failed, and are run again."""
+    begun = any(name.round == last.round for name in observed.outcomes.values())
+    ended = any(observed.states[index] in FINISHED for index in last.all_indices())
+    return begun or ended or stored.executor_named(last.executor).knows(stored.store, last)
+
+
+class ReadOnly:
+    """A store in which new objects last as long as this object."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._new: dict[str, bytes] = {}
+        self.uri = store.uri
+
+    def read(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._new[key] if key in self._new else self._store.read(key, limit=limit)
+
+    def read_range(self, key: str, offset: int, length: int) -> bytes:
+        return self._store.read_range(key, offset, length)
+
+    def create(self, key: str, data: bytes) -> None:
+        if self.exists(key):
+            raise AlreadyExists(f"{key} is in the store {self.uri} already")
+        self._new[key] = data
+
+    def exists(self, key: str) -> bool:
+        return key in self._new or self._store.exists(key)
+
+    def names(self, prefix: str, *, after: str = "") -> list[str]:
+        new = [key.removeprefix(f"{prefix}/") for key in self._new if key.startswith(f"{prefix}/")]
+        here = [name for name in new if "/" not in name and name > after]
+        return sorted({*self._store.names(prefix, after=after), *here})
+
+    def folders(self, prefix: str) -> list[str]:
+        return self._store.folders(prefix)
+
+    def fetch(self, key: str, path: Path) -> None:
+        self._store.fetch(key, path)
+
+    def path(self, key: str) -> Path | None:
+        return self._store.path(key)
+
+    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+        raise StoreError(f"{key}: this store is only read")
+
+    def delete_tree(self, prefix: str) -> None:
+        raise StoreError(f"{prefix}: this store is only read")
+
+    def delete(self, key: str) -> None:
+        raise StoreError(f"{key}: this store is only read")

@@ -1,0 +1,81 @@
+"""Revisions: the states that somebody committed to, numbered, each written once.
+
+    projects/<project>/<n>.json        revision n
+
+The highest number is what holds. History, lock and state are this one list: whoever writes number n + 1
+first has it, and everybody else plans again.
+"""
+
+import re
+from pathlib import Path
+
+from explorer_runner.errors import CorruptPayload
+from explorer_runner.format.keys import parse_number
+from explorer_runner.format.validation import RECORD_BYTES
+from explorer_runner.stores.base import Store
+from gencove_explorer.errors import ConfigError, NoSuchAnalysis
+from gencove_explorer.manifests.load import repository_of
+from gencove_explorer.reconcile.revision import Revision
+from gencove_explorer.settings import Settings, repository_name
+
+_PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+class Revisions:
+    """The revisions of one project in a store."""
+
+    def __init__(self, store: Store, project: str) -> None:
+        if not _PROJECT.fullmatch(project):
+            raise ConfigError(
+                f"the project {project!r} cannot be used as a name: set EXPLORER_PROJECT to letters, digits, "
+                "dots, hyphens and underscores"
+            )
+        self.store = store
+        self.project = project
+        self.prefix = f"projects/{project}"
+
+    def numbers(self) -> list[int]:
+        """The numbers of all revisions, the oldest first."""
+        numbers = map(parse_number, self.store.names(self.prefix))
+        return sorted(number for number in numbers if number is not None)
+
+    def read(self, number: int) -> Revision:
+        key = self._key(number)
+        what = f"{key} in the store {self.store.uri}"
+        revision = Revision.from_json(self.store.read(key, limit=RECORD_BYTES), what)
+        if revision.number != number:
+            raise CorruptPayload(f"{what} cannot be read: it is revision {revision.number}")
+        return revision
+
+    def newest(self) -> Revision | None:
+        """What holds; None for a project without any."""
+        numbers = self.numbers()
+        return self.read(numbers[-1]) if numbers else None
+
+    def is_newest(self, revision: Revision) -> bool:
+        """Whether nobody has written the next one yet: one request, however many revisions there are."""
+        return not self.store.exists(self._key(revision.number + 1))
+
+    def add(self, revision: Revision) -> None:
+        """Write the next revision. Raises AlreadyExists if somebody else was faster."""
+        self.store.create(self._key(revision.number), revision.to_json())
+
+    def _key(self, number: int) -> str:
+        return f"{self.prefix}/{number}.json"
+
+
+def project_of(folder: Path, settings: Settings) -> str:
+    """Whose manifests a folder has: as configured, else as its repository is called."""
+    return settings.project or repository_name(repository_of(folder) or Path.cwd())
+
+
+def analysis_of(revisions: Revisions, manifest: str) -> str:
+    """The id of the analysis that fulfils a manifest. Raises NoSuchAnalysis."""
+    newest = revisions.newest()
+    entries = newest.entries if newest else {}
+    if manifest not in entries:
+        there = ", ".join(sorted(entries)) or "none"
+        raise NoSuchAnalysis(
+            f"the project {revisions.project} has no run of a manifest {manifest!r}; there are: {there}"
+        )
+    return entries[manifest].id

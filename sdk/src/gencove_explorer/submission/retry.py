@@ -1,0 +1,211 @@
+"""Running failed jobs again, under the same id, as a further round."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import AlreadyExists, NotFinished
+from explorer_runner.format.keys import FAILED
+from explorer_runner.format.package_versions import packages_in
+from explorer_runner.format.payload import Payload
+from gencove_explorer.capture.function_pickler import Capture
+from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.signature import check_function, source_of
+from gencove_explorer.errors import DependencyError, NoSuchAnalysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis, find
+from gencove_explorer.records.base import Closed, RoundRecord, write_closed
+from gencove_explorer.records.states import Observed
+from gencove_explorer.session import Backend
+from gencove_explorer.submission.commit import Parts, check_python, describe, stored_parts, write_round
+from gencove_explorer.submission.prepare import check_definition, own_image
+from gencove_explorer.utils.log import get_logger
+
+_log = get_logger(__name__)
+
+
+Function = Callable[[Any], Any]
+
+
+def retry_failed(
+    stored: StoredAnalysis,
+    definition: JobDefinition | None,
+    function: Function | None,
+    backend: Backend | None = None,
+) -> int:
+    """Submit the failed jobs again, those of dependencies first; returns how many of its own.
+
+    A definition or function is used for all of them, or an error, a warning or a log line says for which
+    jobs it was not. Raises NotFinished or AlreadyExists.
+    """
+    check_definition(definition)
+    if function is not None:
+        check_function(function, stored.record.name)
+    given = _in_words(definition, function)
+    backend = backend or Backend()
+    rounds = stored.rounds  # before the states: of what somebody else adds from here on, we want the number
+    observed = stored.observe()
+    failed = observed.indices(FAILED)
+    if not failed:
+        return _say_nothing_failed(stored, observed, given)
+    for dependency in _dependencies(stored, backend):
+        retry_failed(dependency, None, None, backend)
+    retry = _Retry(stored, backend, observed, definition, function)
+    done = 0
+    for number, (record, indices) in enumerate(_by_round(rounds, failed), rounds[-1].round + 1):
+        if not retry.submit(number, record, indices):
+            break
+        done += len(indices)
+    if done:
+        _log.info("%s: running %s again", stored.id, _jobs(done, "failed "))
+    if given and observed.unfinished:
+        others = _jobs(len(observed.unfinished))
+        _log.info("%s: %s had not ended, and the %s is not used for those", stored.id, others, given)
+    if done < len(failed):
+        _say_taken(stored, len(failed) - done, given)
+    return done
+
+
+class _Retry:
+    """Submits failed jobs as further rounds."""
+
+    def __init__(
+        self,
+        stored: StoredAnalysis,
+        backend: Backend,
+        observed: Observed,
+        definition: JobDefinition | None,
+        function: Function | None,
+    ) -> None:
+        self._stored, self._backend, self._observed = stored, backend, observed
+        self._definition, self._function = definition, function
+        self._executor = backend.executor_of(stored.store)
+
+    def submit(self, number: int, record: RoundRecord, indices: list[int]) -> bool:
+        """Submit jobs of a round as round ``number``; False if somebody else has just written that."""
+        stored, executor = self._stored, self._executor
+        asked = self._definition or _asked(stored, record)
+        wanted, image = executor.fit(asked), own_image(asked, executor)
+        parts = self._parts(record, indices, image)
+        spec = describe(
+            id=stored.id,
+            name=stored.record.name,
+            parts=parts,
+            jobs=stored.record.jobs,
+            array=stored.record.array,
+            definition=wanted,
+            depends_on=stored.record.depends_on,
+            pip_packages=stored.record.pip_packages,
+            round=number,
+            indices=indices,
+        )
+        self._close_missing(record, indices)
+        home = self._backend.settings.home
+        try:
+            new = write_round(stored.store, spec, parts, executor.name, executor.place, home, asked.image)
+        except AlreadyExists:
+            return False
+        finally:
+            parts.inputs.discard()
+        executor.submit(stored.store, new, stored.record)
+        return True
+
+    def _parts(self, record: RoundRecord, indices: list[int], image: str | None) -> Parts:
+        loaded = self._stored.payload(record.round)
+        parts = _parts(self._stored, self._backend, record, loaded, indices)
+        if self._function is not None:
+            parts.source, parts.facts = source_of(self._function)
+            capture = Capture(Modules(loaded.lock), imports=image is None)
+            with capture.travelling_with(self._function):
+                parts.function = capture.function(self._function)
+            parts.pickled_with |= packages_in(parts.function)
+        return parts
+
+    def _close_missing(self, record: RoundRecord, indices: list[int]) -> None:
+        """First of all: whoever may still be submitting the old round sees it, and stops."""
+        missing = sorted(set(indices).intersection(self._observed.missing))
+        if missing:
+            reason = self._observed.reason or "never submitted"
+            write_closed(self._stored.store, self._stored.id, record.round, Closed.of({reason: missing}))
+
+
+def _say_nothing_failed(stored: StoredAnalysis, observed: Observed, given: str) -> int:
+    """Returns 0, the number of jobs that run again. Raises NotFinished if ``given`` may yet be wanted."""
+    if given and observed.unfinished:
+        raise NotFinished(
+            f"{stored.id}: no job has failed, and {len(observed.unfinished):,} of {observed.submitted:,} "
+            f"have not ended: the {given} is used for none of them. wait_done(), then retry_failed() with it "
+            "again; terminate_all() before, if they need not go on"
+        )
+    if given:
+        _log.warning("%s: no job has failed, so the %s is not used: set it and run()", stored.id, given)
+    return 0
+
+
+def _say_taken(stored: StoredAnalysis, jobs: int, given: str) -> None:
+    """Raises AlreadyExists if somebody else runs failed jobs again without what was ``given``."""
+    taken = f"{stored.id}: somebody else is running its failed jobs again just now"
+    if given:
+        raise AlreadyExists(
+            f"{taken}: the {given} is not used for {_jobs(jobs)}. wait_done(), then retry_failed() with it "
+            "for those that fail again"
+        )
+    _log.warning("%s", taken)
+
+
+def _in_words(definition: JobDefinition | None, function: Function | None) -> str:
+    """What failed jobs are to be run again with; empty if as they were."""
+    given = {"function": function, "job_definition": definition}
+    return " and ".join(name for name, value in given.items() if value is not None)
+
+
+def _jobs(count: int, kind: str = "") -> str:
+    return f"1 {kind}job" if count == 1 else f"{count:,} {kind}jobs"
+
+
+def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalysis]:
+    """What it depends on, which lies where it does. Raises DependencyError for what was deleted."""
+    found = []
+    for ref in stored.record.depends_on:
+        try:
+            found.append(backend.open(stored.store, find(stored.store, ref.id)))
+        except NoSuchAnalysis as error:
+            raise DependencyError(
+                f"{stored.id} cannot be run again: {ref.name} ({ref.id}), which it depends on, was deleted. "
+                f"Submit both anew: run() of {stored.record.name}, with depends_on=[...]"
+            ) from error
+    return found
+
+
+def _asked(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
+    """What a round was asked for: on AWS Batch its definition has the image's digest.
+
+    So the runner's image of today is taken again, and not for ever the one of the first day.
+    """
+    if record.image != "":
+        return replace(record.job_definition, image=record.image)
+    # Written before rounds said so: the index has what the first one was asked for.
+    if record.job_definition.image != stored.rounds[0].job_definition.image:
+        return record.job_definition
+    return replace(record.job_definition, image=stored.record.job_definition.image)
+
+
+def _by_round(rounds: list[RoundRecord], indices: list[int]) -> list[tuple[RoundRecord, list[int]]]:
+    """The jobs by the last round that each was in: what they were made of may differ."""
+    last: dict[int, RoundRecord] = {}
+    for record in rounds:
+        last.update(dict.fromkeys(record.all_indices(), record))
+    groups: dict[int, list[int]] = {}
+    for index in indices:
+        groups.setdefault(last[index].round, []).append(index)
+    return [(record, groups[record.round]) for record in rounds if record.round in groups]
+
+
+def _parts(
+    stored: StoredAnalysis, backend: Backend, record: RoundRecord, loaded: Payload, indices: list[int]
+) -> Parts:
+    position_of = {index: position for position, index in enumerate(record.all_indices())}
+    positions = [position_of[index] for index in indices]
+    parts = stored_parts(stored.store, loaded, positions, backend.settings.home / "tmp", same_analysis=True)
+    check_python(parts)
+    return parts
