@@ -52,14 +52,15 @@ def container_start() -> dict[str, Any]:
         from cloud.images import build_runner, find_base, require_docker
 
         from gencove_explorer.analysis import Analysis
-        from gencove_explorer.session import Backend
+        from gencove_explorer.monitoring.lookup import find_analysis
+        from gencove_explorer.session import Session
 
         require_docker()
         image = build_runner(find_base())
         an = Analysis(function=_print_time)
         an.run()
         an.wait_done()
-        stored = Backend().find(an.id)
+        stored = find_analysis(Session(), an.id)
         folder = fresh_folder()
         folder.chmod(0o1777)
         variables = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gencove_explorer.reconcile.plan import Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 CODE = '''
 FACTOR = 10  # what every number is multiplied by
@@ -98,8 +98,8 @@ class Repository:
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
         return self.git("rev-parse", "HEAD")
 
-    def reconciler(self, backend: Backend | None = None, **more: object) -> Reconciler:
-        return Reconciler(self.folder, backend or Backend(), **more)
+    def reconciler(self, session: Session | None = None, **more: object) -> Reconciler:
+        return Reconciler(self.folder, session or Session(), **more)
 
     def reconcile(self, *, wait: bool = False, **choice: object) -> dict[str, str]:
         """Reconcile, and return the action of each row."""

@@ -17,9 +17,9 @@ from gencove_explorer.errors import ConfigError, DependencyError, ExecutorError,
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File
-from gencove_explorer.records.base import read_closed
+from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.states import SUBMISSION_SECONDS
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 
 def double(ac):
@@ -109,7 +109,7 @@ def test_a_secret_reaches_the_job_and_nothing_else(cloud_home: Path, cloud: Runn
     assert an.values("length") == [9]
     (job,) = jobs_of(batch, an)
     assert "hush" not in str(job)
-    store = Backend().store
+    store = Session().store
     everything = [
         each["Key"]
         for page in open_client("s3", cloud.endpoint)
@@ -223,7 +223,7 @@ def test_a_job_whose_end_nobody_saw_is_not_run_again(cloud_home: Path, cloud: Ru
     eventually(lambda: jobs_of(batch, an)[0]["status"] == "SUCCEEDED")
     assert len(jobs_of(batch, an)[0]["attempts"]) == 2
     assert an.values("attempt") == [1]
-    assert [each.attempt for each in outcome_names(Backend().store, an.id)] == [1]
+    assert [each.attempt for each in outcome_names(Session().store, an.id)] == [1]
 
 
 def test_retries_are_for_the_jobs_own_failures(cloud_home: Path, cloud: RunningCloud, batch: Any):
@@ -324,7 +324,7 @@ def test_a_job_that_batch_lost_is_closed_once_it_is_run_again(
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + SUBMISSION_SECONDS)
     found = JobManager().get_analysis(an.id)
     assert "never submitted" in found.status()["reason"]
-    store = Backend().store
+    store = Session().store
     assert read_closed(store, an.id) == {}
     assert found.retry_failed(function=double) == 1
     assert list(read_closed(store, an.id)) == [0]
@@ -394,7 +394,7 @@ def test_a_retry_may_run_on_another_executor(
 def refused(error: type[Exception], match: str, an: Analysis) -> None:
     with pytest.raises(error, match=match):
         an.run()
-    assert Backend().store.folders("analyses") == []
+    assert Session().store.folders("analyses") == []
     assert JobManager().list_jobs() == []
 
 
@@ -476,7 +476,7 @@ def test_inputs_that_nobody_may_read_are_refused_by_one_object_a_bucket(
 def test_a_python_without_an_image_is_told_of(cloud_home: Path):
     found = Images(Aws(), python="3.99")
     with pytest.raises(SubmissionError, match=r"py3\.99.*there are: .*Python 3\.99"):
-        found.pin(Backend().settings.batch.image)
+        found.pin(Session().settings.batch.image)
 
 
 def test_a_dependency_that_runs_elsewhere_is_refused(

@@ -20,16 +20,11 @@ from gencove_explorer.executors.batch.executor import BatchExecutor
 from gencove_explorer.executors.batch.jobs import Jobs, require_open
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.reconcile.observed import look
-from gencove_explorer.records.base import (
-    Closed,
-    IndexRecord,
-    RoundRecord,
-    read_closed,
-    write_closed,
-    write_index,
-)
+from gencove_explorer.records.closed import Closed, read_closed, write_closed
+from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.records.states import STATES, SUBMISSION_SECONDS
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
 from gencove_explorer.submission.retry import _asked
 
@@ -187,10 +182,10 @@ def test_a_lost_round_beside_jobs_that_run_is_not_submitted_again(tmp_path: Path
     an.store.create(round_key(ID, 1), round_of(1, "a", [2], age=7000).to_json())
 
     def seen() -> tuple[str, str]:
-        backend = Backend(Settings.load({"EXPLORER_HOME": str(tmp_path)}, tmp_path))
-        backend.store = an.store
-        backend.executor_named = an.executor_named  # type: ignore[method-assign]
-        return look(backend, ID).state, an.status(2)["status"]
+        session = Session(Settings.load({"EXPLORER_HOME": str(tmp_path)}, tmp_path))
+        session.store = an.store
+        session.executor_named = an.executor_named  # type: ignore[method-assign]
+        return look(session, ID).state, an.status(2)["status"]
 
     assert seen() == ("RUNNING", "FAILED")
     assert read_closed(an.store, ID) == {1: {2: NEVER_SUBMITTED}}

@@ -13,7 +13,8 @@ from cloud.run import RunningCloud
 from explorer_runner.format.keys import inputs_key, payload_key
 from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.session import Backend
+from gencove_explorer.monitoring.lookup import find_analysis
+from gencove_explorer.session import Session
 
 
 def work(ac):
@@ -64,7 +65,7 @@ def test_what_was_swapped_in_the_bucket_is_refused(
         depends_on=[Analysis(function=gate)],
     )
     an.run()
-    store = Backend().store
+    store = Session().store
     s3 = open_client("s3", cloud.endpoint)
     prefix = store.uri.removeprefix("s3://explorer/")
 
@@ -85,7 +86,7 @@ def test_what_was_swapped_in_the_bucket_is_refused(
             lambda raw: replace_member(raw, "pylock.toml", lambda data: data + b"\n"),
         )
     elif what == "wheel":
-        lock = Backend().find(an.id).payload().lock
+        lock = find_analysis(Session(), an.id).payload().lock
         assert lock is not None
         swap(
             locked_wheels(lock)[0].key,

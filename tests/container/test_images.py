@@ -12,7 +12,8 @@ from cloud.run import RunningCloud
 from explorer_runner.format.payload import python_minor
 from gencove_explorer import __version__
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.session import Backend
+from gencove_explorer.monitoring.lookup import find_analysis
+from gencove_explorer.session import Session
 
 
 def test_the_runner_image_says_what_it_is_and_holds_what_jobs_need(runner_image: str):
@@ -42,7 +43,7 @@ def test_it_works_with_a_read_only_root(
         function=work, pip_packages=["six"], job_definition=JobDefinition(cpu=1000)
     )  # waits for ever
     an.run()
-    (record,) = Backend().find(an.id).rounds
+    (record,) = find_analysis(Session(), an.id).rounds
     tmp_path.chmod(0o777)
     given = {
         "EXPLORER_STORE": os.environ["EXPLORER_STORE"],

@@ -16,7 +16,7 @@ from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import InvalidFilter, InvalidName, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.records.base import IndexRecord, write_index
+from gencove_explorer.records.index import IndexRecord, write_index
 
 
 def work(ac):

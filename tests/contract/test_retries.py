@@ -8,7 +8,7 @@ from support import WAIT, eventually
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError, DependencyError, JobFailed
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
@@ -73,7 +73,7 @@ def test_an_ended_job_whose_outcome_is_gone_runs_again(home: Path):
     an.run()
     an.wait_done(timeout=WAIT)
     store = an._submitted().store
-    eventually(lambda: not Backend().open_rounds())
+    eventually(lambda: not Session().unfinished_rounds())
     [name] = [name for name in store.names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
     store.delete(f"analyses/{an.id}/outcomes/{name}")
     assert an.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}

@@ -29,7 +29,9 @@ from gencove_explorer.reconcile.leases import Claims
 from gencove_explorer.reconcile.revision import Entry as Run
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.specification import Specification
-from gencove_explorer.records.base import Closed, IndexRecord, RoundRecord
+from gencove_explorer.records.closed import Closed
+from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.round import RoundRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"

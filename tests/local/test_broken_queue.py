@@ -43,7 +43,7 @@ def test_what_cannot_be_read_stops_nothing(home: Path, text: str, folder: str):
     queue.make()
     name = f"{time.time_ns():020d}-2026-11-25T080000_work_17eb494f3d5349c88959bace7a6b7873.0.json"
     (queue.folder / folder / name).write_text(text)
-    assert executor().open_rounds() == []
+    assert executor().unfinished_rounds() == []
     an = Analysis(function=one, job_definition=SMALL)
     an.run()
     an.wait_done(timeout=60)

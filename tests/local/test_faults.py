@@ -143,7 +143,7 @@ Analysis(function=work, input=["a" * 700_000, "b" * 700_000]).run()
         assert done.returncode == -signal.SIGKILL, done.stderr
         executor().wake()  # the next call of anybody
         deadline = time.monotonic() + 30
-        while executor().open_rounds() and time.monotonic() < deadline:
+        while executor().unfinished_rounds() and time.monotonic() < deadline:
             time.sleep(0.02)
         new = [each for each in JobManager().list_jobs() if each.id not in before]
         assert len(new) <= 1

@@ -15,10 +15,10 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, SubmissionError
 from gencove_explorer.executors.local.executor import LocalExecutor
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
 from gencove_explorer.submission.commit import describe, write_round
-from gencove_explorer.submission.retry import _parts
+from gencove_explorer.submission.retry import _contents_of
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 
@@ -80,12 +80,12 @@ def failed(home: Path) -> Analysis:
 
 def half_a_retry(an: Analysis, *, age: float) -> None:
     """What a retry leaves that is killed before it is in the queue."""
-    stored, backend = an._submitted(), Backend()
+    stored, session = an._submitted(), Session()
     loaded = stored.payload(0)
     spec = describe(
         id=stored.id,
         name=stored.record.name,
-        parts=(parts := _parts(stored, backend, stored.rounds[0], loaded, [0])),
+        parts=(parts := _contents_of(stored, session, stored.rounds[0], loaded, [0])),
         jobs=2,
         array=True,
         definition=SMALL,
@@ -94,7 +94,7 @@ def half_a_retry(an: Analysis, *, age: float) -> None:
         round=1,
         indices=[0],
     )
-    record = write_round(stored.store, spec, parts, "local", backend.executor.place, backend.settings.home)
+    record = write_round(stored.store, spec, parts, "local", session.executor.place, session.settings.home)
     path = stored.store.path(f"analyses/{an.id}/rounds/1.json")
     assert path is not None
     aged = dataclasses.replace(record, submitted=record.submitted - age)

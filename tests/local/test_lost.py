@@ -49,7 +49,7 @@ def ended() -> Analysis:
     an = Analysis(function=square, input=[1, 2, 3], name="square", job_definition=SMALL)
     an.run()
     an.wait_done(timeout=SECONDS)
-    eventually(lambda: not executor().queue.knows(f"{an.id}.0"))
+    eventually(lambda: not executor().queue.has_round(f"{an.id}.0"))
     return JobManager().get_analysis(an.id)
 
 

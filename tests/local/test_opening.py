@@ -170,7 +170,7 @@ def test_jobs_of_a_round_that_is_being_opened_can_be_terminated(held: Held):
     assert held.analysis.status()["jobs"] == {"FAILED": 2}
     assert "Terminated" in held.analysis.status(0)["reason"]
     eventually(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-    eventually(lambda: not queue().open_rounds())
+    eventually(lambda: not queue().unfinished_rounds())
 
 
 def limit_files(pid: int, number: int) -> Callable[[], None]:

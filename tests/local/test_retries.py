@@ -20,8 +20,9 @@ from explorer_runner.format.keys import round_key
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.submission.retry import retry_failed
 
 DYING = Path(__file__).with_name("dying_retry.py")
@@ -75,14 +76,14 @@ class Gate:
 
 
 def retry_through(gate: Gate, analysis: str, memory_mb: int) -> int:
-    backend = Backend()
-    executor = LocalExecutor(backend.settings)
+    session = Session()
+    executor = LocalExecutor(session.settings)
     executor.queue = Pausing(executor.queue, ("add",), gate)  # type: ignore[assignment]
-    backend.executor = executor
-    stored = backend.find(analysis)
+    session.executor = executor
+    stored = find_analysis(session, analysis)
     paused: StoredAnalysis = replace(stored, store=Pausing(stored.store, ("create",), gate))  # type: ignore[arg-type]
     try:
-        return retry_failed(paused, JobDefinition(cpu=1, memory_mb=memory_mb), None, backend)
+        return retry_failed(paused, JobDefinition(cpu=1, memory_mb=memory_mb), None, session)
     finally:
         gate.reached.set()
 
@@ -144,8 +145,8 @@ def test_killed_at_every_point_it_can_be_made_again(fail: Callable[[], Analysis]
 def age_unqueued(stored: StoredAnalysis) -> None:
     """Let a round that is in no queue look as old as it is when nobody can be about to queue it."""
     path = stored.store.path(round_key(stored.id, 1))
-    queue = LocalExecutor(Backend().settings).queue
-    if path is not None and path.exists() and not queue.knows(f"{stored.id}.1"):
+    queue = LocalExecutor(Session().settings).queue
+    if path is not None and path.exists() and not queue.has_round(f"{stored.id}.1"):
         data = json.loads(path.read_bytes())
         path.write_text(json.dumps({**data, "submitted": data["submitted"] - 100}))
 

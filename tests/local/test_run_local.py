@@ -14,7 +14,7 @@ from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed, NotFinished
-from gencove_explorer.executors.foreground.executor import GONE, NEVER_STARTED
+from gencove_explorer.executors.foreground.round_lock import GONE, NEVER_STARTED
 from gencove_explorer.job_manager import JobManager
 
 

@@ -119,7 +119,7 @@ def test_a_job_that_is_killed_with_its_parent_leaves_its_log(
     an.wait_done(timeout=90)
     assert "OutOfMemoryError" in an.status()["reason"]
     queue = LocalExecutor(Settings.load()).queue
-    eventually(lambda: not queue.open_rounds())
+    eventually(lambda: not queue.unfinished_rounds())
     assert not (queue.folder / "claims" / an.id).exists()
     an.logs(since="1h")
     assert capsys.readouterr().out == "begun\n"
@@ -139,7 +139,7 @@ def test_the_scheduler_takes_the_credentials_of_whoever_submitted_last(
     first.wait_running_or_done(timeout=90)
     queue = LocalExecutor(Settings.load()).queue
     ledger = Ledger(queue)
-    old = queue.open_rounds()[0]
+    old = queue.unfinished_rounds()[0]
     expired = dataclasses.replace(old, variables={**old.variables, "AWS_ACCESS_KEY_ID": "expired"})
     monkeypatch.setenv("AWS_PROFILE", "of-the-process")  # as the notebook had it that started the scheduler
     ledger.learn(expired)

@@ -101,7 +101,7 @@ def store(home: Path) -> FolderStore:
     an = Analysis(function=lambda ac: None, name="whole", job_definition=SMALL)
     an.run()
     an.wait_done(timeout=60)
-    eventually(lambda: not queue().open_rounds())
+    eventually(lambda: not queue().unfinished_rounds())
     return FolderStore(str(home / "store"))
 
 

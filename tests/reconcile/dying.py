@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gencove_explorer.reconcile.reconciler import Reconciler
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 WRITES = ("create", "keep", "delete", "delete_tree")
 CALLS = ("submit", "terminate")
@@ -47,13 +47,13 @@ class Dying:
 
 def main(folder: str, steps: str) -> None:
     countdown = Countdown(int(steps))
-    backend = Backend()
-    backend.store = Dying(backend.store, WRITES, countdown)
-    executor = backend.executor
+    session = Session()
+    session.store = Dying(session.store, WRITES, countdown)
+    executor = session.executor
     if hasattr(executor, "queue"):
         executor.queue = Dying(executor.queue, ("add", "ask"), countdown)
-    backend.executor = Dying(executor, CALLS, countdown)
-    Reconciler(Path(folder), backend).reconcile()
+    session.executor = Dying(executor, CALLS, countdown)
+    Reconciler(Path(folder), session).reconcile()
     print(f"done with {countdown.left} steps to spare")
 
 

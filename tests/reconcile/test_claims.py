@@ -13,8 +13,8 @@ from reconcile_support import FIRST, Repository, actions
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.leases import Claims
-from gencove_explorer.reconcile.prepare import Preparing
-from gencove_explorer.session import Backend
+from gencove_explorer.reconcile.prepare import SubmissionPreparer
+from gencove_explorer.session import Session
 
 BOTH = {"first": "unchanged", "second": "unchanged"}
 
@@ -34,10 +34,10 @@ class Interrupted:
             self._events.pop()()
 
 
-def interrupted(end: str, event: Callable[[], object]) -> Backend:
-    backend = Backend()
-    backend.store = Interrupted(backend.store, end, event)
-    return backend
+def interrupted(end: str, event: Callable[[], object]) -> Session:
+    session = Session()
+    session.store = Interrupted(session.store, end, event)
+    return session
 
 
 @pytest.mark.parametrize("end", ["/payloads/0.zip", "/rounds/0.json"])
@@ -64,7 +64,7 @@ def test_a_draft_that_somebody_else_submitted_leaves_no_inputs(study: Repository
     study.replace("first.yaml", "[1, 2]", "{file: large.json}")
     reconciler = study.reconciler()
     plan = reconciler.plan()
-    preparing = Preparing(reconciler.backend, reconciler.loaded.manifests, plan)
+    preparing = SubmissionPreparer(reconciler.session, reconciler.loaded.manifests, plan)
     preparing.prepare(reconciler._next(plan))
     assert len(list((home / "tmp").iterdir())) == 1
     preparing.forget("first")

@@ -14,8 +14,8 @@ from reconcile_support import FIRST, Repository, actions
 from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
-from gencove_explorer.records.base import RoundRecord
-from gencove_explorer.session import Backend
+from gencove_explorer.records.round import RoundRecord
+from gencove_explorer.session import Session
 
 
 def test_manifests_run_on_batch(cloud_study: Repository):
@@ -137,8 +137,8 @@ def test_objects_that_all_jobs_share_are_compared_by_their_etags(
 
 def test_what_a_process_left_unlisted_is_submitted_however_late(cloud_study: Repository):
     """A reconcile died between the record of a round and its listing; the next one comes a day later."""
-    backend = Backend()
-    store = backend.store
+    session = Session()
+    store = session.store
 
     class Killed(Exception):
         pass
@@ -154,8 +154,8 @@ def test_what_a_process_left_unlisted_is_submitted_however_late(cloud_study: Rep
             store.create(key, replace(record, submitted=record.submitted - 24 * 3600).to_json())
             raise Killed
 
-    backend.store = Dying()  # type: ignore[assignment]
+    session.store = Dying()  # type: ignore[assignment]
     with pytest.raises(Killed):
-        cloud_study.reconciler(backend).reconcile()
+        cloud_study.reconciler(session).reconcile()
     assert cloud_study.reconcile(wait=True) == {"first": "resume", "second": "resume"}
     assert cloud_study.plan() == {"first": "unchanged", "second": "unchanged"}

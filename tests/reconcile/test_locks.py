@@ -13,7 +13,7 @@ from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.errors import ManifestError, PackageError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.manifests.locking import write_lock
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 CODE = "def work(ac):\n    import lab\n    ac.output.value('word', lab.WORD)\n"
 MANIFEST = f"{FIRST.replace('first', 'packed').replace('code.py', 'packed.py')}pip_packages: ['lab>=1']\n"
@@ -67,14 +67,14 @@ def test_a_new_release_changes_nothing(packed: Repository, index: Index, home: P
 
 
 def test_a_committed_lock_holds(packed: Repository, index: Index, home: Path, tmp_path: Path):
-    path = write_lock("packed", packed.folder, Backend())
+    path = write_lock("packed", packed.folder, Session())
     assert path == (packed.folder / "packed.lock").resolve()
     assert [each.filename for each in locked_wheels(path.read_bytes())] == ["lab-1.0-py3-none-any.whl"]
     index.add(make_wheel("lab", tmp_path, version="2.0", says="two"))
     tomorrow(home)
     packed.reconcile(wait=True)
     assert words() == ["one", "one"]
-    write_lock("packed", packed.folder, Backend())
+    write_lock("packed", packed.folder, Session())
     assert packed.reconcile(wait=True) == {"packed": "supersede"}
     assert words() == ["two", "two"]
     packed.replace("packed.yaml", "lab>=1", "lab>=3")
@@ -85,7 +85,7 @@ def test_a_committed_lock_holds(packed: Repository, index: Index, home: Path, tm
 def test_a_lock_from_elsewhere_is_fetched_by_its_digests(
     packed: Repository, index: Index, home: Path, tmp_path: Path
 ):
-    path = write_lock("packed", packed.folder, Backend())
+    path = write_lock("packed", packed.folder, Session())
     for kept in (home / "wheels", home / "store" / "packages", home / "locks"):
         shutil.rmtree(kept)
     packed.reconcile(wait=True)
@@ -102,7 +102,7 @@ def test_a_folder_of_the_repository_is_compared_by_content(packed: Repository):
     project = packed.folder / "mine"
     (project / "mine").mkdir(parents=True)
     (project / "mine" / "__init__.py").write_text("WORD = 'a'\n")
-    (project / "backend.py").write_text(
+    (project / "session.py").write_text(
         "import zipfile\n"
         "def build_wheel(folder, *_, **__):\n"
         "    name = 'mine-1.0-py3-none-any.whl'\n"
@@ -116,7 +116,7 @@ def test_a_folder_of_the_repository_is_compared_by_content(packed: Repository):
     )
     (project / "pyproject.toml").write_text(
         '[project]\nname = "mine"\nversion = "1.0"\n'
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[build-system]\nrequires = []\nbuild-session = "backend"\nbackend-path = ["."]\n'
     )
     packed.replace("packed.yaml", "'lab>=1'", "./mine")
     packed.write("packed.py", CODE.replace("lab", "mine"))

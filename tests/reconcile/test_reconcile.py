@@ -18,14 +18,14 @@ from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revision_store import Revisions
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
 BOTH = {"first": "unchanged", "second": "unchanged"}
 
 
 def newest(project: str = "study") -> Revision:
-    found = Revisions(Backend().store, project).newest()
+    found = Revisions(Session().store, project).newest()
     assert found is not None
     return found
 
@@ -330,7 +330,7 @@ def test_of_two_at_once_one_revision_wins_and_nothing_runs_twice(study: Reposito
     plans = []
 
     def run() -> None:
-        reconciler = study.reconciler(Backend())
+        reconciler = study.reconciler(Session())
         barrier.wait()
         plans.append(actions(reconciler.reconcile()))
 

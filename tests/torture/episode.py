@@ -16,7 +16,7 @@ from explorer_runner.system.processes import become_subreaper
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
 from torture import invariants
 from torture.ground import prepare
@@ -229,7 +229,7 @@ class Episode:
         return found
 
     def _check(self) -> None:
-        analyses, backend = self._analyses(), Backend()
+        analyses, session = self._analyses(), Session()
         listed = {found.id for found in analyses}
         for client in self.clients:
             if client.process.returncode == 0 and client.call.what in ("submit", "local"):
@@ -237,14 +237,14 @@ class Episode:
                 lost = [word for word in lines[-1].split() if word not in listed]
                 self.violations += [f"{lost} were submitted, and are lost"] if lost else []
         self.violations += invariants.check_executions(self.ground.witness, analyses)
-        self.violations += invariants.check_outputs(analyses, backend)
+        self.violations += invariants.check_outputs(analyses, session)
         self.violations += invariants.check_left(self.ground.home, self.ground.store, self.ground.temporary)
         self.violations += invariants.check_one_store(self.ground.store)
         if self.swept and self.scene != "s3":
             self.violations += invariants.check_swept(self.ground.store)
         for analysis in sorted(analyses, key=lambda found: found.id, reverse=True):
             analysis.delete()
-        left = {name for store in backend.stores for name in store.folders("analyses")}
+        left = {name for store in session.stores for name in store.folders("analyses")}
         self.violations += [f"deleted, and still in the store: {left & listed}"] if left & listed else []
 
     def _end_all(self) -> None:

@@ -13,9 +13,10 @@ from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.records.states import FINISHED, NOT_RUN, STATES
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from torture.workload import ON_PURPOSE
 
 ALWAYS = (
@@ -135,23 +136,23 @@ def check_executions(witness: Path, analyses: list[Analysis]) -> Iterator[str]:
             yield f"{identifier}, job {index}, was run again after its success, as {later}"
 
 
-def check_outputs(analyses: list[Analysis], backend: Backend) -> Iterator[str]:
+def check_outputs(analyses: list[Analysis], session: Session) -> Iterator[str]:
     """Every output is what its job's name and index, and its dependency's outputs, make it."""
     for analysis in analyses:
         stored = analysis._submitted()
-        for index, wanted in enumerate(_expected(stored, backend)):
+        for index, wanted in enumerate(_expected(stored, session)):
             output = stored.get_output(index)
             data = output.file("data").as_local().read_bytes()
             if not wanted == output.value("digest") == hashlib.sha256(data).hexdigest():
                 yield f"{stored.id}, job {index}, has other outputs than it should"
 
 
-def _expected(stored: StoredAnalysis, backend: Backend) -> list[str]:
+def _expected(stored: StoredAnalysis, session: Session) -> list[str]:
     record = stored.record
     if not record.depends_on:
         return [_digest(record.name, index) for index in range(record.jobs)]
     (ref,) = record.depends_on
-    first = _expected(backend.find(ref.id), backend)
+    first = _expected(find_analysis(session, ref.id), session)
     parts = [[digest] for digest in first] if ref.each else [first]
     return [hashlib.sha256("".join(digests).encode()).hexdigest() for digests in parts]
 

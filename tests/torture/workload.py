@@ -13,7 +13,7 @@ from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, J
 from gencove_explorer.errors import ExplorerError, JobFailed
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.reconciler import Reconciler
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 REFUSED = 3
 """Exit code of a client whose call raised an error of ours: allowed while the weather lasts."""
@@ -177,7 +177,7 @@ def reconcile(config: GlobalConfig, version: int) -> None:
     folder = Path(config.manifests) / str(version)
     if not folder.exists():
         write_manifests(folder, config, version)
-    Reconciler(folder, Backend()).reconcile()
+    Reconciler(folder, Session()).reconcile()
 
 
 def write_manifests(folder: Path, config: GlobalConfig, version: int) -> None:

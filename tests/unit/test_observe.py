@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.keys import OutcomeName
-from gencove_explorer.records.base import Closed, RoundRecord
+from gencove_explorer.records.closed import Closed
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.records.states import NOT_RUN, as_status, observe, settle
 
 

@@ -15,7 +15,9 @@ from explorer_runner.stores.uri import open_store
 from gencove_explorer.executors.base import Executor
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.records.base import Closed, IndexRecord, RoundRecord, write_closed, write_index
+from gencove_explorer.records.closed import Closed, write_closed
+from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.round import RoundRecord
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
 JOBS = 40

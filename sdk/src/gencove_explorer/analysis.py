@@ -11,15 +11,16 @@ an.wait_done()
 an.values("length")      # [3, 4]
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
+from explorer_runner.format.names import check_name, derive_name
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import NotSubmitted
+from gencove_explorer.errors import DependencyError, NotSubmitted
 from gencove_explorer.utils.log import get_logger
 
 if TYPE_CHECKING:
@@ -28,20 +29,28 @@ if TYPE_CHECKING:
 
     from gencove_explorer.monitoring.reports import Failures
     from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-    from gencove_explorer.submission.prepare import Each
+    from gencove_explorer.submission.request import AnalysisRequest, Dependency
 
 __all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
 
 _log = get_logger(__name__)
 
 
-def each(analysis: "Analysis") -> "Each":
+class Each:
+    """A dependency job by job; made by ``each``."""
+
+    def __init__(self, analysis: "Analysis") -> None:
+        self.analysis = analysis
+
+    def __repr__(self) -> str:
+        return f"each({self.analysis!r})"
+
+
+def each(analysis: "Analysis") -> Each:
     """Depend on ``analysis`` job by job: job i waits for, and reads, its job i only.
 
     Both must be arrays of one size.
     """
-    from gencove_explorer.submission.prepare import Each
-
     if not isinstance(analysis, Analysis):
         raise TypeError(f"each({analysis!r}): use each(analysis)")
     return Each(analysis)
@@ -96,25 +105,26 @@ class Analysis:
     @cached_property
     def input(self) -> Any:
         """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
-        from gencove_explorer.submission.resubmit import stored_input
+        from gencove_explorer.monitoring.inputs import stored_input
 
         return stored_input(self._found_as())
 
     @cached_property
     def global_config(self) -> GlobalConfig | None:
         """What it was submitted with, unpickled now. Raises PayloadError if that cannot be done here."""
-        from gencove_explorer.submission.resubmit import stored_config
+        from gencove_explorer.monitoring.inputs import stored_config
 
         return stored_config(self._found_as())
 
     @cached_property
     def depends_on(self) -> "Sequence[Analysis | Each] | None":
         """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
-        from gencove_explorer.submission.resubmit import dependency_of
+        from gencove_explorer.monitoring.lookup import dependency_of
 
-        refs = self._found_as().record.depends_on
-        found = [self._found(dependency_of(self._found_as(), ref)) for ref in refs]
-        return [each(one) if ref.each else one for ref, one in zip(refs, found, strict=True)]
+        stored = self._found_as()
+        refs = stored.record.depends_on
+        analyses = [self._from_stored(dependency_of(stored, ref)) for ref in refs]
+        return [each(one) if ref.each else one for ref, one in zip(refs, analyses, strict=True)]
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -126,8 +136,10 @@ class Analysis:
         """
         from gencove_explorer.submission.run import submit
 
-        for analysis in submit(self):
-            _log.info("Analysis ID: %s", analysis.id)
+        analyses = self._requests()
+        for request, stored in submit(list(analyses)):
+            analyses[request]._stored = stored
+            _log.info("Analysis ID: %s", stored.id)
         return self.id
 
     def run_local(self, job_index: int | None = None, parallel: int = 1, container: bool = False) -> None:
@@ -148,7 +160,13 @@ class Analysis:
         """
         from gencove_explorer.submission.run import run_here
 
-        run_here(self, job_index, parallel, container)
+        analyses = self._requests()
+        for request, stored in run_here(list(analyses), job_index, parallel, container):
+            if request.stored is None:
+                analyses[request]._stored = stored
+            else:  # one that was found: the run is an analysis beside it
+                analyses[request]._tried = stored
+                _log.info("Analysis ID: %s", stored.id)
 
     def retry_failed(
         self,
@@ -176,9 +194,13 @@ class Analysis:
     @property
     def name(self) -> str:
         """Its name, given or derived."""
-        from gencove_explorer.submission.prepare import name_of
+        if self._name is not None:
+            return check_name(self._name)
+        if self.function is None:
+            return self._stored.record.name if self._stored is not None else "analysis"
+        from gencove_explorer.capture.signature import function_name
 
-        return name_of(self)
+        return derive_name(function_name(self.function))
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
         """``{'status': 'SUCCEEDED'}``; of an array also ``'jobs'``, counts by state; ``'reason'`` if any.
@@ -249,23 +271,19 @@ class Analysis:
 
     def terminate(self, job_index: int | None = None) -> None:
         """End one job; jobs that depend on it fail. It may take up to a minute."""
-        from gencove_explorer.submission.run import terminate
-
         stored = self._submitted()
-        terminate(stored, [stored.record.one_job(job_index, "terminate", " or terminate_all()")])
+        stored.terminate([stored.record.one_job(job_index, "terminate", " or terminate_all()")])
 
     def terminate_all(self) -> None:
         """End all jobs, those that have not started too."""
-        from gencove_explorer.submission.run import terminate
-
-        terminate(self._submitted(), None)
+        self._submitted().terminate()
 
     def delete(self) -> None:
         """Remove all that the store holds of it. Raises InUse unless it has finished."""
-        from gencove_explorer.session import Backend
+        from gencove_explorer.session import Session
 
         stored = self._submitted()
-        stored.delete(Backend().open_rounds)
+        stored.delete(Session().unfinished_rounds)
         self._stored = None
 
     def dependency(self, name: str) -> "Analysis":
@@ -273,11 +291,11 @@ class Analysis:
 
         Raises NoSuchDependency, or NoSuchAnalysis if it was deleted.
         """
-        from gencove_explorer.submission.resubmit import dependency_of
+        from gencove_explorer.monitoring.lookup import dependency_of
 
         stored = self._submitted()
         ref, _ = find_dependency(stored.record.depends_on, name, stored.store, stored.downloads)
-        return self._found(dependency_of(stored, ref))
+        return self._from_stored(dependency_of(stored, ref))
 
     @property
     def source(self) -> str:
@@ -303,7 +321,7 @@ class Analysis:
         """The analysis of a manifest, as a notebook would have built it. Raises ManifestError."""
         from gencove_explorer.manifests.build import from_manifest
 
-        return from_manifest(path)
+        return cls._from_request(from_manifest(path), {})
 
     def to_manifest(self, folder: "str | PathLike[str]") -> "Path":
         """Write ``<name>.yaml`` and the function's source into a folder; returns the manifest's path.
@@ -313,12 +331,13 @@ class Analysis:
         """
         from gencove_explorer.manifests.export import to_manifest
 
-        return to_manifest(self, folder)
+        *_, request = self._requests()
+        return to_manifest(request, folder)
 
     # -- inside ---------------------------------------------------------------------------------------
 
     @classmethod
-    def _found(cls, stored: "StoredAnalysis") -> "Analysis":
+    def _from_stored(cls, stored: "StoredAnalysis") -> "Analysis":
         """An analysis from the store: nothing is unpickled, and what it was made of stays there."""
         analysis = cls(
             name=stored.record.name,
@@ -330,31 +349,87 @@ class Analysis:
         analysis._stored = analysis._origin = stored
         return analysis
 
+    @classmethod
+    def _from_request(cls, request: "AnalysisRequest", made: "dict[AnalysisRequest, Analysis]") -> "Analysis":
+        """The analysis of a manifest's request; those that it depends on are ``made`` once."""
+        if request not in made:
+            upstream = [(cls._from_request(one.request, made), one.each) for one in request.depends_on or ()]
+            made[request] = cls(
+                function=request.function,
+                input=request.input,
+                name=request.name,
+                job_definition=request.job_definition,
+                global_config=request.global_config,
+                pip_packages=request.pip_packages,
+                depends_on=[each(analysis) if paired else analysis for analysis, paired in upstream],
+                labels=request.labels,
+            )
+            made[request]._lock = request.lock
+        return made[request]
+
+    def _requests(self) -> "dict[AnalysisRequest, Analysis]":
+        """The requests of this analysis, last, and before it of all that it depends on, dependencies first.
+
+        Raises DependencyError for a circle, or for something that is not an analysis.
+        """
+        from gencove_explorer.submission.request import Dependency
+
+        made: dict[Analysis, AnalysisRequest] = {}
+        path: list[Analysis] = []
+
+        def make(analysis: Analysis) -> "AnalysisRequest":
+            if analysis in path:
+                names = " -> ".join(one.name for one in [*path, analysis])
+                raise DependencyError(f"the dependencies go in a circle: {names}")
+            if analysis not in made:
+                path.append(analysis)
+                upstream = [Dependency(make(one), paired) for one, paired in analysis._dependencies()]
+                path.pop()
+                made[analysis] = analysis._request(upstream)
+            return made[analysis]
+
+        make(self)
+        return {request: analysis for analysis, request in made.items()}
+
+    def _dependencies(self) -> "Iterator[tuple[Analysis, bool]]":
+        """``(analysis, each)`` for each dependency; none of one that was found, whose record names them."""
+        given = vars(self).get("depends_on")
+        if given is None:
+            return
+        if isinstance(given, Analysis | Each) or not isinstance(given, Iterable):
+            raise DependencyError(f"depends_on of {self.name} is {given!r}: use a list, depends_on=[...]")
+        for entry in given:
+            analysis = entry.analysis if isinstance(entry, Each) else entry
+            if not isinstance(analysis, Analysis):
+                raise DependencyError(f"depends_on of {self.name} holds {entry!r}, which is not an Analysis")
+            yield analysis, isinstance(entry, Each)
+
+    def _request(self, upstream: "Sequence[Dependency]") -> "AnalysisRequest":
+        """What is asked for; of one that was found, what nobody set or looked at is unchanged."""
+        from gencove_explorer.submission.request import UNCHANGED, AnalysisRequest
+
+        own = vars(self)
+        config = own.get("global_config", UNCHANGED)
+        return AnalysisRequest(
+            name=self.name,
+            function=self.function,
+            input=own.get("input", UNCHANGED),
+            global_config=None if config is UNCHANGED else GlobalConfig() if config is None else config,
+            depends_on=upstream if "depends_on" in own else None,
+            job_definition=self.job_definition,
+            pip_packages=self.pip_packages,
+            labels=self.labels,
+            lock=self._lock,
+            stored=self._origin,
+            last_run=self._stored,
+            last_trial=self._tried,
+        )
+
     def _found_as(self) -> "StoredAnalysis":
         assert self._origin is not None, "one that was made here has all attributes"
         return self._origin
-
-    def _ran_here(self, stored: "StoredAnalysis") -> bool:
-        """Take note of a ``run_local``; True if it is an analysis beside this one, which was found."""
-        if self._origin is None:
-            self._stored = stored
-        else:
-            self._tried = stored
-        return self._origin is not None
-
-    def _keeps(self, name: str) -> bool:
-        """Whether an attribute is what the store has: nobody gave another, or looked at it and may have."""
-        return name not in vars(self)
 
     def _submitted(self) -> "StoredAnalysis":
         if self._stored is None:
             raise NotSubmitted(f"{self.name} was not submitted yet: call run() or run_local() first")
         return self._stored
-
-    def _inputs_to_submit(self) -> tuple[Sequence[Any], bool]:
-        from gencove_explorer.submission.given import inputs_of
-
-        if self.function is None and self._keeps("input"):
-            record = self._found_as().record
-            return range(record.jobs), record.array
-        return inputs_of(self.input)

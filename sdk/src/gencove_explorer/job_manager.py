@@ -10,10 +10,11 @@ from explorer_runner.format.names import parse_id
 from explorer_runner.stores.base import Store
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import InvalidFilter
+from gencove_explorer.monitoring.lookup import find_analysis, open_analysis, open_unreadable
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.monitoring.tables import analyses_as_html, analyses_as_text
-from gencove_explorer.records.base import IndexRecord, read_index
-from gencove_explorer.session import Backend
+from gencove_explorer.records.index import IndexRecord, read_index
+from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.durations import seconds
 
@@ -41,7 +42,7 @@ class JobManager:
     """Finds analyses that were submitted before, from any process and machine."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._backend = Backend(settings)
+        self._session = Session(settings)
 
     def get_analysis(self, job_id: str | None = None, *, manifest: str | None = None) -> Analysis:
         """The analysis of an id, or the one that fulfils a manifest of the project; nothing is unpickled.
@@ -55,9 +56,9 @@ class JobManager:
                 raise TypeError("get_analysis() takes either job_id= or manifest=, not both")
             from gencove_explorer.reconcile.revision_store import Revisions, analysis_of
 
-            settings = self._backend.settings
-            job_id = analysis_of(Revisions(self._backend.store, settings.project_name), manifest)
-        return Analysis._found(self._backend.find(job_id or ""))
+            settings = self._session.settings
+            job_id = analysis_of(Revisions(self._session.store, settings.project_name), manifest)
+        return Analysis._from_stored(find_analysis(self._session, job_id or ""))
 
     def list_jobs(
         self,
@@ -84,7 +85,7 @@ class JobManager:
         earliest = datetime.now(UTC) - timedelta(seconds=seconds(since)) if since is not None else None
         first, last = _days(date, earliest)
         found: dict[str, Store] = {}
-        for store in self._backend.stores:
+        for store in self._session.stores:
             for day in _days_in(store, first, last):
                 for analysis_id in _ids(store, day):
                     if _matches(analysis_id, earliest, name):
@@ -93,7 +94,7 @@ class JobManager:
 
     def search(self, text: str) -> JobList:
         """Analyses with ``text`` in their id, newest first; ``last`` is the newest one."""
-        for store in self._backend.stores:
+        for store in self._session.stores:
             days = sorted(_days_in(store, _FIRST_DAY, _LAST_DAY), reverse=True)
             if text == "last":
                 newest = next(filter(None, (list(_ids(store, day)) for day in days)), [])
@@ -114,12 +115,12 @@ class JobManager:
             if record is not None and (user is None or getattr(record, "user", None) == user)
         ]
         stored.sort(key=lambda each: (each.record.submitted, each.id), reverse=True)
-        return JobList(Analysis._found(each) for each in stored)
+        return JobList(Analysis._from_stored(each) for each in stored)
 
     def _opened(self, store: Store, analysis_id: str, record: IndexRecord | ExplorerError) -> StoredAnalysis:
         if isinstance(record, ExplorerError):
-            return self._backend.open_unreadable(store, analysis_id, record)
-        return self._backend.open(store, record)
+            return open_unreadable(self._session, store, analysis_id, record)
+        return open_analysis(self._session, store, record)
 
 
 def _days(given: object, earliest: datetime | None) -> tuple[str, str]:

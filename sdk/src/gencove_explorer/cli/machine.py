@@ -60,7 +60,7 @@ def executor_status(as_json: bool) -> None:
     local = LocalExecutor(Settings.load())
     alive = local.queue.ring(silently=True)
     state = local.queue.read_state() if alive else {}
-    waiting = len(local.queue.open_rounds())
+    waiting = len(local.queue.unfinished_rounds())
     if as_json:
         print_json(
             {

@@ -22,7 +22,7 @@ from gencove_explorer.reconcile.plan import MAX_PRUNE, Choice, Plan
 from gencove_explorer.reconcile.reconciler import Reconciler
 from gencove_explorer.reconcile.render import headline, plan_as_json, plan_as_markdown, rows_of, source_diff
 from gencove_explorer.reconcile.revision_store import Revisions, project_of
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.utils.text_files import read_text
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -201,7 +201,7 @@ def lock(name: str, folder: Path, as_json: bool) -> None:
     \b
     explorer lock feature-scan
     """
-    path = write_lock(name, folder, Backend())
+    path = write_lock(name, folder, Session())
     if as_json:
         print_json({"lock": str(path)})
         return
@@ -220,8 +220,8 @@ def history(name: str | None, folder: Path, limit: int, as_json: bool) -> None:
     explorer history
     explorer history feature-scan
     """
-    backend = Backend()
-    revisions = Revisions(backend.store, project_of(folder, backend.settings))
+    session = Session()
+    revisions = Revisions(session.store, project_of(folder, session.settings))
     found = history_of(revisions, name, limit)
     if as_json:
         print_json(found)

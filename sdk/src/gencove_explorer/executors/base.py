@@ -10,9 +10,9 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.format.keys import Attempt, OutcomeName
 from explorer_runner.stores.base import Store
 from gencove_explorer.executors.log_reader import Reader
-from gencove_explorer.records.base import IndexRecord, RoundRecord
+from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.round import RoundRecord, Rounds
 from gencove_explorer.records.states import Observed
-from gencove_explorer.settings import Settings
 
 
 class Executor(Protocol):
@@ -26,17 +26,17 @@ class Executor(Protocol):
     """What packages are resolved for, as uv names platforms; None: this machine."""
     poll_seconds: tuple[float, float]
     """Shortest and longest pause between two looks, when somebody waits."""
-    tail_seconds: tuple[float, float]
+    follow_seconds: tuple[float, float]
     """Likewise of looks at a log that is followed."""
 
-    def fit(self, definition: JobDefinition | None) -> JobDefinition:
+    def resolve_definition(self, definition: JobDefinition | None) -> JobDefinition:
         """The definition to submit with; None asks for the default.
 
         Raises SubmissionError for one that could never start here.
         """
         ...
 
-    def admit(self, buckets: Mapping[str, str]) -> None:
+    def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Raise SubmissionError unless jobs can read the inputs that lie in these S3 buckets.
 
         Each comes with the key of one of them.
@@ -47,14 +47,13 @@ class Executor(Protocol):
         """Commit to running a round, and list its analysis. All else of it is in the store."""
         ...
 
-    def knows(self, store: Store, record: RoundRecord) -> bool:
+    def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether a round of which nothing has ended yet was submitted. It may lag a moment."""
         ...
 
-    def describe(
+    def job_states(
         self,
-        store: Store,
-        rounds: Sequence[RoundRecord],
+        rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
         asked: int | None = None,
@@ -67,35 +66,18 @@ class Executor(Protocol):
         """
         ...
 
-    def terminate(
-        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
-    ) -> None:
+    def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """End jobs (None: all), those that have not started too."""
         ...
 
-    def last_attempt(
-        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
-    ) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
         ...
 
-    def open_log(
-        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
-    ) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
         """What an attempt has written since a time, and still writes; None if that is not to be had."""
         ...
 
-    def open_rounds(self) -> list[RoundRecord]:
+    def unfinished_rounds(self) -> list[RoundRecord]:
         """Rounds that have not ended, of all analyses."""
         ...
-
-
-def open_executor(settings: Settings) -> Executor:
-    """The executor that ``run()`` uses."""
-    if settings.executor == "batch":
-        from gencove_explorer.executors.batch.executor import BatchExecutor
-
-        return BatchExecutor(settings)
-    from gencove_explorer.executors.local.executor import LocalExecutor
-
-    return LocalExecutor(settings)

@@ -1,14 +1,13 @@
-"""From a manifest to the Analysis that a notebook would have built."""
+"""From a manifest to the request that a notebook's Analysis would make."""
 
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from explorer_runner.context import GlobalConfig
-from gencove_explorer.analysis import Analysis, each
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.buckets import Buckets
@@ -16,10 +15,11 @@ from gencove_explorer.manifests.inputs import Objects
 from gencove_explorer.manifests.load import Loaded, load_file, manifest_files, repository_of
 from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
 from gencove_explorer.manifests.schema import OutputInput
+from gencove_explorer.submission.request import AnalysisRequest, Dependency
 
 
-def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) -> Analysis:
-    """The analysis of a manifest, and those that it depends on, none of them run yet.
+def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) -> AnalysisRequest:
+    """The request of a manifest, with those of what it depends on.
 
     Its dependencies are the manifests of those names in its folder or below, else further up in the
     repository. Raises ManifestError.
@@ -29,46 +29,43 @@ def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) 
         raise ManifestError([Fault(str(path), None, "", "is not a file", "the path of a manifest")])
     root = repository_of(path.parent) or path.parent.resolve()
     objects = objects or Buckets(Aws())
-    built: dict[str, Analysis] = {}
+    built: dict[str, AnalysisRequest] = {}
 
-    def make(loaded: Loaded, above: tuple[str, ...]) -> Analysis:
+    def make(loaded: Loaded, above: tuple[str, ...]) -> AnalysisRequest:
         if isinstance(loaded.manifest.input, OutputInput):
             raise SubmissionError(
                 f"the input of {loaded.name} is an output of {loaded.manifest.input.output.manifest}, "
                 "which is known when that has succeeded: explorer reconcile runs it then"
             )
-        for name in loaded.manifest.dependencies():
+        dependencies = loaded.manifest.dependencies()
+        for name in dependencies:
             if name in above:
                 raise SubmissionError(f"the dependencies go in a circle: {' -> '.join([*above, name])}")
             if name not in built:
                 built[name] = make(_find(name, loaded, root, objects), (*above, name))
-        return build(loaded, built)
+        return build(loaded, [Dependency(built[name], paired) for name, paired in dependencies.items()])
 
     loaded = load_file(path, root, objects)
     return make(loaded, (loaded.name,))
 
 
-def build(loaded: Loaded, dependencies: Mapping[str, Analysis], value: Any = None) -> Analysis:
-    """The analysis of a manifest; ``value`` is its input where that is an output of another one.
+def build(loaded: Loaded, depends_on: Sequence[Dependency] = (), value: Any = None) -> AnalysisRequest:
+    """The request of a manifest; ``value`` is its input where that is an output of another one.
 
     Runs the part of the file that the function takes along. Raises SubmissionError.
     """
     manifest = loaded.manifest
-    analysis = Analysis(
+    return AnalysisRequest(
+        name=manifest.name,
         function=_load(loaded),
         input=loaded.input.value if loaded.input else value,
-        name=manifest.name,
         job_definition=manifest.job_definition,
-        global_config=GlobalConfig(**{name: each.value for name, each in loaded.shared.items()}),
+        global_config=GlobalConfig(**{name: shared.value for name, shared in loaded.shared.items()}),
         pip_packages=loaded.requirements(),
-        depends_on=[
-            each(dependencies[name]) if paired else dependencies[name]
-            for name, paired in manifest.dependencies().items()
-        ],
+        depends_on=depends_on,
         labels=dict(manifest.labels),
+        lock=loaded.lock,
     )
-    analysis._lock = loaded.lock
-    return analysis
 
 
 def _load(loaded: Loaded) -> Callable[..., Any]:

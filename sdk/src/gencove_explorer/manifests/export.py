@@ -1,4 +1,4 @@
-"""From an Analysis that was built by hand to a manifest, and its function to a file beside it."""
+"""From the request of an analysis that was built by hand to a manifest, its function in a file beside it."""
 
 import inspect
 import json
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -22,25 +22,23 @@ from gencove_explorer.manifests.load import MANIFEST_SUFFIXES, manifest_files, r
 from gencove_explorer.manifests.problems import Fault, ManifestError
 from gencove_explorer.manifests.schema import check_document, is_form
 from gencove_explorer.manifests.yaml_document import parse_document, read_document
-from gencove_explorer.submission.prepare import check_definition, dependencies, in_order
-
-if TYPE_CHECKING:
-    from gencove_explorer.analysis import Analysis
+from gencove_explorer.submission.prepare import check_definition
+from gencove_explorer.submission.request import AnalysisRequest
 
 _INLINE_ELEMENTS, _INLINE_CHARACTERS = 20, 2000
 
 
-def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
-    """Write the manifest of an analysis; see ``Analysis.to_manifest``."""
+def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Path:
+    """Write the manifest of a request; see ``Analysis.to_manifest``."""
     folder = Path(folder)
     if not folder.is_dir() and (folder.exists() or folder.suffix in MANIFEST_SUFFIXES):
         raise SubmissionError(
-            f"{folder} is the name of a file: give the folder that {analysis.name}.yaml is to be written into"
+            f"{folder} is the name of a file: give the folder that {request.name}.yaml is to be written into"
         )
     folder.mkdir(parents=True, exist_ok=True)
     place = Place(folder.resolve(), repository_of(folder) or folder.resolve())
-    name = analysis.name
-    if analysis.function is None:
+    name = request.name
+    if request.function is None:
         raise SubmissionError(
             f"{name} has no function here: an analysis that was found in the store holds its inputs pickled, "
             "and nothing is unpickled for it; write down the one that it was made from"
@@ -48,25 +46,25 @@ def to_manifest(analysis: "Analysis", folder: str | os.PathLike[str]) -> Path:
     target = folder / f"{name}.yaml"
     files: dict[Path, str] = {}
     data: dict[str, Any] = {"version": 1, "name": name}
-    data["function"] = _function(analysis.function, name, place, files)
-    if analysis.input is not None:
-        check_size(analysis.input)
-        data["input"] = _value(analysis.input, f"the input of {name}", name, place, files)
-    in_order(analysis)  # refuses a circle
-    needed = list(dependencies(analysis))
+    data["function"] = _function(request.function, name, place, files)
+    value = request.unpickled_input()
+    if value is not None:
+        check_size(value)
+        data["input"] = _value(value, f"the input of {name}", name, place, files)
+    needed = request.depends_on or ()
     more = {
-        "global_config": _config(analysis.global_config, name, place, files),
-        "pip_packages": [_requirement(each, place) for each in analysis.pip_packages or ()],
-        "job_definition": _definition(check_definition(analysis.job_definition)),
-        "depends_on": [{"each": each.name} if paired else each.name for each, paired in needed],
-        "labels": dict(analysis.labels or {}),
+        "global_config": _config(request.unpickled_config(), name, place, files),
+        "pip_packages": [_requirement(each, place) for each in request.pip_packages or ()],
+        "job_definition": _definition(check_definition(request.job_definition)),
+        "depends_on": [{"each": one.request.name} if one.each else one.request.name for one in needed],
+        "labels": dict(request.labels or {}),
     }
     text = _yaml(data | {key: value for key, value in more.items() if value}, target)
     _refuse_others(target, name, files)
     there = {_name_in(path) for path in manifest_files(folder)}
-    for each, _ in needed:
-        if each.name not in there:
-            to_manifest(each, folder)
+    for one in needed:
+        if one.request.name not in there:
+            to_manifest(one.request, folder)
     for path, content in files.items():
         path.write_text(content, encoding="utf-8")
     target.write_text(text, encoding="utf-8")

@@ -23,7 +23,7 @@ from gencove_explorer.manifests.schema import (
 )
 from gencove_explorer.models.sheets import READERS, read_table
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.submission.given import MAX_INPUTS
+from gencove_explorer.submission.array_input import MAX_INPUTS
 from gencove_explorer.utils.text_files import read_text
 
 MAX_FILE_BYTES = 256 << 20

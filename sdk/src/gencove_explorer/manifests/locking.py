@@ -8,10 +8,10 @@ from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
 from gencove_explorer.manifests.schema import Manifest, check_document
 from gencove_explorer.manifests.yaml_document import read_document
 from gencove_explorer.packages import check_requirements, lock, publish
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 
-def write_lock(name: str, folder: Path, backend: Backend) -> Path:
+def write_lock(name: str, folder: Path, session: Session) -> Path:
     """Resolve a manifest's packages and write the lock beside it; its wheels go into the store.
 
     Raises ManifestError or PackageError.
@@ -23,9 +23,9 @@ def write_lock(name: str, folder: Path, backend: Backend) -> Path:
     requirements = check_requirements(
         [str(here / each) if each.startswith(".") else each for each in manifest.pip_packages]
     )
-    made = lock(requirements, backend.settings.home, backend.executor.platform, anew=True)
+    made = lock(requirements, session.settings.home, session.executor.platform, anew=True)
     assert made is not None
-    publish(made, backend.settings.home, backend.store)
+    publish(made, session.settings.home, session.store)
     target = path.with_name(f"{name}.lock")
     target.write_bytes(made)
     return target

@@ -74,7 +74,7 @@ def show_failed(
     observed = stored.observe()
     count = 0
     for index in observed.indices(FAILED):
-        attempt = stored.executor_of(index).last_attempt(stored.store, stored.rounds, observed, index)
+        attempt = stored.executor_of(index).last_attempt(stored.rounds, observed, index)
         data = _reader(stored, attempt, 0.0).read() if attempt is not None else b""
         for line in data.decode(errors="replace").splitlines():
             if pattern is None or pattern.search(line):
@@ -92,7 +92,7 @@ def _show_once(
     note: Callable[[str], object],
     call: Callable[[str], str],
 ) -> None:
-    attempt = stored.executor_of(index).last_attempt(stored.store, stored.rounds, observed, index)
+    attempt = stored.executor_of(index).last_attempt(stored.rounds, observed, index)
     state = observed.states[index]
     if attempt is None:
         reason = stored.reason_of(observed, index)
@@ -129,11 +129,11 @@ def _follow(
     reader: Reader | None = None
     said: str | None = None
     shown = ""
-    shortest, longest = stored.executor_of(index).tail_seconds
+    shortest, longest = stored.executor_of(index).follow_seconds
     pause = shortest
     while True:
         observed = stored.observe(index)
-        now = stored.executor_of(index).last_attempt(stored.store, stored.rounds, observed, index)
+        now = stored.executor_of(index).last_attempt(stored.rounds, observed, index)
         if now is not None and now != attempt:
             if reader is not None:
                 write(decoder.decode(reader.read()))
@@ -161,7 +161,7 @@ def _follow(
 
 def _reader(stored: StoredAnalysis, attempt: Attempt, since: float) -> Reader:
     """The log where it grows, else the store's copy, written at the job's end."""
-    growing = stored.executor_of(attempt.index).open_log(stored.store, stored.rounds, attempt, since)
+    growing = stored.executor_of(attempt.index).open_log(stored.rounds, attempt, since)
     return growing or _StoreReader(stored.store, log_key(stored.id, attempt))
 
 

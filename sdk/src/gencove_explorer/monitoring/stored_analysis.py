@@ -1,14 +1,14 @@
 """An analysis in the store: its state, its outputs, its failures. Nothing is unpickled for it."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from explorer_runner.attempt import claim
-from explorer_runner.errors import CorruptPayload, ExplorerError, NotFinished, NotFound
+from explorer_runner.errors import CorruptPayload, ExplorerError, NotFinished
 from explorer_runner.format import payload
 from explorer_runner.format.keys import (
     FAILED,
@@ -23,13 +23,15 @@ from explorer_runner.format.keys import (
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.format.outcome import read as read_outcome
-from explorer_runner.format.payload import Payload
+from explorer_runner.format.payload import DependencyRef, Payload
 from explorer_runner.results import JobOutput, Results, check_index, outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
 from gencove_explorer.executors.base import Executor
 from gencove_explorer.monitoring.reports import FailureGroup, Failures, Status
-from gencove_explorer.records.base import IndexRecord, RoundRecord, read_closed, read_index, read_rounds
+from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.index import IndexRecord, find
+from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import (
     NOT_RUN,
     PENDING,
@@ -39,6 +41,7 @@ from gencove_explorer.records.states import (
     as_status,
     observe,
 )
+from gencove_explorer.utils.user import user_name
 
 _WAITING = (SUBMITTED, PENDING, RUNNABLE)
 """States that an executor's reason is about: of the others' jobs it says nothing."""
@@ -46,7 +49,10 @@ _WAITING = (SUBMITTED, PENDING, RUNNABLE)
 
 @dataclass
 class StoredAnalysis:
-    """See the module."""
+    """An analysis as its store has it, opened by monitoring.lookup; ``Analysis`` asks it for everything.
+
+    Looking at it may write down why jobs ended that left no outcome, and nothing else.
+    """
 
     store: Store
     record: IndexRecord
@@ -55,7 +61,7 @@ class StoredAnalysis:
     downloads: str
     fault: ExplorerError | None = None
     """Why its index record cannot be read; ``record`` then has what the id tells."""
-    _rounds: dict[int, RoundRecord] = field(default_factory=dict)
+    _rounds: Rounds | None = None
 
     @property
     def id(self) -> str:
@@ -67,14 +73,20 @@ class StoredAnalysis:
         return self.executor_named(self.rounds[-1].executor)
 
     @property
-    def rounds(self) -> list[RoundRecord]:
+    def rounds(self) -> Rounds:
         """All rounds, those that others have added too; each record is read once."""
         if self.fault is not None:
             raise self.fault
         self._rounds = read_rounds(self.store, self.id, self._rounds)
         if not self._rounds:
             raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
-        return list(self._rounds.values())
+        return self._rounds
+
+    @property
+    def ref(self) -> DependencyRef:
+        """What an analysis that depends on it stores of it."""
+        record = self.record
+        return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
 
     @property
     def whole(self) -> bool:
@@ -103,7 +115,7 @@ class StoredAnalysis:
 
     def _ask(
         self,
-        rounds: list[RoundRecord],
+        rounds: Rounds,
         names: Sequence[OutcomeName],
         open_jobs: list[int],
         job_index: int | None,
@@ -111,15 +123,15 @@ class StoredAnalysis:
         """What the executors see of open jobs: each those whose last round it runs."""
         states: dict[int, str] = {}
         reason = None
-        for name, indices in by_executor(rounds, open_jobs).items():
-            told, why = self.executor_named(name).describe(self.store, rounds, names, indices, job_index)
+        for name, indices in rounds.by_executor(open_jobs).items():
+            told, why = self.executor_named(name).job_states(rounds, names, indices, job_index)
             states.update(told)
             reason = reason or why
         return states, reason
 
     def executor_of(self, index: int) -> Executor:
         """The executor of a job's last round."""
-        found = by_executor(list(self._rounds.values()), [index])
+        found = (self._rounds or self.rounds).by_executor([index])
         return self.executor_named(next(iter(found))) if found else self.executor
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
@@ -129,20 +141,13 @@ class StoredAnalysis:
         observed = self.observe(job_index)
         if job_index is None:
             found = as_status(observed, self.record.array, self._reason(observed))
-            if len(self._rounds) > 1:
-                found["rounds"] = self._history()
+            rounds = self._rounds or self.rounds
+            if len(rounds) > 1:
+                found["rounds"] = _history(rounds)
             return Status(found)
         status = Status(status=observed.states[job_index])
         reason = self.reason_of(observed, job_index)
         return Status(status, reason=reason) if reason else status
-
-    def _history(self) -> list[dict[str, Any]]:
-        """Each round: its number, how many jobs it ran, and what it changed."""
-        rounds = list(self._rounds.values())
-        return [
-            {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
-            for last, each in zip([None, *rounds], rounds, strict=False)
-        ]
 
     def reason_of(self, observed: Observed, index: int) -> str | None:
         """Why a job failed, or why it waits."""
@@ -171,6 +176,17 @@ class StoredAnalysis:
                 f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
             )
         return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
+
+    def terminate(self, indices: Sequence[int] | None = None) -> None:
+        """End jobs that have not ended (None: all)."""
+        open_jobs = self.observe().unfinished
+        chosen = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
+        rounds = self.rounds
+        by_executor = rounds.by_executor(chosen)
+        for name, jobs in by_executor.items():
+            every = indices is None and len(by_executor) == 1
+            reason = f"Terminated by {user_name()}"
+            self.executor_named(name).terminate(rounds, None if every else jobs, reason)
 
     # -- outputs ------------------------------------------------------------------------------------
 
@@ -306,7 +322,7 @@ class StoredAnalysis:
     def _has_ended(self, record: RoundRecord) -> bool:
         """Whether another analysis has finished, though its executor may not have noticed yet."""
         try:
-            other = replace(self, record=find(self.store, record.id), fault=None, _rounds={})
+            other = replace(self, record=find(self.store, record.id), fault=None, _rounds=None)
             return other.observe().finished
         except NoSuchAnalysis:
             return False  # its submission is still under way
@@ -322,24 +338,13 @@ class StoredAnalysis:
         return f'JobManager().get_analysis("{self.id}").logs({argument}since="{age}h")'
 
 
-def by_executor(rounds: Sequence[RoundRecord], indices: Iterable[int]) -> dict[str, list[int]]:
-    """Executor -> those of the jobs whose last round it runs."""
-    last = {index: record.executor for record in rounds for index in record.all_indices()}
-    found: dict[str, list[int]] = {}
-    for index in indices:
-        if index in last:
-            found.setdefault(last[index], []).append(index)
-    return found
-
-
-def find(store: Store, analysis_id: str) -> IndexRecord:
-    """The index record of an analysis. Raises InvalidName, NoSuchAnalysis or PayloadError."""
-    parse_id(analysis_id)
-    try:
-        return read_index(store, analysis_id)
-    except NotFound as error:
-        raise NoSuchAnalysis(f"no analysis {analysis_id} in the store {store.uri}") from error
-
-
 def downloads_folder(home: Path) -> str:
     return str(home / "downloads")
+
+
+def _history(rounds: Rounds) -> list[dict[str, Any]]:
+    """Each round: its number, how many jobs it ran, and what it changed."""
+    return [
+        {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
+        for last, each in zip([None, *rounds], rounds, strict=False)
+    ]

@@ -13,18 +13,19 @@ from explorer_runner.format.keys import analysis_prefix, index_key
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.payload import load
 from gencove_explorer.errors import NoSuchAnalysis
+from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
 from gencove_explorer.reconcile.leases import Claim, Claims
 from gencove_explorer.reconcile.observed import look
 from gencove_explorer.reconcile.plan import Plan
-from gencove_explorer.reconcile.prepare import Preparing
+from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.reconcile.revision import Entry, Revision
 from gencove_explorer.reconcile.revision_store import Revisions
-from gencove_explorer.records.base import read_rounds, write_index
-from gencove_explorer.session import Backend
-from gencove_explorer.submission.commit import index_record
+from gencove_explorer.records.index import write_index
+from gencove_explorer.records.round import read_rounds
+from gencove_explorer.session import Session
+from gencove_explorer.submission.commit import commit, index_record
 from gencove_explorer.submission.retry import retry_failed
-from gencove_explorer.submission.run import terminate
 from gencove_explorer.utils.log import get_logger
 
 _log = get_logger(__name__)
@@ -35,13 +36,13 @@ class Converging:
 
     def __init__(
         self,
-        backend: Backend,
+        session: Session,
         revisions: Revisions,
         revision: Revision,
-        preparing: Preparing,
+        preparing: SubmissionPreparer,
         claims: Claims,
     ) -> None:
-        self._backend, self._revisions, self._revision = backend, revisions, revision
+        self._session, self._revisions, self._revision = session, revisions, revision
         self._preparing, self._claims = preparing, claims
         self._submitted: dict[str, str] = {}
         """Id -> name of what this process has submitted."""
@@ -67,7 +68,7 @@ class Converging:
 
     def _submit(self, name: str) -> None:
         entry = self._revision.entries[name]
-        store = self._backend.store
+        store = self._session.store
         last = len(read_rounds(store, entry.id)) - 1
         claim = self._claims.take(entry.id, max(0, last), lambda: self._is_submitted(entry))
         if claim is None:
@@ -81,31 +82,31 @@ class Converging:
             else:
                 if claim.number > 1:
                     store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
-                self._backend.submit(self._preparing.draft(name, self._revision), claim.confirm)
+                commit(self._preparing.submission(name, self._revision), self._session, claim.confirm)
         self._submitted[entry.id] = name
         _log.info("%s: submitted as %s", name, entry.id)
 
     def _is_begun(self, entry: Entry) -> bool:
         """Whether its executor may know of it; what is not even listed was left by a killed process."""
-        store = self._backend.store
-        rounds = list(read_rounds(store, entry.id).values())
+        store = self._session.store
+        rounds = read_rounds(store, entry.id)
         if not rounds:
             return False
         listed = store.exists(index_key(parse_id(entry.id).date, entry.id))
-        return listed or self._backend.executor_named(rounds[-1].executor).knows(store, rounds[-1])
+        return listed or self._session.executor_named(rounds[-1].executor).has_round(store, rounds[-1])
 
     def _finish(self, entry: Entry, claim: Claim) -> None:
         """Hand over a round that is in the store, and that nobody handed over."""
-        store = self._backend.store
+        store = self._session.store
         rounds = read_rounds(store, entry.id)
-        first, last = next(iter(rounds.values())), list(rounds.values())[-1]
+        first, last = rounds[0], rounds[-1]
         spec = load(store, entry.id, first.round, first.payload).spec
         asked = replace(
             spec.job_definition, image=JobDefinition.from_json(entry.specification.job_definition).image
         )
         index = index_record(spec, first, asked, entry.specification.labels, self._revision.project)
-        executor = self._backend.executor_named(last.executor)
-        if not executor.knows(store, last):
+        executor = self._session.executor_named(last.executor)
+        if not executor.has_round(store, last):
             claim.confirm()
             executor.submit(store, last, index)
         write_index(store, index)
@@ -114,7 +115,7 @@ class Converging:
         entry = self._revision.entries[name]
 
         def done() -> bool:
-            enough = len(read_rounds(self._backend.store, entry.id)) >= entry.rounds
+            enough = len(read_rounds(self._session.store, entry.id)) >= entry.rounds
             return enough and self._is_submitted(entry)
 
         claim = self._claims.take(entry.id, entry.rounds - 1, done)
@@ -125,12 +126,12 @@ class Converging:
                 claim.give_up()
                 return
             self._submitted[entry.id] = name
-            if len(read_rounds(self._backend.store, entry.id)) >= entry.rounds:
+            if len(read_rounds(self._session.store, entry.id)) >= entry.rounds:
                 self._finish(entry, claim)
                 return
             definition = JobDefinition.from_json(entry.specification.job_definition)
             try:
-                retry_failed(self._backend.find(entry.id), definition, None, self._backend)
+                retry_failed(find_analysis(self._session, entry.id), definition, None, self._session)
             except NotFinished as error:  # what was taken for lost has come after all
                 _log.info("%s: %s", name, error)
 
@@ -156,14 +157,14 @@ class Converging:
         return {entry.id for entry in newest.entries.values()} if newest else set()
 
     def _is_submitted(self, entry: Entry) -> bool:
-        return look(self._backend, entry.id).state != MISSING
+        return look(self._session, entry.id).state != MISSING
 
     def _stop(self, name: str, analysis_id: str) -> None:
-        seen = look(self._backend, analysis_id)
+        seen = look(self._session, analysis_id)
         if seen.finished or seen.state == MISSING:
             return
         try:
-            terminate(self._backend.find(analysis_id), None)
+            find_analysis(self._session, analysis_id).terminate()
         except NoSuchAnalysis:
             return  # deleted just now
         _log.info("%s: asked %s to end", name, analysis_id)

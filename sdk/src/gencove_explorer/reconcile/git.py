@@ -5,7 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from gencove_explorer.submission.commit import user_name
+from gencove_explorer.utils.user import user_name
 
 
 @dataclass(frozen=True)

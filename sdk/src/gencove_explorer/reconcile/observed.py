@@ -7,34 +7,36 @@ from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.format.keys import FAILED
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import NoSuchAnalysis
-from gencove_explorer.monitoring.stored_analysis import StoredAnalysis, find
+from gencove_explorer.monitoring.lookup import open_analysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.reconcile.actions import MISSING
 from gencove_explorer.reconcile.plan import Seen
 from gencove_explorer.reconcile.revision import Revision
-from gencove_explorer.records.base import RoundRecord, read_rounds
+from gencove_explorer.records.index import find
+from gencove_explorer.records.round import RoundRecord, read_rounds
 from gencove_explorer.records.states import FINISHED, NEVER_RAN, Observed
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 
 _AT_ONCE = 16
 
 
-def observe(backend: Backend, revision: Revision | None) -> dict[str, Seen]:
+def observe(session: Session, revision: Revision | None) -> dict[str, Seen]:
     """Id -> what became of each run that may still change: what has succeeded is recorded, and final."""
     if revision is None:
         return {}
     ids = [entry.id for entry in revision.entries.values() if not entry.succeeded] + list(revision.leaving)
-    if len(ids) < 2 or backend.store.path("") is not None:
-        return {each: look(backend, each) for each in ids}
+    if len(ids) < 2 or session.store.path("") is not None:
+        return {each: look(session, each) for each in ids}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(ids, pool.map(lambda each: look(backend, each), ids), strict=True))
+        return dict(zip(ids, pool.map(lambda each: look(session, each), ids), strict=True))
 
 
-def look(backend: Backend, analysis_id: str) -> Seen:
+def look(session: Session, analysis_id: str) -> Seen:
     """What became of one analysis."""
-    store = ReadOnly(backend.store)
-    rounds = list(read_rounds(store, analysis_id).values())
+    store = ReadOnly(session.store)
+    rounds = read_rounds(store, analysis_id)
     try:
-        stored = backend.open(store, find(store, analysis_id))
+        stored = open_analysis(session, store, find(store, analysis_id))
     except NoSuchAnalysis:
         return Seen(state=MISSING)
     if not rounds:
@@ -59,7 +61,7 @@ def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: Observed)
     """Whether its last round was, or is taken for lost: then its jobs have failed, and are run again."""
     begun = any(name.round == last.round for name in observed.outcomes.values())
     ended = any(observed.states[index] in FINISHED for index in last.all_indices())
-    return begun or ended or stored.executor_named(last.executor).knows(stored.store, last)
+    return begun or ended or stored.executor_named(last.executor).has_round(stored.store, last)
 
 
 class ReadOnly:

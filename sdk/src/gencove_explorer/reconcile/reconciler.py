@@ -21,6 +21,7 @@ from gencove_explorer.errors import PlanError
 from gencove_explorer.manifests.buckets import Buckets
 from gencove_explorer.manifests.inputs import Objects
 from gencove_explorer.manifests.load import Folder, load_folder
+from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.waiting import wait
 from gencove_explorer.reconcile import git
 from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
@@ -30,11 +31,11 @@ from gencove_explorer.reconcile.leases import Claims
 from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
 from gencove_explorer.reconcile.observed import observe
 from gencove_explorer.reconcile.plan import Choice, Plan, make_plan
-from gencove_explorer.reconcile.prepare import Preparing
+from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.reconcile.render import is_same
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revision_store import Revisions, project_of
-from gencove_explorer.session import Backend
+from gencove_explorer.session import Session
 from gencove_explorer.utils.log import get_logger
 
 _TRIES = 10
@@ -46,7 +47,7 @@ class Reconciler:
     """The manifests of a folder, and the project that they are of."""
 
     folder: Path
-    backend: Backend = field(default_factory=Backend)
+    session: Session = field(default_factory=Session)
     allow_dirty: bool = False
     allow_older: bool = False
     clock: Callable[[], float] = time.time
@@ -65,7 +66,7 @@ class Reconciler:
 
     @cached_property
     def revisions(self) -> Revisions:
-        return Revisions(self.backend.store, project_of(self.folder, self.backend.settings))
+        return Revisions(self.session.store, project_of(self.folder, self.session.settings))
 
     # -- plan -----------------------------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ class Reconciler:
         wanted = wanted_of(self.loaded.manifests)
         newest = self.revisions.newest()
         self._check_age(newest)
-        return make_plan(self.revisions.project, wanted, newest, observe(self.backend, newest), choice)
+        return make_plan(self.revisions.project, wanted, newest, observe(self.session, newest), choice)
 
     def _check_age(self, newest: Revision | None) -> None:
         """Refuse a checkout that is older than what was reconciled last."""
@@ -142,15 +143,15 @@ class Reconciler:
         """
         self._check_dirty(plan)
         revision = plan.base
-        preparing = Preparing(self.backend, self.loaded.manifests, plan)
+        preparing = SubmissionPreparer(self.session, self.loaded.manifests, plan)
         try:
             if needs_revision(plan):
                 revision = self._next(plan)
                 preparing.prepare(revision)
                 self.revisions.add(revision)
             if revision is not None:
-                claims = Claims(self.backend.store, self.revisions.project, self.clock)
-                Converging(self.backend, self.revisions, revision, preparing, claims).run(plan)
+                claims = Claims(self.session.store, self.revisions.project, self.clock)
+                Converging(self.session, self.revisions, revision, preparing, claims).run(plan)
         finally:
             preparing.discard()
         return revision
@@ -166,7 +167,7 @@ class Reconciler:
         )
 
     def _check_dirty(self, plan: Plan) -> None:
-        if self.backend.settings.executor != "batch" or self.allow_dirty or not plan.changes:
+        if self.session.settings.executor != "batch" or self.allow_dirty or not plan.changes:
             return
         if self.checkout.dirty:
             what = "is not committed" if self.checkout.commit else "is not in a git repository"
@@ -184,7 +185,7 @@ class Reconciler:
             for row in before.rows:
                 seen = before.seen.get(row.id)
                 if seen and not seen.finished and seen.state != MISSING and row.name in before.wanted:
-                    wait(self.backend.find(row.id), lambda observed: observed.finished)
+                    wait(find_analysis(self.session, row.id), lambda observed: observed.finished)
             now = self.plan(choice)
             waited = {row.name for row in before.rows if row.action == WAIT}
             ready = [row.name for row in now.rows if row.name in waited and row.action in STARTS]

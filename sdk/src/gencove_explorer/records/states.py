@@ -8,7 +8,7 @@ from typing import Any
 from explorer_runner.errors import CorruptPayload
 from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
 from explorer_runner.results import latest
-from gencove_explorer.records.base import RoundRecord
+from gencove_explorer.records.round import RoundRecord
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
 STARTING, RUNNING = "STARTING", "RUNNING"

@@ -1,205 +1,151 @@
-"""Submission: from what a person asked for to a round in the store, checked before anything is written."""
+"""Writing a Submission: packages, payload, round record, then the executor, and last the index record.
 
-import getpass
+Nothing is checked here that a person could get wrong: see prepare.py.
+"""
+
 import hashlib
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import PythonMismatch
+from explorer_runner.errors import AlreadyExists, ExplorerError
 from explorer_runner.format import payload
-from explorer_runner.format.keys import closed_prefix, inputs_key, logs_prefix, outcomes_prefix, round_key
-from explorer_runner.format.package_versions import packages_in
-from explorer_runner.format.payload import DependencyRef, Payload, Spec, python_minor
+from explorer_runner.format.keys import (
+    analysis_prefix,
+    closed_prefix,
+    index_key,
+    inputs_key,
+    logs_prefix,
+    outcomes_prefix,
+    round_key,
+)
+from explorer_runner.format.names import parse_id
+from explorer_runner.format.payload import DependencyRef, Spec
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer._version import __version__
-from gencove_explorer.capture.function_pickler import Capture
-from gencove_explorer.capture.inputs import PickledInputs, pickle_inputs
 from gencove_explorer.capture.magics import uses_shell
-from gencove_explorer.capture.modules import Modules
-from gencove_explorer.capture.signature import source_of
+from gencove_explorer.executors.base import Executor
+from gencove_explorer.monitoring.lookup import open_analysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.packages import publish
-from gencove_explorer.records.base import IndexRecord, RoundRecord
+from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.open_store import note_made
+from gencove_explorer.records.round import RoundRecord
+from gencove_explorer.session import Session
+from gencove_explorer.submission.contents import PayloadContents
+from gencove_explorer.utils.user import user_name
 
 
 @dataclass(kw_only=True)
-class Parts:
-    """What jobs are made of, pickled: from a notebook's objects, or from a payload in the store."""
+class Submission:
+    """One round, checked and pickled, of which nothing has been written yet."""
 
-    function: bytes
-    source: str
-    facts: Mapping[str, Any]
-    global_config: bytes
-    lock: bytes | None
-    inputs: PickledInputs
-    python: str = field(default_factory=python_minor)
-    buckets: Mapping[str, str] = field(default_factory=dict)
-    """S3 buckets that jobs read files of, each with the key of one; unknown of what was submitted before."""
-    pickled_with: dict[str, str] = field(default_factory=dict)
-    """See Spec."""
+    spec: Spec
+    contents: PayloadContents
+    executor: Executor
+    store: Store
+    image: str | None = None
+    """The image that was asked for; the definition in ``spec`` has the one that jobs run in."""
+    labels: dict[str, str] = field(default_factory=dict)
+    project: str = ""
+    """Whose manifest it fulfils."""
 
-    def members(self, spec: Spec) -> dict[str, bytes]:
-        members = {
-            payload.SPEC: spec.to_json(),
-            payload.SOURCE: self.source.encode(),
-            payload.FUNCTION: self.function,
-            payload.CONFIG: self.global_config,
-            payload.INPUTS_INDEX: self.inputs.index,
-        }
-        if self.lock is not None:
-            members[payload.LOCK] = self.lock
-        if self.inputs.inside is not None:
-            members[payload.INPUTS] = self.inputs.inside
-        return members
+    @property
+    def ref(self) -> DependencyRef:
+        """What an analysis that depends on it stores of it."""
+        return DependencyRef(name=self.spec.name, id=self.spec.id, array=self.spec.array, jobs=self.spec.jobs)
 
 
-def pickle_parts(
-    function: Callable[[Any], Any],
-    inputs: Sequence[Any],
-    array: bool,
-    config: GlobalConfig,
-    lock: bytes | None,
-    folder: Path,
-    *,
-    image: str | None = None,
-) -> Parts:
-    """Pickle everything. Raises CaptureError or SubmissionError; ``folder`` holds large inputs.
-
-    With an ``image`` of the user's own, jobs may have more packages than are known here.
-    """
-    modules = Modules(lock)
-    capture = Capture(modules, imports=image is None)
-    source, facts = source_of(function)
-    with capture.travelling_with(function):
-        parts = Parts(
-            function=capture.function(function),
-            source=source,
-            facts=facts,
-            global_config=capture.value(config, "global_config"),
-            lock=lock,
-            inputs=pickle_inputs(inputs, array, modules, folder),
-        )
-    parts.buckets = capture.buckets | parts.inputs.buckets
-    for pickled in (parts.function, parts.global_config, parts.inputs.beginning):
-        parts.pickled_with |= packages_in(pickled)
-    return parts
-
-
-def stored_parts(
-    store: Store, loaded: Payload, positions: Sequence[int], folder: Path, *, same_analysis: bool
-) -> Parts:
-    """The parts of jobs that were submitted before, nothing unpickled.
-
-    ``same_analysis`` leaves large inputs where they are.
-    """
-    inputs = PickledInputs(folder)
-    try:
-        if same_analysis and not loaded.spec.inputs_inside:
-            for position in positions:
-                inputs.refer(loaded.entry(position))
-        else:
-            for raw in loaded.read_inputs(store, positions):
-                inputs.add(raw)
-        inputs.flush()
-    except BaseException:
-        inputs.discard()
-        raise
-    return Parts(
-        function=loaded.function,
-        source=loaded.source,
-        facts=loaded.spec.function,
-        global_config=loaded.global_config,
-        lock=loaded.lock,
-        inputs=inputs,
-        python=loaded.spec.python,
-        pickled_with=dict(loaded.spec.pickled_with),
-    )
-
-
-def check_python(parts: Parts) -> None:
-    """Raise PythonMismatch if these parts were pickled by another Python than this one."""
-    if parts.python != python_minor():
-        raise PythonMismatch(
-            f"this analysis was submitted from Python {parts.python}, and only that can run it again; this "
-            f"is Python {python_minor()}: do it from Python {parts.python}, or submit the function anew"
-        )
-
-
-def describe(
+def make_spec(
+    contents: PayloadContents,
     *,
     id: str,
     name: str,
-    parts: Parts,
     jobs: int,
     array: bool,
-    definition: JobDefinition,
+    indices: list[int] | None,
+    job_definition: JobDefinition,
     depends_on: Sequence[DependencyRef],
     pip_packages: Sequence[str],
     round: int = 0,
-    indices: list[int] | None = None,
 ) -> Spec:
     """The spec of a round."""
     return Spec(
         id=id,
         name=name,
         round=round,
-        python=parts.python,
+        python=contents.python,
         explorer=__version__,
         jobs=jobs,
         array=array,
         indices=indices,
-        inputs_inside=parts.inputs.inside is not None,
-        function=parts.facts,
+        inputs_inside=contents.inputs.inside is not None,
+        function=contents.facts,
         pip_packages=list(pip_packages),
-        job_definition=definition,
+        job_definition=job_definition,
         depends_on=list(depends_on),
-        pickled_with=parts.pickled_with,
+        pickled_with=contents.pickled_with,
     )
 
 
-def write_round(
-    store: Store,
-    spec: Spec,
-    parts: Parts,
-    executor: str,
-    place: str,
-    home: Path,
-    image: str | None = None,
-) -> RoundRecord:
+def commit(
+    submission: Submission, session: Session, confirm: Callable[[], None] = lambda: None
+) -> StoredAnalysis:
+    """Write an analysis to the store and hand it to its executor.
+
+    ``confirm`` is asked in between; it raises AlreadyExists if somebody else has taken the id over.
+    """
+    store, spec = submission.store, submission.spec
+    try:
+        record = write_round(submission, session)
+        note_made(session.settings.home, store)
+        confirm()
+        asked = replace(spec.job_definition, image=submission.image)
+        index = index_record(spec, record, asked, submission.labels, submission.project)
+        submission.executor.submit(store, record, index)
+    except AlreadyExists:
+        raise  # somebody else submits it under this id
+    except ExplorerError:
+        confirm()  # what somebody else has taken over meanwhile stays
+        # Nobody will run it, and nobody knows its id.
+        store.delete(index_key(parse_id(spec.id).date, spec.id))
+        store.delete_tree(analysis_prefix(spec.id))
+        raise
+    finally:
+        submission.contents.inputs.discard()
+    return open_analysis(session, store, index)
+
+
+def write_round(submission: Submission, session: Session) -> RoundRecord:
     """Write missing packages, large inputs, payload and round record, in this order; returns the record.
 
-    ``place`` is where exactly the executor is; the packages are below ``home``; ``image`` is the one that
-    was asked for, and the spec has the one that jobs run in. Raises AlreadyExists if the round was written
-    before.
+    Raises AlreadyExists if the round was written before.
     """
-    publish(parts.lock, home, store)
-    packed = payload.pack(parts.members(spec))
+    store, spec, contents = submission.store, submission.spec, submission.contents
+    publish(contents.lock, session.settings.home, store)
+    packed = payload.pack(contents.members(spec))
     if isinstance(store, FolderStore):
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
-    if parts.inputs.path is not None:
-        store.keep(inputs_key(spec.id), parts.inputs.path, move=True)
+    if contents.inputs.path is not None:
+        store.keep(inputs_key(spec.id), contents.inputs.path, move=True)
     sha256 = payload.keep(store, spec.id, spec.round, packed)
     record = RoundRecord(
         id=spec.id,
         round=spec.round,
-        executor=executor,
-        place=place,
+        executor=submission.executor.name,
+        place=submission.executor.place,
         indices=spec.indices,
         jobs=spec.jobs if spec.indices is None else len(spec.indices),
         payload=sha256,
         submitted=time.time(),
         user=user_name(),
         python=spec.python,
-        shell=uses_shell(parts.function),
-        source=hashlib.sha256(parts.source.encode()).hexdigest(),
-        image=image,
+        shell=uses_shell(contents.function),
+        source=hashlib.sha256(contents.source.encode()).hexdigest(),
+        image=submission.image,
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )
@@ -228,11 +174,3 @@ def index_record(
         depends_on=spec.depends_on,
         project=project,
     )
-
-
-def user_name() -> str:
-    """Who submits: the login name, or the user's number where it has none (containers)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -13,12 +13,16 @@ from gencove_explorer.capture.function_pickler import Capture
 from gencove_explorer.capture.modules import Modules
 from gencove_explorer.capture.signature import check_function, source_of
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
-from gencove_explorer.monitoring.stored_analysis import StoredAnalysis, find
-from gencove_explorer.records.base import Closed, RoundRecord, write_closed
+from gencove_explorer.monitoring.lookup import open_analysis
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.records.closed import Closed, write_closed
+from gencove_explorer.records.index import find
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.records.states import Observed
-from gencove_explorer.session import Backend
-from gencove_explorer.submission.commit import Parts, check_python, describe, stored_parts, write_round
-from gencove_explorer.submission.prepare import check_definition, own_image
+from gencove_explorer.session import Session
+from gencove_explorer.submission.commit import Submission, make_spec, write_round
+from gencove_explorer.submission.contents import PayloadContents, check_python, contents_from_store
+from gencove_explorer.submission.prepare import check_definition, custom_image
 from gencove_explorer.utils.log import get_logger
 
 _log = get_logger(__name__)
@@ -31,7 +35,7 @@ def retry_failed(
     stored: StoredAnalysis,
     definition: JobDefinition | None,
     function: Function | None,
-    backend: Backend | None = None,
+    session: Session | None = None,
 ) -> int:
     """Submit the failed jobs again, those of dependencies first; returns how many of its own.
 
@@ -42,17 +46,17 @@ def retry_failed(
     if function is not None:
         check_function(function, stored.record.name)
     given = _in_words(definition, function)
-    backend = backend or Backend()
+    session = session or Session()
     rounds = stored.rounds  # before the states: of what somebody else adds from here on, we want the number
     observed = stored.observe()
     failed = observed.indices(FAILED)
     if not failed:
         return _say_nothing_failed(stored, observed, given)
-    for dependency in _dependencies(stored, backend):
-        retry_failed(dependency, None, None, backend)
-    retry = _Retry(stored, backend, observed, definition, function)
+    for dependency in _dependencies(stored, session):
+        retry_failed(dependency, None, None, session)
+    retry = _Retry(stored, session, observed, definition, function)
     done = 0
-    for number, (record, indices) in enumerate(_by_round(rounds, failed), rounds[-1].round + 1):
+    for number, (record, indices) in enumerate(rounds.by_round(failed), rounds[-1].round + 1):
         if not retry.submit(number, record, indices):
             break
         done += len(indices)
@@ -72,54 +76,56 @@ class _Retry:
     def __init__(
         self,
         stored: StoredAnalysis,
-        backend: Backend,
+        session: Session,
         observed: Observed,
         definition: JobDefinition | None,
         function: Function | None,
     ) -> None:
-        self._stored, self._backend, self._observed = stored, backend, observed
+        self._stored, self._session, self._observed = stored, session, observed
         self._definition, self._function = definition, function
-        self._executor = backend.executor_of(stored.store)
+        self._executor = session.executor_of(stored.store)
 
     def submit(self, number: int, record: RoundRecord, indices: list[int]) -> bool:
         """Submit jobs of a round as round ``number``; False if somebody else has just written that."""
         stored, executor = self._stored, self._executor
-        asked = self._definition or _asked(stored, record)
-        wanted, image = executor.fit(asked), own_image(asked, executor)
-        parts = self._parts(record, indices, image)
-        spec = describe(
+        asked = self._definition or _requested_definition(stored, record)
+        definition, image = executor.resolve_definition(asked), custom_image(asked, executor)
+        contents = self._contents(record, indices, image)
+        spec = make_spec(
+            contents,
             id=stored.id,
             name=stored.record.name,
-            parts=parts,
             jobs=stored.record.jobs,
             array=stored.record.array,
-            definition=wanted,
+            indices=indices,
+            job_definition=definition,
             depends_on=stored.record.depends_on,
             pip_packages=stored.record.pip_packages,
             round=number,
-            indices=indices,
+        )
+        submission = Submission(
+            spec=spec, contents=contents, executor=executor, store=stored.store, image=asked.image
         )
         self._close_missing(record, indices)
-        home = self._backend.settings.home
         try:
-            new = write_round(stored.store, spec, parts, executor.name, executor.place, home, asked.image)
+            new = write_round(submission, self._session)
         except AlreadyExists:
             return False
         finally:
-            parts.inputs.discard()
+            contents.inputs.discard()
         executor.submit(stored.store, new, stored.record)
         return True
 
-    def _parts(self, record: RoundRecord, indices: list[int], image: str | None) -> Parts:
+    def _contents(self, record: RoundRecord, indices: list[int], image: str | None) -> PayloadContents:
         loaded = self._stored.payload(record.round)
-        parts = _parts(self._stored, self._backend, record, loaded, indices)
+        contents = _contents_of(self._stored, self._session, record, loaded, indices)
         if self._function is not None:
-            parts.source, parts.facts = source_of(self._function)
+            contents.source, contents.facts = source_of(self._function)
             capture = Capture(Modules(loaded.lock), imports=image is None)
             with capture.travelling_with(self._function):
-                parts.function = capture.function(self._function)
-            parts.pickled_with |= packages_in(parts.function)
-        return parts
+                contents.function = capture.function(self._function)
+            contents.pickled_with |= packages_in(contents.function)
+        return contents
 
     def _close_missing(self, record: RoundRecord, indices: list[int]) -> None:
         """First of all: whoever may still be submitting the old round sees it, and stops."""
@@ -163,12 +169,12 @@ def _jobs(count: int, kind: str = "") -> str:
     return f"1 {kind}job" if count == 1 else f"{count:,} {kind}jobs"
 
 
-def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalysis]:
+def _dependencies(stored: StoredAnalysis, session: Session) -> list[StoredAnalysis]:
     """What it depends on, which lies where it does. Raises DependencyError for what was deleted."""
     found = []
     for ref in stored.record.depends_on:
         try:
-            found.append(backend.open(stored.store, find(stored.store, ref.id)))
+            found.append(open_analysis(session, stored.store, find(stored.store, ref.id)))
         except NoSuchAnalysis as error:
             raise DependencyError(
                 f"{stored.id} cannot be run again: {ref.name} ({ref.id}), which it depends on, was deleted. "
@@ -177,7 +183,7 @@ def _dependencies(stored: StoredAnalysis, backend: Backend) -> list[StoredAnalys
     return found
 
 
-def _asked(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
+def _requested_definition(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
     """What a round was asked for: on AWS Batch its definition has the image's digest.
 
     So the runner's image of today is taken again, and not for ever the one of the first day.
@@ -190,22 +196,12 @@ def _asked(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
     return replace(record.job_definition, image=stored.record.job_definition.image)
 
 
-def _by_round(rounds: list[RoundRecord], indices: list[int]) -> list[tuple[RoundRecord, list[int]]]:
-    """The jobs by the last round that each was in: what they were made of may differ."""
-    last: dict[int, RoundRecord] = {}
-    for record in rounds:
-        last.update(dict.fromkeys(record.all_indices(), record))
-    groups: dict[int, list[int]] = {}
-    for index in indices:
-        groups.setdefault(last[index].round, []).append(index)
-    return [(record, groups[record.round]) for record in rounds if record.round in groups]
-
-
-def _parts(
-    stored: StoredAnalysis, backend: Backend, record: RoundRecord, loaded: Payload, indices: list[int]
-) -> Parts:
+def _contents_of(
+    stored: StoredAnalysis, session: Session, record: RoundRecord, loaded: Payload, indices: list[int]
+) -> PayloadContents:
     position_of = {index: position for position, index in enumerate(record.all_indices())}
     positions = [position_of[index] for index in indices]
-    parts = stored_parts(stored.store, loaded, positions, backend.settings.home / "tmp", same_analysis=True)
-    check_python(parts)
-    return parts
+    folder = session.settings.home / "tmp"
+    contents = contents_from_store(stored.store, loaded, positions, folder, same_analysis=True)
+    check_python(contents)
+    return contents

@@ -1,109 +1,87 @@
-"""Running analyses: submission of a whole chain, the run in the foreground, and ending jobs."""
+"""Running a chain of analyses: all of it is prepared first, then submitted, dependencies first."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.base import Executor
-from gencove_explorer.monitoring.stored_analysis import StoredAnalysis, by_executor
-from gencove_explorer.session import Backend, Draft
-from gencove_explorer.submission.commit import user_name
-from gencove_explorer.submission.prepare import in_order, prepare, ref_of_draft
-from gencove_explorer.utils.log import get_logger
+from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
+from gencove_explorer.session import Session
+from gencove_explorer.submission.commit import Submission, commit
+from gencove_explorer.submission.prepare import prepare
+from gencove_explorer.submission.request import AnalysisRequest
 
-if TYPE_CHECKING:
-    from gencove_explorer.analysis import Analysis
-
-_log = get_logger(__name__)
+Prepared = list[tuple[AnalysisRequest, Submission]]
 
 
-def submit(target: "Analysis") -> list["Analysis"]:
-    """Submit ``target`` and those of its dependencies that are not in the store yet.
+def submit(requests: Sequence[AnalysisRequest]) -> Iterator[tuple[AnalysisRequest, StoredAnalysis]]:
+    """Submit the last request, and before it those of the others that are not in the store yet.
 
-    Returns what was submitted, dependencies first.
+    ``requests`` are all that the last one depends on, dependencies first. Yields each as it is submitted.
     """
-    backend = Backend()
-    drafts = _prepare(target, backend, backend.executor)
+    session = Session()
+    prepared = _prepare(requests, session, session.executor)
     try:
-        for analysis, draft in drafts:
-            analysis._stored = backend.submit(draft)
+        for request, submission in prepared:
+            yield request, commit(submission, session)
     finally:
-        for _, draft in drafts:
-            draft.parts.inputs.discard()  # what was submitted has been taken
-    return [analysis for analysis, _ in drafts]
+        for _, submission in prepared:
+            submission.contents.inputs.discard()  # what was submitted has been taken
 
 
-def run_here(target: "Analysis", job_index: int | None, parallel: int, container: bool = False) -> None:
-    """Run ``target`` in the foreground, and before it those dependencies that have not succeeded."""
-    from gencove_explorer.executors.foreground.executor import ForegroundExecutor
+def run_here(
+    requests: Sequence[AnalysisRequest], job_index: int | None, parallel: int, container: bool = False
+) -> Iterator[tuple[AnalysisRequest, StoredAnalysis]]:
+    """Run the last request in the foreground, and before it those of the others that have not succeeded.
 
+    Yields each as it is submitted, before its jobs run.
+    """
     if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
         raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
-    backend = Backend()
-    here = backend.executor_named(ForegroundExecutor.name)
-    assert isinstance(here, ForegroundExecutor)
+    session = Session()
+    executor = session.foreground
     if container:
-        here.use_containers()
-    for analysis, draft in _prepare(target, backend, here, only=job_index):
-        stored = backend.submit_foreground(draft)
-        if analysis._ran_here(stored):
-            _log.info("Analysis ID: %s", stored.id)
-        here.run(stored, parallel)
-
-
-def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
-    """End jobs that have not ended (None: all)."""
-    observed = stored.observe()
-    open_jobs = observed.unfinished
-    wanted = open_jobs if indices is None else [index for index in indices if index in set(open_jobs)]
-    rounds = stored.rounds
-    by_name = by_executor(rounds, wanted)
-    for name, jobs in by_name.items():
-        asked = None if indices is None and len(by_name) == 1 else jobs
-        executor = stored.executor_named(name)
-        executor.terminate(stored.store, rounds, asked, f"Terminated by {user_name()}")
+        executor.use_containers()
+    for request, submission in _prepare(requests, session, executor, only=job_index):
+        stored = commit(submission, session)
+        yield request, stored
+        if not executor.run(stored.store, stored.rounds[-1], stored.record, parallel):
+            stored.require_success()
 
 
 def _prepare(
-    target: "Analysis", backend: Backend, executor: Executor, *, only: int | None = None
-) -> list[tuple["Analysis", Draft]]:
-    """Prepare all that has to be run for ``target`` (of itself ``only`` one job); nothing is written."""
-    foreground = executor is not backend.executor
-    store = backend.local_store if foreground else backend.store
-    drafts: dict[int, Draft] = {}
-    serving: dict[int, StoredAnalysis] = {}
-    prepared: list[tuple[Analysis, Draft]] = []
-
-    def ref(analysis: "Analysis") -> DependencyRef:
-        if id(analysis) in drafts:
-            return ref_of_draft(drafts[id(analysis)])
-        record = serving[id(analysis)].record
-        return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
-
+    requests: Sequence[AnalysisRequest], session: Session, executor: Executor, *, only: int | None = None
+) -> Prepared:
+    """Prepare all that has to be run for the last request (of itself ``only`` one job); writes nothing."""
+    store, foreground = session.store_of(executor), executor.name == "foreground"
+    refs: dict[AnalysisRequest, DependencyRef] = {}
+    prepared: Prepared = []
     try:
-        for analysis in in_order(target):
-            run = None if analysis is target else _serving(analysis, store, foreground, only)
+        for request in requests:
+            is_target = request is requests[-1]
+            run = None if is_target else _usable_run(request, store, foreground, only)
             if run is not None:
-                serving[id(analysis)] = run
+                refs[request] = run.ref
                 continue
-            job = only if analysis is target else None
-            drafts[id(analysis)] = prepare(analysis, backend, executor, ref, job)
-            prepared.append((analysis, drafts[id(analysis)]))
+            depends_on = [replace(refs[each.request], each=each.each) for each in request.depends_on or ()]
+            submission = prepare(request, session, executor, depends_on, only=only if is_target else None)
+            refs[request] = submission.ref
+            prepared.append((request, submission))
     except BaseException:
-        for _, draft in prepared:
-            draft.parts.inputs.discard()
+        for _, submission in prepared:
+            submission.contents.inputs.discard()
         raise
     return prepared
 
 
-def _serving(
-    dependency: "Analysis", store: Store, foreground: bool, only: int | None
+def _usable_run(
+    dependency: AnalysisRequest, store: Store, foreground: bool, only: int | None
 ) -> StoredAnalysis | None:
     """The run of a dependency that jobs can read where they will run; None: it has to be run (again)."""
-    runs = [dependency._stored, dependency._tried if foreground else None]
+    runs = [dependency.last_run, dependency.last_trial if foreground else None]
     here = [run for run in runs if run is not None and run.store.uri == store.uri]
     # One job may be tried over what was tried of its dependency; all jobs read all of it.
     usable = [run for run in here if only is not None or run.whole]

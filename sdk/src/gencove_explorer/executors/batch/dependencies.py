@@ -11,7 +11,8 @@ from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
-from gencove_explorer.records.base import RoundRecord, read_closed, read_rounds
+from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import settle
 
 
@@ -37,7 +38,7 @@ class Dependencies:
         """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
         found = Found()
         for ref in record.depends_on:
-            rounds = list(read_rounds(self._store, ref.id).values())
+            rounds = read_rounds(self._store, ref.id)
             if not rounds:
                 return Found(failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store")
             states = self._states(ref)
@@ -62,7 +63,7 @@ class Dependencies:
     def _states(self, ref: DependencyRef) -> list[str | None]:
         """The states of its jobs, as the store has them; looked at once."""
         if ref.id not in self._seen:
-            rounds = read_rounds(self._store, ref.id).values()
+            rounds = read_rounds(self._store, ref.id)
             closed = read_closed(self._store, ref.id)
             self._seen[ref.id] = settle(ref.jobs, rounds, outcome_names(self._store, ref.id), closed)[0]
         return self._seen[ref.id]
@@ -71,12 +72,12 @@ class Dependencies:
         self,
         record: RoundRecord,
         ref: DependencyRef,
-        rounds: list[RoundRecord],
+        rounds: Rounds,
         states: list[str | None],
     ) -> list[dict[str, str]]:
         """The jobs of the rounds that have not succeeded; ``each`` only where indices are positions."""
-        last = {index: each for each in rounds for index in each.all_indices()}
-        needed = {last[index].round: last[index] for index, state in enumerate(states) if state != SUCCEEDED}
+        open_jobs = [index for index, state in enumerate(states) if state != SUCCEEDED]
+        needed = {each.round: each for each, _ in rounds.by_round(open_jobs)}
         elsewhere = [each for each in needed.values() if each.executor != "batch"]
         if elsewhere:
             raise DependencyError(

@@ -25,16 +25,9 @@ from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.executors.batch.jobs import Jobs, require_open
 from gencove_explorer.executors.log_reader import Reader
 from gencove_explorer.packages import IMAGE_PLATFORM
-from gencove_explorer.records.base import (
-    Closed,
-    IndexRecord,
-    RoundRecord,
-    read_closed,
-    read_rounds,
-    unreadable_round,
-    write_closed,
-    write_index,
-)
+from gencove_explorer.records.closed import Closed, read_closed, write_closed
+from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import RUNNING, STARTING, SUBMISSION_SECONDS, SUBMITTED, Observed, settle
 from gencove_explorer.settings import Settings
 
@@ -50,7 +43,7 @@ class BatchExecutor:
     name = "batch"
     platform: str | None = IMAGE_PLATFORM
     poll_seconds = (0.5, 15.0)
-    tail_seconds = (1.0, 5.0)
+    follow_seconds = (1.0, 5.0)
 
     def __init__(self, settings: Settings, aws: Aws | None = None) -> None:
         self.settings = settings
@@ -62,7 +55,7 @@ class BatchExecutor:
 
     # -- submission ---------------------------------------------------------------------------------
 
-    def fit(self, definition: JobDefinition | None) -> JobDefinition:
+    def resolve_definition(self, definition: JobDefinition | None) -> JobDefinition:
         """The definition to use, its image by digest: Batch forgets in a week what a job ran in.
 
         What Batch would refuse is refused here, before anything is written.
@@ -76,7 +69,7 @@ class BatchExecutor:
             )
         return replace(wanted, image=self._image(wanted))
 
-    def admit(self, buckets: Mapping[str, str]) -> None:
+    def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Look at each bucket of inputs once, and at one object in it: is it here, and may it be read."""
         for bucket, key in sorted(buckets.items()):
             input_buckets.check(self.aws, bucket)
@@ -108,13 +101,13 @@ class BatchExecutor:
         )
         self.jobs.submit(record.id, record.round, request, lambda: require_open(store, record))
 
-    def knows(self, store: Store, record: RoundRecord) -> bool:
+    def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether Batch has a job of that name and round."""
         return record.round in self.jobs.ids([record])
 
     def _image(self, definition: JobDefinition) -> str:
         image = definition.image or self.settings.batch.image
-        assert image is not None, "checked by fit"
+        assert image is not None, "checked by resolve_definition"
         return self.images.pin(image)
 
     def _check_settings(self) -> None:
@@ -142,30 +135,25 @@ class BatchExecutor:
 
     # -- states ---------------------------------------------------------------------------------------
 
-    def describe(
+    def job_states(
         self,
-        store: Store,
-        rounds: Sequence[RoundRecord],
+        rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
         asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """The states of jobs that have not ended: one request, whatever their number."""
-        last = {index: record for record in rounds for index in record.all_indices()}
-        by_round: dict[int, list[int]] = {}
-        for index in open_jobs:
-            by_round.setdefault(last[index].round, []).append(index)
-        records = [each for each in rounds if each.round in by_round]
-        ids = self.jobs.ids(records)
+        by_round = rounds.by_round(open_jobs)
+        ids = self.jobs.ids(record for record, _ in by_round)
         child = ""
-        if asked is not None and asked in open_jobs and last[asked].round in ids:
-            child = _child(last[asked], ids[last[asked].round], asked)
+        if asked is not None and asked in open_jobs and rounds.last(asked).round in ids:
+            child = _child(rounds.last(asked), ids[rounds.last(asked).round], asked)
         details = self.jobs.describe([*ids.values(), *([child] if child else [])])
         states: dict[int, str] = {}
         reason = None
-        for record in records:
+        for record, own_jobs in by_round:
             detail = details.get(ids.get(record.round, ""))
-            own = self._states(store, rounds, record, detail, by_round[record.round])
+            own = self._states(rounds, record, detail, own_jobs)
             states.update(own)
             if detail is None and FAILED in own.values():
                 reason = batch_states.NEVER_SUBMITTED
@@ -179,8 +167,7 @@ class BatchExecutor:
 
     def _states(
         self,
-        store: Store,
-        rounds: Sequence[RoundRecord],
+        rounds: Rounds,
         record: RoundRecord,
         detail: Mapping[str, Any] | None,
         open_jobs: Sequence[int],
@@ -190,14 +177,14 @@ class BatchExecutor:
             age = time.time() - record.submitted
             if age > _CERTAIN_SECONDS:
                 reason = batch_states.FORGOTTEN if age > _REMEMBERED_SECONDS else batch_states.NEVER_SUBMITTED
-                return self._close(store, rounds, record, dict.fromkeys(open_jobs, reason))
+                return self._close(rounds, record, dict.fromkeys(open_jobs, reason))
             # Clocks differ and a throttled submission takes its time: it may still come, so nothing is
             # written down.
             return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)
         counts = batch_states.counts_of(detail)
         states = batch_states.spread(counts, open_jobs)
         if batch_states.ended(counts) > record.jobs - len(open_jobs):
-            states.update(self._close(store, rounds, record, self._reasons(record, detail, counts)))
+            states.update(self._close(rounds, record, self._reasons(record, detail, counts)))
         return states
 
     def _reasons(
@@ -218,16 +205,11 @@ class BatchExecutor:
             found = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
         return found
 
-    def _close(
-        self, store: Store, rounds: Sequence[RoundRecord], record: RoundRecord, reasons: Mapping[int, str]
-    ) -> dict[int, str]:
+    def _close(self, rounds: Rounds, record: RoundRecord, reasons: Mapping[int, str]) -> dict[int, str]:
         """Write reasons down for those jobs that still have no outcome, on a second look at the store."""
-        settled, _, _ = settle(
-            1 + max(index for each in rounds for index in each.all_indices()),
-            rounds,
-            outcome_names(store, record.id),
-            read_closed(store, record.id),
-        )
+        store = rounds.store
+        closed = read_closed(store, record.id)
+        settled, _, _ = settle(rounds.jobs, rounds, outcome_names(store, record.id), closed)
         by_reason: dict[str, list[int]] = {}
         dependencies = Dependencies(store, self.jobs)
         for index, said in reasons.items():
@@ -247,41 +229,35 @@ class BatchExecutor:
 
     # -- ending, logs ---------------------------------------------------------------------------------
 
-    def terminate(
-        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
-    ) -> None:
+    def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """End jobs: what has not started is cancelled, what runs gets a signal, within a minute."""
         ids = self.jobs.ids([each for each in rounds if each.executor == self.name])
-        last = {index: record for record in rounds for index in record.all_indices()}
         wanted = set(ids.values())
         if indices is not None:
+            last = {index: rounds.last(index) for index in indices}
             wanted = {
-                _child(last[index], ids[last[index].round], index)
-                for index in indices
-                if last[index].round in ids
+                _child(record, ids[record.round], index)
+                for index, record in last.items()
+                if record.round in ids
             }
         for each in sorted(wanted):
             self.jobs.terminate(each, reason)
 
-    def last_attempt(
-        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
-    ) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
         """The latest attempt: of an ended job by its outcome, else Batch knows."""
         ended = observed.outcomes.get(index)
         if ended is not None and observed.states[index] in batch_states.ENDED:
             return Attempt(index, ended.round, ended.attempt)
-        record = max((each for each in rounds if index in each.all_indices()), key=lambda each: each.round)
+        record = rounds.last(index)
         detail = self._detail(record, index, fresh=False)
         if detail is None:
             return Attempt(index, ended.round, ended.attempt) if ended else None
         begun = len(detail.get("attempts", [])) + (detail["status"] in (STARTING, RUNNING))
         return Attempt(index, record.round, begun) if begun else None
 
-    def open_log(
-        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
-    ) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
         """The log stream of an attempt; None once the store has the log, or if Batch knows of no stream."""
-        if store.exists(log_key(rounds[-1].id, attempt)):
+        if rounds.store.exists(log_key(rounds.id, attempt)):
             return None
         record = next(each for each in rounds if each.round == attempt.round)
         detail = self._detail(record, attempt.index, fresh=True)
@@ -301,7 +277,7 @@ class BatchExecutor:
         child = _child(record, ids[record.round], index)
         return self.jobs.describe([child], fresh=fresh).get(child)
 
-    def open_rounds(self) -> list[RoundRecord]:
+    def unfinished_rounds(self) -> list[RoundRecord]:
         """The rounds of this store that the queue has not ended."""
         from gencove_explorer.records.open_store import open_configured_store
 
@@ -313,7 +289,7 @@ class BatchExecutor:
             except ValueError:
                 continue  # somebody else's job
             try:
-                found += list(read_rounds(store, name).values())[-1:]
+                found += read_rounds(store, name)[-1:]
             except CorruptPayload:  # what it depends on is not known, but that it is unfinished
                 found.append(unreadable_round(name, self.name))
         return found

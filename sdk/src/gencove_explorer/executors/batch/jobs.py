@@ -12,7 +12,8 @@ from gencove_explorer.aws.errors import THROTTLED, AwsError, errors
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.executors.batch import batch_states
 from gencove_explorer.executors.batch.submit_job import ROUND
-from gencove_explorer.records.base import RoundRecord, read_closed
+from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.round import RoundRecord
 
 _AT_ONCE = 100
 """Jobs of one DescribeJobs

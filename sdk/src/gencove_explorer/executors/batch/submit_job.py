@@ -8,7 +8,8 @@ from typing import Any
 from explorer_runner.definition import JobDefinition
 from explorer_runner.system.processes import MAX_ATTEMPTS, RETRY
 from gencove_explorer.errors import SubmissionError
-from gencove_explorer.records.base import IndexRecord, RoundRecord
+from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.round import RoundRecord
 
 ROUND = "EXPLORER_ROUND"
 MAX_LABELS = 40

@@ -12,7 +12,7 @@ from explorer_runner.format.payload import python_minor
 from gencove_explorer._version import __version__
 from gencove_explorer.aws.credentials import find_credentials
 from gencove_explorer.errors import ExecutorError
-from gencove_explorer.records.base import RoundRecord
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import Settings
 
 DISK = "/explorer"

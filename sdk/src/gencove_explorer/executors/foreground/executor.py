@@ -1,65 +1,61 @@
 """run_local: jobs in the foreground, each by its own runner, their output in the cell as it comes."""
 
-import fcntl
-import os
 import selectors
 import signal
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 from explorer_runner.attempt import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import ExplorerError
 from explorer_runner.format.keys import (
     FAILED,
     Attempt,
     OutcomeName,
     analysis_prefix,
     log_key,
-    logs_prefix,
     parse_log_name,
-    round_key,
 )
-from explorer_runner.format.outcome import read as read_outcome
 from explorer_runner.stores.base import Store
 from explorer_runner.system import temp_folder
 from explorer_runner.system.folders import remove_tree
 from gencove_explorer.executors.foreground.launch import Runner, Start, in_container, on_host, scratch_folder
-from gencove_explorer.executors.host.processes import owner_of
-from gencove_explorer.executors.local.executor import LocalExecutor, claimed_states, last_claimed
-from gencove_explorer.executors.local.queue import Queue
-from gencove_explorer.executors.log_reader import FileReader, Reader
-from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.packages import IMAGE_PLATFORM
-from gencove_explorer.records.base import (
-    Closed,
-    IndexRecord,
-    RoundRecord,
-    read_closed,
-    write_closed,
-    write_index,
+from gencove_explorer.executors.foreground.round_lock import (
+    GONE,
+    NEVER_STARTED,
+    close_unfinished,
+    is_round_locked,
+    lock_round,
+    logs_folder,
 )
-from gencove_explorer.records.states import RUNNABLE, Observed, settle
+from gencove_explorer.executors.host.claims import claimed_states, last_claimed
+from gencove_explorer.executors.host.machine import (
+    FOLLOW_SECONDS,
+    POLL_SECONDS,
+    location_of,
+    resolve_definition,
+)
+from gencove_explorer.executors.host.processes import owner_of
+from gencove_explorer.executors.log_reader import FileReader, Reader
+from gencove_explorer.packages import IMAGE_PLATFORM
+from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.round import RoundRecord, Rounds
+from gencove_explorer.records.states import RUNNABLE, Observed
 from gencove_explorer.settings import Settings
-
-GONE = "the process that ran it ended (run_local)"
-LOST = "Host lost: its runner was ended before it could write what became of the job (run_local)"
-NEVER_STARTED = "never started: run_local ended before its turn"
 
 
 class ForegroundExecutor:
     """What other processes see of a run_local: who runs it holds a lock on its round's record."""
 
     name = "foreground"
-    poll_seconds = LocalExecutor.poll_seconds
-    tail_seconds = LocalExecutor.tail_seconds
+    poll_seconds = POLL_SECONDS
+    follow_seconds = FOLLOW_SECONDS
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.platform: str | None = None
-        self.place = Queue(settings.home).place
+        self.place = location_of(settings.home)
         self._begin = on_host
         self._ready: dict[str, tuple[Start, IO[bytes]]] = {}
         """By id: what starts the runners of an analysis that was submitted, and the hold of its record."""
@@ -68,10 +64,10 @@ class ForegroundExecutor:
         """Let runners be containers."""
         self.platform, self._begin = IMAGE_PLATFORM, in_container
 
-    def fit(self, definition: JobDefinition | None) -> JobDefinition:
-        return LocalExecutor(self.settings).fit(definition)
+    def resolve_definition(self, definition: JobDefinition | None) -> JobDefinition:
+        return resolve_definition(definition, self.settings)
 
-    def admit(self, buckets: Mapping[str, str]) -> None:
+    def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
@@ -83,49 +79,46 @@ class ForegroundExecutor:
         with ExitStack() as undo:
             undo.callback(store.delete_tree, analysis_prefix(record.id))  # nobody knows of it yet
             start = self._begin(store, record, self.settings)
-            held = undo.enter_context(hold(store, record))
+            held = undo.enter_context(lock_round(store, record))
             write_index(store, index)
             undo.pop_all()
         self._ready[record.id] = start, held
 
-    def run(self, stored: StoredAnalysis, parallel: int) -> None:
-        """Run the jobs of an analysis that was submitted; see ``run_foreground``."""
-        start, held = self._ready.pop(stored.id)
+    def run(self, store: Store, record: RoundRecord, index: IndexRecord, parallel: int) -> bool:
+        """Run the jobs of a round that was submitted; see ``run_foreground``."""
+        start, held = self._ready.pop(record.id)
         with held:
-            _sweep(stored.store, scratch_folder(self.settings))
-            run_foreground(stored, start, parallel)
+            _sweep(store, scratch_folder(self.settings))
+            return run_foreground(store, record, index.array, start, parallel)
 
-    def knows(self, store: Store, record: RoundRecord) -> bool:
+    def has_round(self, store: Store, record: RoundRecord) -> bool:
         """What is run in the foreground needs no submission."""
         return True
 
-    def describe(
+    def job_states(
         self,
-        store: Store,
-        rounds: Sequence[RoundRecord],
+        rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
         asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
-        last = {index: record for record in rounds for index in record.all_indices()}
-        states = claimed_states(_logs(store, rounds[-1].id), last, outcomes, open_jobs)
-        if is_held(store, rounds[-1]):
+        store = rounds.store
+        states = claimed_states(logs_folder(store, rounds.id), rounds, outcomes, open_jobs)
+        if is_round_locked(store, rounds[-1]):
             return {index: states.get(index, RUNNABLE) for index in open_jobs}, None
         # Whoever ran it is gone, and did not even write that down. A runner notices, and writes down
         # what became of its job; what no runner has is closed.
-        alive = {index: state for index, state in states.items() if self._lives(store, rounds, index)}
-        close_unended(store, rounds[-1], GONE, besides=alive)
+        alive = {index: state for index, state in states.items() if self._lives(rounds, index)}
+        close_unfinished(store, rounds[-1], GONE, besides=alive)
         return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
 
-    def _lives(self, store: Store, rounds: Sequence[RoundRecord], index: int) -> bool:
-        log = store.path(log_key(rounds[-1].id, Attempt(index, rounds[-1].round, 1)))
+    def _lives(self, rounds: Rounds, index: int) -> bool:
+        log = rounds.store.path(log_key(rounds[-1].id, Attempt(index, rounds[-1].round, 1)))
         return claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING)
 
-    def terminate(
-        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
-    ) -> None:
+    def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
-        folder = Path(_logs(store, rounds[-1].id))
+        folder = Path(logs_folder(rounds.store, rounds.id))
         for log in sorted(folder.glob("*.txt")):
             attempt = parse_log_name(log.name)
             if attempt is not None and (indices is None or attempt.index in indices):
@@ -133,27 +126,22 @@ class ForegroundExecutor:
                 if owner is not None:
                     owner.send_signal(signal.SIGTERM)
 
-    def last_attempt(
-        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
-    ) -> Attempt | None:
-        return last_claimed(_logs(store, rounds[0].id), rounds, observed, index)
+    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+        return last_claimed(logs_folder(rounds.store, rounds.id), rounds, observed, index)
 
-    def open_log(
-        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
-    ) -> Reader | None:
-        path = store.path(log_key(rounds[-1].id, attempt))
+    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
+        path = rounds.store.path(log_key(rounds.id, attempt))
         return FileReader(path, since) if path and path.exists() else None
 
-    def open_rounds(self) -> list[RoundRecord]:
+    def unfinished_rounds(self) -> list[RoundRecord]:
         return []
 
 
-def run_foreground(stored: StoredAnalysis, start: Start, parallel: int) -> None:
-    """Run the jobs of an analysis, ``parallel`` at once, and copy what they print.
+def run_foreground(store: Store, record: RoundRecord, array: bool, start: Start, parallel: int) -> bool:
+    """Run the jobs of a round, ``parallel`` at once, and copy what they print.
 
-    Stops at the first failure and raises it as JobFailed; an interrupt ends the jobs too.
+    Stops at the first failure; returns whether there was none. An interrupt ends the jobs too.
     """
-    record = stored.rounds[-1]
     positions = iter(range(record.jobs))
     runners: list[Runner] = []
     failed = False
@@ -164,7 +152,8 @@ def run_foreground(stored: StoredAnalysis, start: Start, parallel: int) -> None:
                     position = next(positions, None)
                     if position is None:
                         break
-                    runners.append(Runner(stored, position, start, selector))
+                    prefix = f"[{record.index_of(position)}] " if array else ""
+                    runners.append(Runner(position, prefix, start, selector))
                 if not runners:
                     break
                 for key, _ in selector.select():
@@ -180,9 +169,8 @@ def run_foreground(stored: StoredAnalysis, start: Start, parallel: int) -> None:
                 runner.end()
             for runner in runners:
                 runner.wait()
-            close_unended(stored.store, record, NEVER_STARTED)
-    if failed:
-        stored.require_success()
+            close_unfinished(store, record, NEVER_STARTED)
+    return not failed
 
 
 def _sweep(store: Store, scratch: Path) -> None:
@@ -196,53 +184,3 @@ def _sweep(store: Store, scratch: Path) -> None:
 
 
 # -- who runs it ------------------------------------------------------------------------------------
-
-
-def hold(store: Store, record: RoundRecord) -> IO[bytes]:
-    """Hold the round's record until it is closed, so that others see that somebody runs it."""
-    path = store.path(round_key(record.id, record.round))
-    if path is None:
-        raise ExplorerError("run_local keeps its analyses in a folder")
-    file = open(path, "rb")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
-
-
-def is_held(store: Store, record: RoundRecord) -> bool:
-    """Whether somebody runs the round."""
-    path = store.path(round_key(record.id, record.round))
-    assert path is not None
-    with open(path, "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def close_unended(store: Store, record: RoundRecord, reason: str, besides: Container[int] = ()) -> None:
-    """Write down that those jobs of a round which have not ended, ``besides`` some, never will.
-
-    ``reason`` is that of jobs which never began. One that failed, and might have been tried again,
-    keeps its own; one that began and left no outcome was lost with its runner.
-    """
-    from explorer_runner.results import outcome_names
-
-    jobs = 1 + max(record.all_indices())
-    states, failed, _ = settle(jobs, [record], outcome_names(store, record.id), read_closed(store, record.id))
-    reasons: dict[str, list[int]] = {}
-    for index in record.all_indices():
-        if states[index] is None and index not in besides:
-            why = reason
-            if index in failed:
-                outcome = read_outcome(store, record.id, Attempt(*failed[index][:3]), failed[index].status)
-                why = outcome.reason or reason
-            elif os.path.exists(f"{_logs(store, record.id)}/{Attempt(index, record.round, 1).stem}.txt"):
-                why = LOST
-            reasons.setdefault(why, []).append(index)
-    if reasons:
-        write_closed(store, record.id, record.round, Closed.of(reasons))
-
-
-def _logs(store: Store, analysis: str) -> str:
-    return str(store.path(logs_prefix(analysis)))

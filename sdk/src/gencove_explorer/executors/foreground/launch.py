@@ -15,8 +15,7 @@ from explorer_runner.stores.base import Store
 from explorer_runner.system.folders import claim_private
 from gencove_explorer.executors.foreground import docker
 from gencove_explorer.executors.host.runtime import find_runtime, variables_of
-from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.records.base import RoundRecord
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import Settings
 
 _END_SECONDS = 30.0
@@ -96,13 +95,12 @@ class Runner:
 
     def __init__(
         self,
-        stored: StoredAnalysis,
         position: int,
+        prefix: str,
         start: Start,
         selector: selectors.BaseSelector,
     ) -> None:
-        index = stored.rounds[-1].index_of(position)
-        self._prefix = f"[{index}] " if stored.record.array else ""
+        self._prefix = prefix
         self._process = start(position)
         self._open: dict[IO[bytes], tuple[codecs.IncrementalDecoder, list[str]]] = {}
         for pipe in (self._process.stdout, self._process.stderr):

@@ -19,7 +19,7 @@ from explorer_runner.stores.credentials import HELPER
 from explorer_runner.system.folders import make_private
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.executors.host.folders import appearing
-from gencove_explorer.records.base import RoundRecord
+from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import Settings
 
 _PACKAGES = ("explorer_runner", "cloudpickle", "obstore")

@@ -1,7 +1,6 @@
 """What a notebook does with the local executor. Everything is found in files; nobody is asked."""
 
 import errno
-import os
 import subprocess
 import sys
 import time
@@ -9,21 +8,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from explorer_runner.attempt import claim
 from explorer_runner.attempt.environment import find_uv
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import Attempt, OutcomeName, parse_log_name
+from explorer_runner.format.keys import Attempt, OutcomeName
 from explorer_runner.stores.base import Store
 from explorer_runner.system.folders import claim_private
 from gencove_explorer._version import __version__
-from gencove_explorer.errors import ExecutorError, StoreError, SubmissionError
+from gencove_explorer.errors import ExecutorError, StoreError
+from gencove_explorer.executors.host.claims import claimed_states, last_claimed
+from gencove_explorer.executors.host.machine import FOLLOW_SECONDS, POLL_SECONDS, resolve_definition
 from gencove_explorer.executors.host.runtime import find_runtime, variables_of
 from gencove_explorer.executors.local.lost_rounds import close_lost, end_unqueued
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.recovery import claims_folder, load_progress
 from gencove_explorer.executors.log_reader import FileReader, Reader
-from gencove_explorer.records.base import IndexRecord, RoundRecord, write_index
-from gencove_explorer.records.states import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, Observed
+from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.round import RoundRecord, Rounds
+from gencove_explorer.records.states import PENDING, RUNNABLE, SUBMITTED, Observed
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.log import get_logger
 
@@ -38,8 +39,8 @@ class LocalExecutor:
 
     name = "local"
     platform: str | None = None
-    poll_seconds = (0.005, 2.0)
-    tail_seconds = (0.05, 0.5)
+    poll_seconds = POLL_SECONDS
+    follow_seconds = FOLLOW_SECONDS
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -48,35 +49,11 @@ class LocalExecutor:
 
     # -- the protocol (gencove_explorer.executors.base) --------------------------------------------------
 
-    def fit(self, definition: JobDefinition | None) -> JobDefinition:
-        """The definition to use: the default shrinks to this machine, one that was asked for must fit."""
-        cpus, memory_mb = self.settings.cpus, self.settings.memory_mb
-        if definition is None:
-            default = JobDefinition()
-            return JobDefinition(cpu=min(default.cpu, cpus), memory_mb=min(default.memory_mb, memory_mb))
-        for name, asked, has, setting in (
-            ("cpu", definition.cpu, cpus, "EXPLORER_CPUS"),
-            ("memory_mb", definition.memory_mb, memory_mb, "EXPLORER_MEMORY_MB"),
-        ):
-            if asked > has:
-                raise SubmissionError(
-                    f"job_definition asks for {name}={asked}, the local executor has {has}: it could never "
-                    f"start. Ask for less, or allow more ({setting})"
-                )
-        if definition.gpu:
-            raise SubmissionError(
-                f"job_definition asks for gpu={definition.gpu}: the local executor hands out no GPUs; "
-                "use AWS Batch"
-            )
-        missing = sorted(set(definition.secrets) - set(os.environ))
-        if missing:
-            raise SubmissionError(
-                f"the secret {missing[0]!r} is not set here: on this machine its value is taken from the "
-                f"environment variable of that name"
-            )
-        return definition
+    def resolve_definition(self, definition: JobDefinition | None) -> JobDefinition:
+        """The definition to use. Raises SubmissionError for one that asks for more than this machine has."""
+        return resolve_definition(definition, self.settings)
 
-    def admit(self, buckets: Mapping[str, str]) -> None:
+    def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Nothing: whether this machine can read them, the first job shows."""
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
@@ -103,71 +80,63 @@ class LocalExecutor:
                 raise
         _list(store, index)
 
-    def knows(self, store: Store, record: RoundRecord) -> bool:
+    def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether the queue has the round; that of another machine is not to be seen from here."""
-        if record.place != self.place or self.queue.knows(f"{record.id}.{record.round}"):
+        if record.place != self.place or self.queue.has_round(f"{record.id}.{record.round}"):
             return True
         claims = claims_folder(self.queue, store, record.id)
         return any(Path(claims).glob(f"*.{record.round}-*.txt"))
 
-    def describe(
+    def job_states(
         self,
-        store: Store,
-        rounds: Sequence[RoundRecord],
+        rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
         asked: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """The states of jobs that have not ended, and why they wait if it is known."""
-        last = {index: record for record in rounds for index in record.all_indices()}
-        analysis = rounds[-1].id
-        states = claimed_states(claims_folder(self.queue, store, analysis), last, outcomes, open_jobs)
+        claims = claims_folder(self.queue, rounds.store, rounds.id)
+        states = claimed_states(claims, rounds, outcomes, open_jobs)
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
-            self._add_waiting(store, last, unclaimed, states)
-        states.update(close_lost(self.queue, store, last, open_jobs))
+            self._add_waiting(rounds, unclaimed, states)
+        states.update(close_lost(self.queue, rounds, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
         else:
             self.wake(silently=True)
             if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
-                reason = self._why_runnable(last[unclaimed[0]].job_definition)
-            reason = self._trouble(store, last) or reason
+                reason = self._why_runnable(rounds.last(unclaimed[0]).job_definition)
+            reason = self._trouble(rounds) or reason
         return states, reason
 
-    def terminate(
-        self, store: Store, rounds: Sequence[RoundRecord], indices: Sequence[int] | None, reason: str
-    ) -> None:
+    def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
         with _errors(self.queue):
             self.queue.ask(
                 {
-                    "terminate": rounds[-1].id,
+                    "terminate": rounds.id,
                     "round": rounds[-1].round,
                     "indices": None if indices is None else list(indices),
                     "reason": reason,
                 }
             )
         self.wake()
-        end_unqueued(self.queue, store, rounds, indices)
+        end_unqueued(self.queue, rounds, indices)
 
-    def last_attempt(
-        self, store: Store, rounds: Sequence[RoundRecord], observed: Observed, index: int
-    ) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
-        return last_claimed(claims_folder(self.queue, store, rounds[0].id), rounds, observed, index)
+        return last_claimed(claims_folder(self.queue, rounds.store, rounds.id), rounds, observed, index)
 
-    def open_log(
-        self, store: Store, rounds: Sequence[RoundRecord], attempt: Attempt, since: float
-    ) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
         """The file in which the log of an attempt grows."""
-        path = Path(claims_folder(self.queue, store, rounds[-1].id), f"{attempt.stem}.txt")
+        path = Path(claims_folder(self.queue, rounds.store, rounds.id), f"{attempt.stem}.txt")
         return FileReader(path, since) if path.exists() else None
 
-    def open_rounds(self) -> list[RoundRecord]:
+    def unfinished_rounds(self) -> list[RoundRecord]:
         """The rounds that have not ended."""
-        return [entry.record for entry in self.queue.open_rounds()]
+        return [entry.record for entry in self.queue.unfinished_rounds()]
 
     # -- the scheduler ------------------------------------------------------------------------------
 
@@ -221,30 +190,28 @@ class LocalExecutor:
 
     # -- states ---------------------------------------------------------------------------------------
 
-    def _add_waiting(
-        self, store: Store, last: Mapping[int, RoundRecord], unclaimed: Sequence[int], states: dict[int, str]
-    ) -> None:
+    def _add_waiting(self, rounds: Rounds, unclaimed: Sequence[int], states: dict[int, str]) -> None:
         progress = {
-            ref.id: load_progress(store, ref.id, ref.jobs)
-            for record in {id(each): each for each in last.values()}.values()
+            ref.id: load_progress(rounds.store, ref.id, ref.jobs)
+            for record in rounds
             for ref in record.depends_on
         }
-        unseen = {key: self.queue.holds(key) for key in {f"{each.id}.{each.round}" for each in last.values()}}
+        unseen = {record.round: self.queue.holds(f"{record.id}.{record.round}") for record in rounds}
         for index in unclaimed:
-            record = last[index]
+            record = rounds.last(index)
             waits = False
             for ref in record.depends_on:
                 found = progress[ref.id]
                 waits = (
                     waits or found is None or not (index in found.succeeded if ref.each else found.finished)
                 )
-            new = unseen[f"{record.id}.{record.round}"]
+            new = unseen[record.round]
             states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
 
-    def _trouble(self, store: Store, last: Mapping[int, RoundRecord]) -> str | None:
+    def _trouble(self, rounds: Rounds) -> str | None:
         """What keeps the scheduler from going on with one of these rounds, if anything does."""
         troubles = self.queue.read_state().get("troubles", {})
-        places = [store.uri, *(f"{each.id}.{each.round}" for each in last.values())]
+        places = [rounds.store.uri, *(f"{record.id}.{record.round}" for record in rounds)]
         found = next((troubles[each] for each in places if each in troubles), None) if troubles else None
         return found and f"the local executor cannot go on with it, and tries again: {found}"
 
@@ -271,46 +238,6 @@ def _list(store: Store, index: IndexRecord) -> None:
         _log.warning(
             "%s was submitted, but cannot be listed yet; the local executor tries again: %s", index.id, error
         )
-
-
-def last_claimed(
-    claims: str, rounds: Sequence[RoundRecord], observed: Observed, index: int
-) -> Attempt | None:
-    """The last attempt at a job that a process has claimed, in the last round that it is in."""
-    round = max((each.round for each in rounds if index in each.all_indices()), default=0)
-    ended = observed.outcomes.get(index)
-    number = ended.attempt if ended else 0
-    while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
-        number += 1
-    return Attempt(index, round, number) if number else None
-
-
-def claimed_states(
-    claims: str,
-    last: Mapping[int, RoundRecord],
-    outcomes: Iterable[OutcomeName],
-    open_jobs: Sequence[int],
-) -> dict[int, str]:
-    """STARTING or RUNNING, for the jobs that a process has claimed and that have no outcome yet."""
-    wanted = set(open_jobs)
-    ended = {(name.index, name.round, name.attempt) for name in outcomes if name.index in wanted}
-    states: dict[int, str] = {}
-    try:
-        names = os.listdir(claims)
-    except FileNotFoundError:
-        return states
-    for name in names:
-        attempt = parse_log_name(name)
-        if (
-            attempt is not None
-            and attempt.index in wanted
-            and attempt.round == last[attempt.index].round
-            and attempt not in ended
-        ):
-            life = claim.inspect(f"{claims}/{name}")
-            # A claim whose process has ended is about to get its outcome.
-            states[attempt.index] = STARTING if life == claim.Life.STARTING else RUNNING
-    return states
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 
 from explorer_runner.attempt import claim
 from explorer_runner.format.keys import FAILED, Attempt, logs_prefix, parse_log_name
@@ -12,7 +12,8 @@ from gencove_explorer.executors.host.processes import end_holders
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.recovery import claims_folder, claims_of, load_progress
 from gencove_explorer.executors.local.rounds import Progress
-from gencove_explorer.records.base import Closed, RoundRecord, read_rounds, write_closed
+from gencove_explorer.records.closed import Closed, write_closed
+from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 
 _INTERRUPTED_SECONDS = 60.0
 """After so long without an entry in the queue, nobody is about to write one."""
@@ -24,25 +25,24 @@ MISSING = (
 )
 
 
-def close_lost(
-    queue: Queue, store: Store, last: Mapping[int, RoundRecord], open_jobs: Iterable[int]
-) -> dict[int, str]:
+def close_lost(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[int, str]:
     """Close those of the jobs that no scheduler will ever run, and whose processes are gone.
 
-    ``last`` is the last round of each job; rounds of another executor are left to that.
+    Rounds of another executor are left to that.
     """
     found: dict[int, str] = {}
     if not queue.accepted.is_dir():
         return found  # the home folder is not there: that says nothing of what the queue holds
-    for record in {last[index].round: last[index] for index in open_jobs}.values():
-        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
+    store = rounds.store
+    for record, own in rounds.by_round(open_jobs):
+        if record.place != queue.place or queue.has_round(f"{record.id}.{record.round}"):
             continue
         # Without an entry nothing more happens: what the store says from here on is the last word.
         reason = _why_lost(queue, store, record)
         if reason is None:
             continue
-        progress = load_progress(store, record.id, 1 + max(last))
-        wanted = {index for index in open_jobs if last[index] is record}
+        progress = load_progress(store, record.id, rounds.jobs)
+        wanted = set(own)
         alive = living(claims_folder(queue, store, record.id), record.round, wanted)
         ended = progress.succeeded | progress.failed if progress else set()
         lost = sorted(wanted - ended - alive)
@@ -54,9 +54,8 @@ def close_lost(
 
 def close_lost_of(queue: Queue, store: Store, analysis: str, progress: Progress) -> bool:
     """The same for all open jobs of an analysis, of which ``progress`` is known; True if there were any."""
-    rounds = read_rounds(store, analysis).values()
-    last = {index: record for record in rounds for index in record.all_indices()}
-    return bool(close_lost(queue, store, last, last.keys() - progress.succeeded - progress.failed))
+    rounds = read_rounds(store, analysis)
+    return bool(close_lost(queue, rounds, set(rounds.indices) - progress.succeeded - progress.failed))
 
 
 def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
@@ -80,14 +79,12 @@ def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
     return record.round in rounds
 
 
-def end_unqueued(
-    queue: Queue, store: Store, rounds: Iterable[RoundRecord], indices: Container[int] | None
-) -> None:
+def end_unqueued(queue: Queue, rounds: Rounds, indices: Container[int] | None) -> None:
     """End what runs of rounds whose entry is gone: no scheduler knows of it, and none will end it."""
     for record in rounds:
-        if record.place != queue.place or queue.knows(f"{record.id}.{record.round}"):
+        if record.place != queue.place or queue.has_round(f"{record.id}.{record.round}"):
             continue
-        claims = claims_folder(queue, store, record.id)
+        claims = claims_folder(queue, rounds.store, record.id)
         for each in claims_of(claims, record.round):
             if (indices is None or each.index in indices) and _lives(claims, each):
                 end_holders(f"{claims}/{each.stem}.txt", signal.SIGKILL)

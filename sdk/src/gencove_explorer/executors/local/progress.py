@@ -14,7 +14,7 @@ from gencove_explorer.executors.local.lost_rounds import close_lost_of
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.recovery import claims_folder, load_progress
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
-from gencove_explorer.records.base import Closed, write_closed
+from gencove_explorer.records.closed import Closed, write_closed
 from gencove_explorer.records.open_store import open_configured_store
 
 

@@ -32,7 +32,9 @@ from explorer_runner.format import validation
 from explorer_runner.format.names import check_id
 from explorer_runner.format.payload import INDICES
 from explorer_runner.system.folders import check_size, make_private, open_regular
-from gencove_explorer.records.base import IndexRecord, RoundRecord
+from gencove_explorer.executors.host.machine import location_of
+from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.round import RoundRecord
 
 _T = TypeVar("_T")
 _ABANDONED_SECONDS = 60.0
@@ -107,7 +109,7 @@ class Queue:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.place = f"{os.uname().nodename}:{home}"
+        self.place = location_of(home)
         """The executor of a home folder of this machine, as rounds record it."""
         self.folder = home / "executor"
         self.new = self.folder / "new"
@@ -167,7 +169,7 @@ class Queue:
         """Whether the round ``key`` waits to be seen by the scheduler."""
         return any(self.new.glob(f"*-{key}.json"))
 
-    def knows(self, key: str) -> bool:
+    def has_round(self, key: str) -> bool:
         """Whether the round ``key`` has not ended, or was not looked at since."""
         return self.holds(key) or any(self.accepted.glob(f"*-{key}.json"))
 
@@ -175,7 +177,7 @@ class Queue:
         """What was put aside of the round ``key``, since it could not be read."""
         return next(self.broken.glob(f"*-{key}.json"), None)
 
-    def open_rounds(self) -> list[Entry]:
+    def unfinished_rounds(self) -> list[Entry]:
         """The entries of all rounds that have not ended."""
         entries = []
         for path in sorted([*self.new.glob("[0-9]*.json"), *self.accepted.glob("[0-9]*.json")]):

@@ -8,7 +8,8 @@ from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
-from gencove_explorer.records.base import read_closed, read_rounds
+from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.round import read_rounds
 from gencove_explorer.records.states import FINISHED, settle
 
 
@@ -23,7 +24,7 @@ def load_progress(store: Store, analysis: str, jobs: int) -> Progress | None:
     rounds = read_rounds(store, analysis)
     if not rounds:
         return None
-    states, _, _ = settle(jobs, rounds.values(), outcome_names(store, analysis), read_closed(store, analysis))
+    states, _, _ = settle(jobs, rounds, outcome_names(store, analysis), read_closed(store, analysis))
     succeeded = {index for index, state in enumerate(states) if state == SUCCEEDED}
     failed = {index for index, state in enumerate(states) if state in FINISHED} - succeeded
     return Progress(jobs, succeeded, failed)

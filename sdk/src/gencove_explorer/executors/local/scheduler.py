@@ -24,7 +24,8 @@ from gencove_explorer.executors.local.queue import Entry, Queue, say
 from gencove_explorer.executors.local.recovery import resume
 from gencove_explorer.executors.local.rounds import ActiveRound, describe
 from gencove_explorer.executors.local.sweeper import Sweeper
-from gencove_explorer.records.base import RoundRecord, write_index
+from gencove_explorer.records.index import write_index
+from gencove_explorer.records.round import RoundRecord
 
 _LOOK_AROUND_SECONDS = 1.0
 _STATE_SECONDS = 0.5

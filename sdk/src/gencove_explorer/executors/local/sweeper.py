@@ -20,7 +20,7 @@ from explorer_runner.format.keys import analysis_prefix, index_key
 from explorer_runner.format.names import parse_id
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.executors.local.queue import Queue, say
-from gencove_explorer.records.base import RoundRecord, read_rounds
+from gencove_explorer.records.round import RoundRecord, read_rounds
 
 DAY_SECONDS = 86_400.0
 _QUEUE_SECONDS = 60.0
@@ -69,7 +69,7 @@ def never_submitted(store: FolderStore, queue: Queue, now: float) -> Iterator[st
     for analysis in store.folders("analyses"):
         try:
             if _is_unlisted(store, analysis, now) and all(
-                _is_given_up(record, queue) for record in read_rounds(store, analysis).values()
+                _is_given_up(record, queue) for record in read_rounds(store, analysis)
             ):
                 yield analysis
         except ExplorerError:
@@ -88,7 +88,7 @@ def _is_given_up(record: RoundRecord, queue: Queue) -> bool:
     if record.executor == "batch":
         return True
     ours = record.executor == "local" and record.place == queue.place
-    return ours and not queue.knows(f"{record.id}.{record.round}")
+    return ours and not queue.has_round(f"{record.id}.{record.round}")
 
 
 def _is_old_submission(folder: str, now: float) -> bool:
