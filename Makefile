@@ -116,11 +116,11 @@ notebook-push: notebook ## Push it to ECR, unless it is there (NOTEBOOK=, RUNNER
 
 .PHONY: cloud
 cloud: $(READY) ## Start a local cloud, with bucket, queue and image: then source .cloud/env
-	@PYTHONPATH=tests $(BIN)/python -m cloud.up up
+	@PYTHONPATH=. $(BIN)/python -m localcloud.up up
 
 .PHONY: cloud-down
 cloud-down: $(READY) ## End the local cloud
-	@PYTHONPATH=tests $(BIN)/python -m cloud.up down
+	@PYTHONPATH=. $(BIN)/python -m localcloud.up down
 
 .PHONY: check
 check: lint types layers test ## Everything that CI does

@@ -49,11 +49,10 @@ def container_start() -> dict[str, Any]:
     The floor is what the empty one takes, Docker's own start included.
     """
     with local_cloud():
-        from cloud.images import build_runner, find_base, require_docker
-
         from gencove_explorer.analysis import Analysis
         from gencove_explorer.monitoring.lookup import find_analysis
         from gencove_explorer.session import Session
+        from localcloud.images import build_runner, find_base, require_docker
 
         require_docker()
         image = build_runner(find_base())
@@ -91,12 +90,11 @@ def _seconds_to(command: list[str]) -> float:
 def local_cloud() -> Iterator[Any]:
     """A local cloud whose jobs are processes, and an environment that points at it."""
     sys.path.insert(0, os.fspath(TESTS))
-    from cloud.provision import provision, push
-    from cloud.run import serve_processes
-
     from explorer_runner.format.payload import python_minor
     from gencove_explorer.executors.batch.images import default_tag
     from gencove_explorer.executors.host.runtime import find_runtime
+    from localcloud.provision import provision, push
+    from localcloud.run import serve_processes
 
     with fresh_home() as home, serve_processes(fresh_folder(), find_runtime(home), {}) as cloud:
         variables = provision(cloud.endpoint)

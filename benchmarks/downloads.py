@@ -19,7 +19,7 @@ def download() -> dict[str, Any]:
     Both come from one S3 server on this machine. ``cached`` is what a later job waits for.
     """
     sys.path.insert(0, os.fspath(Path(__file__).parent.parent / "tests"))
-    from servers import serve_seaweedfs
+    from support.servers import serve_seaweedfs
 
     with serve_seaweedfs(fresh_folder()) as address, fresh_home():
         os.environ.update(

@@ -11,21 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-from cloud.provision import provision, push
-from cloud.run import RunningCloud, serve_processes
-from containers import (  # noqa: F401  fixtures
-    base_image,
-    container_cloud,
-    container_home,
-    docker_compose_command,
-    docker_compose_file,
-    docker_setup,
-    runner_image,
-)
-from policies.audit import check
-from pythons import numpy_python  # noqa: F401  a fixture
-from servers import serve_moto, serve_seaweedfs
-from support import SECONDS, eventually
 
 from explorer_runner.format.payload import python_minor
 from explorer_runner.system import temp_folder
@@ -34,6 +19,21 @@ from gencove_explorer.executors.host.ipython_copy import find_shell
 from gencove_explorer.executors.host.runtime import find_runtime
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
+from localcloud.provision import provision, push
+from localcloud.run import RunningCloud, serve_processes
+from support.containers import (  # noqa: F401  fixtures
+    base_image,
+    container_cloud,
+    container_home,
+    docker_compose_command,
+    docker_compose_file,
+    docker_setup,
+    runner_image,
+)
+from support.policies.audit import check
+from support.pythons import numpy_python  # noqa: F401  a fixture
+from support.servers import serve_moto, serve_seaweedfs
+from support.waiting import SECONDS, eventually
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: the
 # tests of Ctrl-C would wait for ever.

@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import eventually
 
-from cloud.provision import LOG_GROUP, open_client
-from cloud.run import RunningCloud
 from explorer_runner.results import outcome_names
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.aws.clients import Aws
@@ -20,6 +17,9 @@ from gencove_explorer.models import File
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.states import SUBMISSION_SECONDS
 from gencove_explorer.session import Session
+from localcloud.provision import LOG_GROUP, open_client
+from localcloud.run import RunningCloud
+from support.waiting import eventually
 
 
 def double(ac):

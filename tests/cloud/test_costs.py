@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud.run import RunningCloud
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.job_manager import JobManager
+from localcloud.run import RunningCloud
 
 WRITES = ("PutObject", "PostObject", "DeleteObject", "CreateMultipartUpload", "CompleteMultipartUpload")
 

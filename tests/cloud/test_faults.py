@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cloud.provision import open_client
-from cloud.run import RunningCloud
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.job_manager import JobManager
+from localcloud.provision import open_client
+from localcloud.run import RunningCloud
 
 
 def double(ac):

@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 
-from cloud.jobs import Ended, make_job
 from explorer_runner.system import processes
 from gencove_explorer.executors.batch import states, submit_job
+from localcloud.jobs import Ended, make_job
 
 CASES = {
     case["name"]: case

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from support import eventually
 
-from cloud.jobs import DEPENDENT_FAILED, Ended, Job, make_job
-from cloud.provision import LOG_GROUP, open_client
-from cloud.run import RunningCloud
+from localcloud.jobs import DEPENDENT_FAILED, Ended, Job, make_job
+from localcloud.provision import LOG_GROUP, open_client
+from localcloud.run import RunningCloud
+from support.waiting import eventually
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cloud.provision import open_client
-from cloud.run import RunningCloud
 from explorer_runner.format.keys import inputs_key, payload_key
 from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.session import Session
+from localcloud.provision import open_client
+from localcloud.run import RunningCloud
 
 
 def work(ac):

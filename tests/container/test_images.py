@@ -5,15 +5,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cloud.images import ROOT, docker, id_of
-from cloud.provision import open_client, push
-from cloud.run import RunningCloud
 
 from explorer_runner.format.payload import python_minor
 from gencove_explorer import __version__
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.session import Session
+from localcloud.images import ROOT, docker, id_of
+from localcloud.provision import open_client, push
+from localcloud.run import RunningCloud
 
 
 def test_the_runner_image_says_what_it_is_and_holds_what_jobs_need(runner_image: str):

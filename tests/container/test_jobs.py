@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
-from cloud.images import docker
-from cloud.run import RunningCloud
-from support import eventually
-
 from gencove_explorer.analysis import Analysis, JobDefinition
+from localcloud.images import docker
+from localcloud.run import RunningCloud
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=200)
 

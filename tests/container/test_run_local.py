@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cloud.images import docker
 
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import ExecutorError, JobFailed
 from gencove_explorer.executors.batch.images import default_tag
 from gencove_explorer.job_manager import JobManager
+from localcloud.images import docker
 
 SMALL = JobDefinition(cpu=1, memory_mb=200)
 

@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from support import WAIT
 
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
@@ -25,6 +24,7 @@ from gencove_explorer.errors import (
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import WAIT
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

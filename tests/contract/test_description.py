@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from blocks import DESCRIPTION, blocks, name_of, run_to_the_end
+
+from support.blocks import DESCRIPTION, blocks, name_of, run_to_the_end
 
 
 @pytest.mark.in_containers

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from support import WAIT
 
 from explorer_runner.models import Sample
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed, NoSuchAnalysis, PayloadError, SubmissionError
 from gencove_explorer.job_manager import JobManager
+from support.waiting import WAIT
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

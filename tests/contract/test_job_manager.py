@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support import WAIT
 
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import InvalidFilter, InvalidName, NoSuchAnalysis
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.records.index import IndexRecord, write_index
+from support.waiting import WAIT
 
 
 def work(ac):

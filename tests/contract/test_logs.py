@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support import WAIT, eventually
 
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, JobDefinition
+from support.waiting import WAIT, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

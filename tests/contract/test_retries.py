@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from support import WAIT, eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError, DependencyError, JobFailed
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.session import Session
+from support.waiting import WAIT, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

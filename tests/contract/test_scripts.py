@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support import WAIT
 
 from gencove_explorer.analysis import Analysis, JobDefinition
+from support.waiting import WAIT
 
 
 @dataclass

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from blocks import DESCRIPTION, blocks, run
-
 from gencove_explorer.job_manager import JobManager
+from support.blocks import DESCRIPTION, blocks, run
 
 
 def test_the_description_has_all_its_blocks():

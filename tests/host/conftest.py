@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cloud.images import ROOT, docker
-from host_support import machine, user_data  # noqa: F401  fixtures
+
+from localcloud.images import ROOT, docker
+from support.machines import machine, user_data  # noqa: F401  fixtures
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

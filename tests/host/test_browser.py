@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cloud.images import docker
-from cloud.run import free_port
 from playwright.sync_api import Page, expect, sync_playwright
-from support import eventually
+
+from localcloud.images import docker
+from localcloud.run import free_port
+from support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(600)  # the image is built first
 

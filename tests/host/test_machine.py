@@ -9,8 +9,9 @@ import shlex
 import subprocess
 
 import pytest
-from host_support import HOME, Machine
-from support import eventually
+
+from support.machines import HOME, Machine
+from support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(600)
 

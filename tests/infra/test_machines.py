@@ -11,11 +11,11 @@ from email.mime.text import MIMEText
 from pathlib import Path
 
 import pytest
-from cloud.images import docker
-from host_support import SYSTEMD
-from support import eventually
 
-from terraform import MODULES, copy_modules, init
+from localcloud.images import docker
+from support.machines import SYSTEMD
+from support.terraform import MODULES, copy_modules, init
+from support.waiting import eventually
 
 AGENT = MODULES / "modules" / "batch" / "agent.sh"
 HERE = Path(__file__).parent / "machine"

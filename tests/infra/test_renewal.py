@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cloud.run import serve_processes
 
-from terraform import copy_modules, init, run
+from localcloud.run import serve_processes
+from support.terraform import copy_modules, init, run
 
 BATCH = ("-input=false", "-no-color", "-target=module.batch")
 

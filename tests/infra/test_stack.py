@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.images import ROOT, docker
-from cloud.provision import REGION, open_client
-from cloud.run import RunningCloud
-from policies.audit import collect, find_refused
-from support import eventually
 
-import terraform
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.executors.batch.images import default_tag
+from localcloud.images import ROOT, docker
+from localcloud.provision import REGION, open_client
+from localcloud.run import RunningCloud
+from support import terraform
+from support.policies.audit import collect, find_refused
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 
 NAME = "proof"
-LOCAL_PUSH = "PUSH=env PYTHONPATH=tests .venv/bin/python -m cloud.push"
+LOCAL_PUSH = "PUSH=env PYTHONPATH=. .venv/bin/python -m localcloud.push"
 
 
 class Stack:

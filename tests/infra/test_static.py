@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from terraform import MODULES, copy_modules, init, run
+from support.terraform import MODULES, copy_modules, init, run
 
 ROOT = MODULES.parents[1]
 CHECKOV = ROOT / "requirements" / "checkov.txt"

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from stack.steps import ROOT, StepFailed, need, run
+from support.waiting import eventually
 
 CHILD = """
 import pathlib, signal, sys, time

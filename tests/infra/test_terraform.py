@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stack.steps import ROOT
-from terraform import copy_modules, init
+from support.terraform import copy_modules, init
 
 ASK = """
 from stack.terraform import Terraform

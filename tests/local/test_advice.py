@@ -13,12 +13,12 @@ from pathlib import Path
 
 import click
 import pytest
-from package_index import write_project
-from support import value_of
 
 from explorer_runner.models import File
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.errors import CaptureError, SubmissionError
+from support.package_index import write_project
+from support.waiting import value_of
 
 SMALL = JobDefinition(cpu=1, memory_mb=500)
 BIG = bytearray(9 << 20)

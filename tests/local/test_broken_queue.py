@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from servers import serve_moto
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.cli import explorer
@@ -17,6 +15,8 @@ from gencove_explorer.executors.host.processes import end_holders, owner_of
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.settings import Settings
+from support.servers import serve_moto
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=200)
 

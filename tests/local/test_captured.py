@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import value_of
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError, SubmissionError
 from gencove_explorer.models import File
+from support.waiting import value_of
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 BLOB = bytearray(200_000)

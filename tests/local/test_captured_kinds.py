@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import value_of
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.errors import CaptureError
+from support.waiting import value_of
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.executors.host.runtime import find_runtime
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 DAY = 86_400
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from package_index import make_wheel
+
+from support.package_index import make_wheel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces are Linux's")
 

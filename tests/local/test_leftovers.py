@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, SubmissionError
@@ -19,6 +18,7 @@ from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
 from gencove_explorer.submission.commit import describe, write_round
 from gencove_explorer.submission.retry import _contents_of
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 FOREGROUND = """
 from gencove_explorer.analysis import Analysis

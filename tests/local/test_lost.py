@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import SECONDS, eventually
 
 from explorer_runner.attempt import claim
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
@@ -15,6 +14,7 @@ from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.lost_rounds import living
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import SECONDS, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=100)
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import eventually
-from weather import Weather, serve_weather
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
+from support.weather import Weather, serve_weather
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 DIES = """#!/bin/sh

@@ -9,9 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pythons import NEW, OLD, Python, make_python, needs_old
-
 from explorer_runner.attempt.environment import find_uv
+from support.pythons import NEW, OLD, Python, make_python, needs_old
 
 HEAD = """
 import json

@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 
 def slow(ac):

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import SECONDS
 
 from explorer_runner.errors import AlreadyExists, NotFinished
 from explorer_runner.format.keys import round_key
@@ -24,6 +23,7 @@ from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.session import Session
 from gencove_explorer.submission.retry import retry_failed
+from support.waiting import SECONDS
 
 DYING = Path(__file__).with_name("dying_retry.py")
 TESTS = str(DYING.parent.parent)

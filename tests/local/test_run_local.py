@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.errors import DependencyError, JobFailed, NotFinished
 from gencove_explorer.executors.foreground.round_lock import GONE, NEVER_STARTED
 from gencove_explorer.job_manager import JobManager
+from support.waiting import eventually
 
 
 def shout(ac):

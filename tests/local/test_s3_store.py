@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.progress import Ledger
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

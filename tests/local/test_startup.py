@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import JobFailed
@@ -19,6 +18,7 @@ from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.forkers import ForkerHandle
 from gencove_explorer.executors.local.rounds import Ground
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 TOKYO = "XYZ-9"
 """A time zone that needs no database."""

@@ -3,10 +3,9 @@
 import os
 from pathlib import Path
 
-from support import eventually
-
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 
 def test_only_a_job_that_waits_has_a_reason_to(home: Path, tmp_path: Path):

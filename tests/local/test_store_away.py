@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import SECONDS, eventually
 
 from explorer_runner.errors import StoreError
 from explorer_runner.stores.folder import MARK
@@ -18,6 +17,7 @@ from gencove_explorer.cli import explorer
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import SECONDS, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=100)
 

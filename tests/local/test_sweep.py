@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support import eventually
 
 from explorer_runner.format.keys import index_key
 from explorer_runner.format.names import new_id, parse_id
@@ -22,6 +21,7 @@ from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.sweeper import DAY_SECONDS, Sweeper, never_submitted, old_parts
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import eventually
 
 from explorer_runner.system.temp_folder import LINKS
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
 

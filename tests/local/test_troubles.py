@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import eventually
 
 from explorer_runner.errors import StoreError
 from explorer_runner.format.keys import Attempt
@@ -18,6 +17,7 @@ from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.scheduler import Scheduler
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
+from support.waiting import eventually
 
 STEPS = ("admission", "dependencies", "closed jobs", "job 0", "logs")
 

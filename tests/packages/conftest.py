@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from package_index import Index, write_project
 
 from gencove_explorer.packages.indexes import Indexes
+from support.package_index import Index, write_project
 
 Project = Callable[..., Path]
 

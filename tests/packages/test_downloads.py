@@ -7,11 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from package_index import Index, make_wheel
 
 from explorer_runner.errors import PackageError
 from gencove_explorer.packages.downloads import download
 from gencove_explorer.packages.indexes import Indexes
+from support.package_index import Index, make_wheel
 
 
 @pytest.fixture

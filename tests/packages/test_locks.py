@@ -10,7 +10,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from package_index import Index, make_wheel
 
 from explorer_runner.errors import PackageError
 from explorer_runner.format.pylock import locked_modules, locked_wheels
@@ -19,6 +18,7 @@ from gencove_explorer import packages
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import CaptureError
 from gencove_explorer.job_manager import JobManager
+from support.package_index import Index, make_wheel
 
 SMALL = JobDefinition(cpu=1, memory_mb=500)
 

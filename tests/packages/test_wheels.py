@@ -6,13 +6,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from package_index import Index, make_wheel, pack
 
 from explorer_runner.attempt.environment import find_uv
 from explorer_runner.errors import PackageError
 from gencove_explorer.packages.indexes import Indexes
 from gencove_explorer.packages.resolve import Uv, resolve
 from gencove_explorer.packages.wheels import Wheel, Wheels
+from support.package_index import Index, make_wheel, pack
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from policies.audit import check, collect
-from policies.questions import questions
-from policies.simulator import Question
+from support.policies.audit import check, collect
+from support.policies.questions import questions
+from support.policies.simulator import Question
 
 BATCH = "arn:aws:batch:us-east-1:123456789012"
 
@@ -107,7 +107,7 @@ def test_what_is_refused_is_named_with_its_role(tmp_path: Path):
 
 
 def test_actions_that_aws_does_not_have_are_no_answers(documents: dict[str, Any]):
-    from policies.simulator import may
+    from support.policies.simulator import may
 
     for wrong in (
         Question("s3:HeadBucket", "arn:aws:s3:::lab-store"),

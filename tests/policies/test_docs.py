@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from policies.documents import Document, render
+from support.policies.documents import Document, render
 
 PAGE = Path(__file__).parents[2] / "docs" / "aws.md"
 HERE = "REGION:ACCOUNT"

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from cloud.provision import open_client
-from cloud.run import RunningCloud
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.cli import explorer
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File
-from policies.audit import NAMES, ROLES, collect, find_refused
-from policies.documents import render
+from localcloud.provision import open_client
+from localcloud.run import RunningCloud
+from support.policies.audit import NAMES, ROLES, collect, find_refused
+from support.policies.documents import render
 
 LARGE = 20 << 20
 UNSEEN = {"s3:AbortMultipartUpload"}

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-import terraform
-from policies.conftest import (
+from support import terraform
+from support.policies.documents import Document, of_aws
+from support.policies.opening import NO_OPENING, OPENING
+from support.policies.roles import given
+from support.policies.simulator import ACCOUNT, Question, may
+from support.policies.stack import (
     BATCH,
     CONFIG,
     HOST,
@@ -22,10 +26,6 @@ from policies.conftest import (
     SECRET,
     TOKEN,
 )
-from policies.documents import Document, of_aws
-from policies.opening import NO_OPENING, OPENING
-from policies.roles import given
-from policies.simulator import ACCOUNT, Question, may
 
 STORE = "arn:aws:s3:::lab-store"
 OUTPUT = f"{STORE}/explorer/analyses/an-id/files/0/0-1/table.csv"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import terraform
-from policies.roles import Given, given
+from support import terraform
+from support.policies.roles import Given, given
 
 ROLE = """
 resource "aws_iam_role" "lab" {

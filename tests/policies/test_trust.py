@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from policies.conftest import ISSUER, NAMES, PROVIDER, ROLES
-from policies.documents import render
-from policies.simulator import Question, trusts
+from support.policies.documents import render
+from support.policies.simulator import Question, trusts
+from support.policies.stack import ISSUER, NAMES, PROVIDER, ROLES
 
 # https://docs.github.com/en/actions/reference/security/oidc#immutable-subject-claims
 NUMBERS = {"owner_id": 123456, "repository_id": 1234567890}

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from reconcile_support import CODE, FIRST, SECOND, Repository
+
+from support.repository import CODE, FIRST, SECOND, Repository
 
 
 @pytest.fixture

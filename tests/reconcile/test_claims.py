@@ -8,13 +8,13 @@ from typing import Any
 
 import psutil
 import pytest
-from reconcile_support import FIRST, Repository, actions
 
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.leases import Claims
 from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.session import Session
+from support.repository import FIRST, Repository, actions
 
 BOTH = {"first": "unchanged", "second": "unchanged"}
 

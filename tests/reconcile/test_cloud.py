@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cloud.provision import open_client
-from cloud.run import RunningCloud
-from reconcile_support import FIRST, Repository, actions
 
 from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.reconcile.plan import Choice
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.session import Session
+from localcloud.provision import open_client
+from localcloud.run import RunningCloud
+from support.repository import FIRST, Repository, actions
 
 
 def test_manifests_run_on_batch(cloud_study: Repository):

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from reconcile_support import FLAKY, Repository
 
 from gencove_explorer.job_manager import JobManager
+from support.repository import FLAKY, Repository
 
 DYING = Path(__file__).with_name("dying.py")
 NOTED = """\

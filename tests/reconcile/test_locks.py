@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from package_index import Index, make_wheel
-from reconcile_support import FIRST, Repository
 
 from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.errors import ManifestError, PackageError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.manifests.locking import write_lock
 from gencove_explorer.session import Session
+from support.package_index import Index, make_wheel
+from support.repository import FIRST, Repository
 
 CODE = "def work(ac):\n    import lab\n    ac.output.value('word', lab.WORD)\n"
 MANIFEST = f"{FIRST.replace('first', 'packed').replace('code.py', 'packed.py')}pip_packages: ['lab>=1']\n"

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from reconcile_support import FIRST, FLAKY, SECOND, Repository, actions, written
 
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ManifestError, PlanError
@@ -19,6 +18,7 @@ from gencove_explorer.reconcile.plan import Choice
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revision_store import Revisions
 from gencove_explorer.session import Session
+from support.repository import FIRST, FLAKY, SECOND, Repository, actions, written
 
 EXPLORER = str(Path(sys.executable).with_name("explorer"))
 BOTH = {"first": "unchanged", "second": "unchanged"}

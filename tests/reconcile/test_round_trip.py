@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from reconcile_support import Repository
 
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import ManifestError, SubmissionError
 from gencove_explorer.manifests.schema import check_document
 from gencove_explorer.manifests.yaml_document import read_document
 from gencove_explorer.models import File, Sample, read_samples
+from support.repository import Repository
 
 NOTEBOOK = """
 import math as m

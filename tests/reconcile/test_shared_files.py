@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from reconcile_support import Repository
 
 from gencove_explorer.analysis import Analysis, GlobalConfig
 from gencove_explorer.errors import ManifestError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File, Sample
 from gencove_explorer.reconcile.plan import Choice
+from support.repository import Repository
 
 CODE = """\
 def work(ac):

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reconcile_support import Repository
 
 from gencove_explorer.analysis import Analysis, GlobalConfig
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.models import File, Sample
+from support.repository import Repository
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support import eventually
-from weather import Weather, serve_weather
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, outcome_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.stores.uri import open_store
 from explorer_runner.system.processes import RETRY
+from support.waiting import eventually
+from support.weather import Weather, serve_weather
 
 BATCH = ("--batch-job", "job", "--patience", "0.2")
 MANY = 25

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import SECONDS
 
 from explorer_runner.attempt import scratch
 from explorer_runner.format.keys import outcomes_prefix
+from support.waiting import SECONDS
 
 
 def alive(pid: int) -> bool:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from servers import serve_moto
-
+from support.servers import serve_moto
 from torture.proxy import Proxy
 
 _BUCKET = "torture"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from weather import Weather, serve_weather
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
 from explorer_runner.stores import credentials as helpers
@@ -16,6 +15,7 @@ from explorer_runner.stores.base import Store
 from explorer_runner.stores.s3 import Parts, S3Store
 from explorer_runner.stores.uri import open_store
 from explorer_runner.system.patience import Patience
+from support.weather import Weather, serve_weather
 
 SLOW_DOWN = (503, "SlowDown")
 PASSING = [

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import eventually
 
 from explorer_runner.attempt import environment
 from explorer_runner.attempt.environment import environment_name, find_uv, job_variables
@@ -15,6 +14,7 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import PackageError
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.uri import open_store
+from support.waiting import eventually
 
 LOCK = b'lock-version = "1.0"\ncreated-by = "test"\npackages = []\n'
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf"

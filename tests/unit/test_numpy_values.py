@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from pythons import Python
+
+from support.pythons import Python
 
 HEAD = """
 import json

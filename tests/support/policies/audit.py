@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cloud.provision import LOG_GROUP, QUEUE, REGION, REPOSITORY
-
-from policies.documents import render
-from policies.questions import questions
-from policies.simulator import ACCOUNT, Question, may
+from localcloud.provision import LOG_GROUP, QUEUE, REGION, REPOSITORY
+from support.policies.documents import render
+from support.policies.questions import questions
+from support.policies.simulator import ACCOUNT, Question, may
 
 STORE = "store"
 NAMES: dict[str, Any] = {
@@ -27,7 +26,7 @@ NAMES: dict[str, Any] = {
     "host_instance_arn": None,
     "github": None,
 }
-"""Of the local cloud; see cloud.provision."""
+"""Of the local cloud; see localcloud.provision."""
 
 ROLES = {"job": "job", "submitter": "submit", "reader": "read"}
 """Access key -> the policy that it has to do with."""

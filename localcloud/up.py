@@ -1,4 +1,4 @@
-"""``python -m cloud.up``: a local cloud in the background, with bucket, queue and image in place.
+"""``python -m localcloud.up``: a local cloud in the background, with bucket, queue and image in place.
 
 It writes .cloud/env, which points ``explorer``, boto3 and any script at it. ``down`` ends it.
 """
@@ -13,13 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-from cloud.images import ROOT, NoDockerError, build_runner, docker, find_base, id_of, require_docker
-from cloud.provision import provision, push
-from cloud.run import RunningCloud, free_port, start_processes
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.executors.batch.images import default_tag
 from gencove_explorer.executors.host.ipython_copy import find_shell
 from gencove_explorer.executors.host.runtime import find_runtime
+from localcloud.images import ROOT, NoDockerError, build_runner, docker, find_base, id_of, require_docker
+from localcloud.provision import provision, push
+from localcloud.run import RunningCloud, free_port, start_processes
 
 FOLDER = ROOT / ".cloud"
 STATE = FOLDER / "state.json"

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from cloud.provision import REGION
-
-from policies.simulator import ACCOUNT, Question
+from localcloud.provision import REGION
+from support.policies.simulator import ACCOUNT, Question
 
 Request = Mapping[str, Any]
 

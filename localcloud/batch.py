@@ -12,9 +12,9 @@ from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
-from cloud.hosts import CannotStartError, Container, Host
-from cloud.jobs import STATES, Job, make_job, now
-from cloud.workers import Workers
+from localcloud.hosts import CannotStartError, Container, Host
+from localcloud.jobs import STATES, Job, make_job, now
+from localcloud.workers import Workers
 
 ACCOUNT = "123456789012"
 MAX_OVERRIDES = 8192

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from explorer_runner.format.payload import python_minor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 RUNNER = "explorer-local"
 _DEBIAN = ("explorer-base:bookworm", "3.11")
 
@@ -47,7 +47,7 @@ def find_base() -> str:
     if not _is_there(name):
         if shutil.which("mmdebstrap") is None:
             raise NoDockerError(f"{official} cannot be pulled; without a registry this needs mmdebstrap")
-        subprocess.run([ROOT / "tests/cloud/base.sh", name], check=True)
+        subprocess.run([ROOT / "localcloud/base.sh", name], check=True)
     return name
 
 

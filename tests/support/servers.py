@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from support import SECONDS, eventually
+from support.waiting import SECONDS, eventually
 
 
 @contextmanager

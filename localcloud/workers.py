@@ -7,8 +7,8 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 
-from cloud.hosts import CannotStartError, Container, Host, Running, not_started
-from cloud.jobs import (
+from localcloud.hosts import CannotStartError, Container, Host, Running, not_started
+from localcloud.jobs import (
     ENDED,
     PENDING,
     RUNNABLE,

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cloud.images import NoDockerError, build_runner, find_base, id_of, require_docker
-from cloud.provision import provision, push
-from cloud.run import RunningCloud
-from policies.audit import check
 from pytest_docker.plugin import Services
 
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.executors.batch.images import default_tag
+from localcloud.images import NoDockerError, build_runner, find_base, id_of, require_docker
+from localcloud.provision import provision, push
+from localcloud.run import RunningCloud
+from support.policies.audit import check
 
-COMPOSE = Path(__file__).parent / "cloud" / "compose.yaml"
+COMPOSE = Path(__file__).parents[2] / "localcloud" / "compose.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-REPOSITORY = FOLDER.parents[1]
+REPOSITORY = FOLDER.parent
 _START_SECONDS = 60.0
 
 
@@ -78,7 +78,7 @@ def start_processes(
 ) -> tuple[subprocess.Popen[bytes], RunningCloud]:
     """Start the server as a process, which goes on after us unless it is told to end."""
     cloud = RunningCloud(f"http://127.0.0.1:{port}")
-    command = [sys.executable, "-m", "cloud.server", "--port", str(port), "--disk", str(folder / "disk")]
+    command = [sys.executable, "-m", "localcloud.server", "--port", str(port), "--disk", str(folder / "disk")]
     command += ["--slots", str(slots), "--endpoint", cloud.endpoint, "--runtime", runtime]
     command += ["--minute", str(minute)]
     for name, value in variables.items():

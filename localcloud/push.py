@@ -1,4 +1,4 @@
-"""``python -m cloud.push REPOSITORY PYTHON``: make image-push's way into the local cloud's registry.
+"""``python -m localcloud.push REPOSITORY PYTHON``: make image-push's way into the local cloud's registry.
 
 That holds manifests and no layers: its containers run the image of this machine that the manifest names.
 """
@@ -7,9 +7,9 @@ import os
 import sys
 from contextlib import closing
 
-from cloud.images import docker, id_of
-from cloud.provision import open_client, push
 from gencove_explorer.executors.batch.images import default_tag
+from localcloud.images import docker, id_of
+from localcloud.provision import open_client, push
 
 
 def main(repository: str, python: str) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from cloud.images import ROOT, docker
-from cloud.run import serve_processes
-from support import eventually
 
-from terraform import copy_modules, init, outputs, run
+from localcloud.images import ROOT, docker
+from localcloud.run import serve_processes
+from support.terraform import copy_modules, init, outputs, run
+from support.waiting import eventually
 
 SYSTEMD = (
     *("--cap-add=SYS_ADMIN", "--cap-add=MKNOD", "--security-opt=seccomp=unconfined", "--cgroupns=host"),

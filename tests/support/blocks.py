@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gencove_explorer.job_manager import JobManager
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 DESCRIPTION = REPOSITORY / "docs" / "running-analyses.md"
 _BLOCK = re.compile(r"^```i?python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MAGIC = re.compile(r"^\s*[!%]", re.MULTILINE)

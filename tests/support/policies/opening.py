@@ -1,7 +1,7 @@
 """What whoever opens the notebook host is asked about: make host-open's requests, and what would be more."""
 
-from policies.conftest import CONFIG, HOST, REGION, TOKEN
-from policies.simulator import ACCOUNT, Question
+from support.policies.simulator import ACCOUNT, Question
+from support.policies.stack import CONFIG, HOST, REGION, TOKEN
 
 SHELL = f"arn:aws:ssm:{REGION}:{ACCOUNT}:document/SSM-SessionManagerRunShell"
 CHECKED = (("ssm:SessionDocumentAccessCheck", "true"),)

@@ -1,4 +1,4 @@
-"""``python -m cloud.server``: moto's server with our Batch, a log of requests, and faults on demand.
+"""``python -m localcloud.server``: moto's server with our Batch, a log of requests, and faults on demand.
 
 Beside AWS's own there are, all of them POST with JSON but the first:
 
@@ -31,9 +31,9 @@ from urllib.parse import parse_qs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
-from cloud import gaps
-from cloud.batch import Batch
-from cloud.hosts import DockerHost, Host, ProcessHost
+from localcloud import gaps
+from localcloud.batch import Batch
+from localcloud.hosts import DockerHost, Host, ProcessHost
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from cloud.jobs import NOT_STARTED, OUT_OF_MEMORY, Ended
+from localcloud.jobs import NOT_STARTED, OUT_OF_MEMORY, Ended
 
 
 class CannotStartError(Exception):

@@ -2,7 +2,7 @@
 # Make a base image with Python from Debian's packages, for where no registry can be reached.
 # It trusts what this machine trusts, lest a proxy of its network be in the way.
 #
-#     tests/cloud/base.sh explorer-base
+#     localcloud/base.sh explorer-base
 set -eu
 name=$1
 folder=$(mktemp -d)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-MODULES = Path(__file__).parents[1] / "infra" / "terraform"
+MODULES = Path(__file__).parents[2] / "infra" / "terraform"
 _SEARCHED = (Path("/opt"), Path("/usr/local"), Path("/usr/share"), Path.home())
 _DEPTH = 4
 

@@ -1,0 +1,1 @@
+"""The policies of a stack, rendered by Terraform and asked as AWS would decide."""
