@@ -22,11 +22,11 @@ from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.reconcile.observed import look
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
 from gencove_explorer.records.index import IndexRecord, write_index
-from gencove_explorer.records.round import RoundRecord
+from gencove_explorer.records.round import RoundRecord, Rounds
 from gencove_explorer.records.states import STATES, SUBMISSION_SECONDS
 from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
-from gencove_explorer.submission.retry import _asked
+from gencove_explorer.submission.retry import _requested_definition
 
 ID = "2026-11-25T080000_work_17eb494f3d5349c88959bace7a6b7873"
 
@@ -92,11 +92,12 @@ def round_of(number: int, queue: str, indices: list[int] | None = None, age: flo
 def test_a_round_on_another_queue_is_found_by_a_fresh_process(tmp_path: Path):
     store = open_store(str(tmp_path / "store"))
     batch = Batch(a=[("job-0", 0)], b=[("job-1", 1)])
-    rounds = [round_of(0, "a", age=1000), round_of(1, "b", [0, 1], age=1000)]
-    states, reason = executor(tmp_path, batch).describe(store, rounds, [], [0, 1, 2, 3])
+    records = [round_of(0, "a", age=1000), round_of(1, "b", [0, 1], age=1000)]
+    rounds = Rounds(store, ID, records)
+    states, reason = executor(tmp_path, batch).job_states(rounds, [], [0, 1, 2, 3])
     assert (states, reason) == (dict.fromkeys(range(4), "RUNNING"), None)
     assert read_closed(store, ID) == {}
-    executor(tmp_path, batch).terminate(store, rounds, None, "x")
+    executor(tmp_path, batch).terminate(rounds, None, "x")
     assert batch.ended == ["job-0", "job-1"]
 
 
@@ -201,13 +202,13 @@ def test_a_round_is_asked_for_again_as_it_was_asked_for(tmp_path: Path):
     ]
     an = stored(tmp_path, rounds[0], Batch(a=[]))
     an.store.create(round_key(ID, 1), rounds[1].to_json())
-    assert [_asked(an, each).image for each in an.rounds] == [None, None]
+    assert [_requested_definition(an, each).image for each in an.rounds] == [None, None]
     own = replace(rounds[1], image="mine:1")
-    assert _asked(an, own).image == "mine:1"
+    assert _requested_definition(an, own).image == "mine:1"
     written = {**json.loads(rounds[0].to_json()), "job_definition": usual[0].to_json()}
     del written["image"]  # as before rounds said so
     before = RoundRecord.from_json(json.dumps(written).encode(), "before")
-    assert _asked(an, before).image is None
+    assert _requested_definition(an, before).image is None
 
 
 def test_after_a_week_a_job_that_is_not_there_was_forgotten_for_good(tmp_path: Path):

@@ -9,7 +9,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from explorer_runner.system import processes
-from gencove_explorer.executors.batch import states, submit_job
+from gencove_explorer.executors.batch import batch_states, submit_job
 from localcloud.jobs import Ended, make_job
 
 CASES = {
@@ -44,16 +44,16 @@ def test_an_answer_is_one_that_botocore_knows(name: str):
 
 @pytest.mark.parametrize("name", ENDED)
 def test_people_are_told_why_a_job_ended(name: str):
-    assert CASES[name]["reason"] in states.reason_of(detail(name))
+    assert CASES[name]["reason"] in batch_states.reason_of(detail(name))
 
 
 @pytest.mark.parametrize("name", WAITING)
 def test_people_are_told_why_a_job_waits(name: str):
     long_after = PLAIN["createdAt"] / 1000 + 3600
-    reason = states.why_waiting(detail(name), now=long_after)
+    reason = batch_states.why_waiting(detail(name), now=long_after)
     assert reason is not None
     assert CASES[name]["reason"] in reason
-    assert states.why_waiting(detail(name), now=PLAIN["createdAt"] / 1000 + 1) is None
+    assert batch_states.why_waiting(detail(name), now=PLAIN["createdAt"] / 1000 + 1) is None
 
 
 @pytest.mark.parametrize("name", TRIED)
@@ -77,17 +77,17 @@ def test_that_no_machine_is_large_enough_is_doubted_while_machines_start(facts: 
 
     def doubted(minutes: float) -> bool:
         now = PLAIN["createdAt"] / 1000 + 60 * minutes
-        return "this may pass" in str(states.why_waiting(waiting, now=now))
+        return "this may pass" in str(batch_states.why_waiting(waiting, now=now))
 
     assert doubted(2)
     assert doubted(9)
     assert doubted(11) is bool(facts)  # when its dependencies ended Batch does not tell
     other = {**detail("the environments are too small"), **facts}
-    assert "may pass" not in str(states.why_waiting(other, now=PLAIN["createdAt"] / 1000 + 120))
+    assert "may pass" not in str(batch_states.why_waiting(other, now=PLAIN["createdAt"] / 1000 + 120))
 
 
 @pytest.mark.parametrize(("attempts", "said"), [([{}] * 3, "attempts: 3,"), ([], "attempts: up to 10,")])
 def test_what_never_started_says_how_often_it_was_tried(attempts: list[dict[str, Any]], said: str):
-    reason = states.reason_of({**detail("image pull: timeout"), "attempts": attempts})
+    reason = batch_states.reason_of({**detail("image pull: timeout"), "attempts": attempts})
     assert reason.startswith("CannotPullContainerError: timeout (")
     assert said in reason

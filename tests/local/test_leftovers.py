@@ -16,7 +16,7 @@ from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, Sub
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
-from gencove_explorer.submission.commit import describe, write_round
+from gencove_explorer.submission.commit import Submission, make_spec, write_round
 from gencove_explorer.submission.retry import _contents_of
 from support.waiting import eventually
 
@@ -82,24 +82,26 @@ def half_a_retry(an: Analysis, *, age: float) -> None:
     """What a retry leaves that is killed before it is in the queue."""
     stored, session = an._submitted(), Session()
     loaded = stored.payload(0)
-    spec = describe(
+    contents = _contents_of(stored, session, stored.rounds[0], loaded, [0])
+    spec = make_spec(
+        contents,
         id=stored.id,
         name=stored.record.name,
-        parts=(parts := _contents_of(stored, session, stored.rounds[0], loaded, [0])),
         jobs=2,
         array=True,
-        definition=SMALL,
+        indices=[0],
+        job_definition=SMALL,
         depends_on=[],
         pip_packages=[],
         round=1,
-        indices=[0],
     )
-    record = write_round(stored.store, spec, parts, "local", session.executor.place, session.settings.home)
+    submission = Submission(spec=spec, contents=contents, executor=session.executor, store=stored.store)
+    record = write_round(submission, session)
     path = stored.store.path(f"analyses/{an.id}/rounds/1.json")
     assert path is not None
     aged = dataclasses.replace(record, submitted=record.submitted - age)
     path.write_bytes(aged.to_json())
-    an._submitted()._rounds.clear()
+    an._submitted()._rounds = None
 
 
 def test_a_retry_that_was_killed_before_it_was_queued_ends_and_can_be_repeated(failed: Analysis):
@@ -109,7 +111,7 @@ def test_a_retry_that_was_killed_before_it_was_queued_ends_and_can_be_repeated(f
     assert path is not None
     data = json.loads(path.read_bytes())
     path.write_text(json.dumps({**data, "submitted": data["submitted"] - 100}))
-    failed._submitted()._rounds.clear()
+    failed._submitted()._rounds = None
     assert failed.status(0)["status"] == "FAILED"
     assert "never submitted" in failed.status(0)["reason"]
     assert failed.retry_failed(function=lambda ac: ac.output.value("x", 1)) == 1
@@ -122,7 +124,7 @@ def test_a_retry_that_was_killed_after_its_payload_is_in_nobodys_way(failed: Ana
     path = failed._submitted().store.path(f"analyses/{failed.id}/rounds/1.json")
     assert path is not None
     path.unlink()
-    failed._submitted()._rounds.clear()
+    failed._submitted()._rounds = None
     assert failed.retry_failed(function=lambda ac: ac.output.value("x", 1)) == 1
     failed.wait_done(timeout=30)
     assert failed.status()["jobs"] == {"SUCCEEDED": 2}
