@@ -91,7 +91,7 @@ def local_cloud() -> Iterator[Any]:
     """A local cloud whose jobs are processes, and an environment that points at it."""
     sys.path.insert(0, os.fspath(TESTS))
     from explorer_runner.format.payload import python_minor
-    from gencove_explorer.executors.batch.images import default_tag
+    from gencove_explorer.executors.host.container import default_tag
     from gencove_explorer.executors.host.runtime import find_runtime
     from localcloud.provision import provision, push
     from localcloud.run import serve_processes

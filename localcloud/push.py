@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import closing
 
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from localcloud.images import docker, id_of
 from localcloud.provision import open_client, push
 

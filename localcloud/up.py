@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from explorer_runner.format.payload import python_minor
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from gencove_explorer.executors.host.ipython_copy import find_shell
 from gencove_explorer.executors.host.runtime import find_runtime
 from localcloud.images import ROOT, NoDockerError, build_runner, docker, find_base, id_of, require_docker

@@ -14,7 +14,7 @@ import pytest
 
 from explorer_runner.format.payload import python_minor
 from explorer_runner.system import temp_folder
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from gencove_explorer.executors.host.ipython_copy import find_shell
 from gencove_explorer.executors.host.runtime import find_runtime
 from gencove_explorer.executors.local.executor import LocalExecutor

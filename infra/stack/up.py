@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from explorer_runner.format.payload import python_minor
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from stack.aws import Account, told_of
 from stack.host import name_image
 from stack.quotas import find_low

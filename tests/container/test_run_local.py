@@ -9,7 +9,7 @@ import pytest
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.analysis import Analysis, JobDefinition
 from gencove_explorer.errors import ExecutorError, JobFailed
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from gencove_explorer.job_manager import JobManager
 from localcloud.images import docker
 

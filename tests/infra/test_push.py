@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from stack.steps import ROOT
 
 REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/demo-runner"

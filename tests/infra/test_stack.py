@@ -17,7 +17,7 @@ import pytest
 
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.payload import python_minor
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from localcloud.images import ROOT, docker
 from localcloud.provision import REGION, open_client
 from localcloud.run import RunningCloud

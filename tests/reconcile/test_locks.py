@@ -10,7 +10,7 @@ import pytest
 from explorer_runner.format.pylock import locked_wheels
 from gencove_explorer.errors import ManifestError, PackageError
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.manifests.locking import write_lock
+from gencove_explorer.manifests.lock_file import write_lock
 from gencove_explorer.session import Session
 from support.package_index import Index, make_wheel
 from support.repository import FIRST, Repository

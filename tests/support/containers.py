@@ -14,7 +14,7 @@ import pytest
 from pytest_docker.plugin import Services
 
 from explorer_runner.format.payload import python_minor
-from gencove_explorer.executors.batch.images import default_tag
+from gencove_explorer.executors.host.container import default_tag
 from localcloud.images import NoDockerError, build_runner, find_base, id_of, require_docker
 from localcloud.provision import provision, push
 from localcloud.run import RunningCloud

@@ -1,6 +1,7 @@
 """Every error of Explorer that a person may meet, as one tree.
 
     ExplorerError
+    ├── InvalidArgument      a value that a call cannot use (also a TypeError and a ValueError)
     ├── InvalidName          a name or id outside the grammar (also a ValueError)
     ├── InvalidKey           an output key or store key outside the grammar (also a ValueError)
     ├── InvalidDefinition    a job definition that no executor can honour (also a ValueError)
@@ -50,6 +51,10 @@ class ExplorerError(Exception):
         ours = [frame for frame in frames if f"{os.sep}IPython{os.sep}" not in frame.filename]
         users = [frame for frame in ours if not any(part in frame.filename for part in _OUR_FOLDERS)]
         return [*traceback.format_list(users), f"{type(self).__name__}: {self}"]
+
+
+class InvalidArgument(ExplorerError, TypeError, ValueError):
+    """A call was given a value of the wrong kind, or one outside of what it takes."""
 
 
 class InvalidName(ExplorerError, ValueError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from explorer_runner.errors import StoreError
+from explorer_runner.errors import InvalidArgument, StoreError
 from explorer_runner.system import progress
 from explorer_runner.system.folders import make_private
 from explorer_runner.system.processes import OWN_PYTHON
@@ -36,7 +36,7 @@ class File:
     def __post_init__(self) -> None:
         object.__setattr__(self, "uri", _address(self.uri, "File: uri"))
         if isinstance(self.secondary_files, str):
-            raise TypeError(
+            raise InvalidArgument(
                 f'secondary_files={self.secondary_files!r}: use a list, ["{self.secondary_files}"]'
             )
         object.__setattr__(self, "secondary_files", tuple(self.secondary_files))
@@ -96,7 +96,9 @@ class Sample:
 
     def __post_init__(self) -> None:
         if not isinstance(self.files, Mapping):
-            raise TypeError(f'Sample {self.id}: files={self.files!r}: use a dictionary, {{"bam": address}}')
+            raise InvalidArgument(
+                f'Sample {self.id}: files={self.files!r}: use a dictionary, {{"bam": address}}'
+            )
         files = {
             name: _address(uri, f"Sample {self.id}: files[{name!r}]") for name, uri in self.files.items()
         }
@@ -116,11 +118,11 @@ class Sample:
 
 
 def _address(given: object, where: str) -> str:
-    """An address as text. Raises TypeError, or StoreError for one that no job can read."""
+    """An address as text. Raises InvalidArgument, or StoreError for one that no job can read."""
     if isinstance(given, os.PathLike):
         given = os.fspath(given)
     if not isinstance(given, str):
-        raise TypeError(f"{where}={given!r}: use {_ADDRESS}")
+        raise InvalidArgument(f"{where}={given!r}: use {_ADDRESS}")
     scheme, mark, rest = given.partition("://")
     if mark and scheme.lower() not in _SCHEMES:
         raise StoreError(f"{where}={given!r}: {scheme}:// cannot be read, use {_ADDRESS}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.errors import CorruptPayload, NoSuchJob, NoSuchOutput, NotFinished
+from explorer_runner.errors import CorruptPayload, InvalidArgument, NoSuchJob, NoSuchOutput, NotFinished
 from explorer_runner.format import values
 from explorer_runner.format.keys import (
     SUCCEEDED,
@@ -324,9 +324,9 @@ def _users_level() -> int:
 
 
 def check_index(job_index: object, jobs: int, name: str) -> int:
-    """Return ``job_index`` if it is one of ``jobs``; raise TypeError or NoSuchJob with the range."""
+    """Return ``job_index`` if it is one of ``jobs``; raise InvalidArgument or NoSuchJob with the range."""
     if isinstance(job_index, bool) or not hasattr(job_index, "__index__"):
-        raise TypeError(f"a job index is a whole number, not {job_index!r}")
+        raise InvalidArgument(f"a job index is a whole number, not {job_index!r}")
     index = int(job_index.__index__())
     if not 0 <= index < jobs:
         raise NoSuchJob(f"{name} has no job {index}: its jobs are 0 to {jobs - 1}")

@@ -20,7 +20,7 @@ from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependen
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.names import check_name, derive_name
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import DependencyError, NotSubmitted
+from gencove_explorer.errors import DependencyError, InvalidArgument, NotSubmitted
 from gencove_explorer.utils.log import get_logger
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def each(analysis: "Analysis") -> Each:
     Both must be arrays of one size.
     """
     if not isinstance(analysis, Analysis):
-        raise TypeError(f"each({analysis!r}): use each(analysis)")
+        raise InvalidArgument(f"each({analysis!r}): use each(analysis)")
     return Each(analysis)
 
 

@@ -14,7 +14,7 @@ ExplorerError
 ├── ManifestError        manifests that cannot be used; carries every fault of every file
 ├── PlanError            a reconcile that is refused before anything is written
 ├── InUse                an analysis that cannot be deleted yet
-└── ExecutorError        the local executor could not be started, or does not answer
+└── ExecutorError        the local executor, AWS or Docker cannot be used, or does not answer
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from explorer_runner.errors import (
     CommandFailed,
     CorruptPayload,
     ExplorerError,
+    InvalidArgument,
     InvalidDefinition,
     InvalidKey,
     InvalidName,
@@ -52,6 +53,7 @@ __all__ = [
     "ExecutorError",
     "ExplorerError",
     "InUse",
+    "InvalidArgument",
     "InvalidDefinition",
     "InvalidFilter",
     "InvalidKey",
@@ -141,4 +143,4 @@ class InUse(ExplorerError):
 
 
 class ExecutorError(ExplorerError):
-    """The local executor cannot be started, or does not answer."""
+    """The local executor, AWS or Docker cannot be used, or does not answer."""

@@ -9,7 +9,7 @@ from explorer_runner.errors import ExplorerError, InvalidName, NotFound, Payload
 from explorer_runner.format.names import parse_id
 from explorer_runner.stores.base import Store
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.errors import InvalidFilter
+from gencove_explorer.errors import InvalidArgument, InvalidFilter
 from gencove_explorer.monitoring.lookup import find_analysis, open_analysis, open_unreadable
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.monitoring.tables import analyses_as_html, analyses_as_text
@@ -53,7 +53,7 @@ class JobManager:
         """
         if manifest is not None:
             if job_id is not None:
-                raise TypeError("get_analysis() takes either job_id= or manifest=, not both")
+                raise InvalidArgument("get_analysis() takes either job_id= or manifest=, not both")
             from gencove_explorer.reconcile.revision_store import Revisions, analysis_of
 
             settings = self._session.settings

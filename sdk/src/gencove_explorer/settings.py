@@ -104,6 +104,8 @@ class Settings:
     @property
     def project_name(self) -> str:
         """The project as set, else the name of the git remote's repository, else of the folder."""
+        from gencove_explorer.utils.git import repository_name  # only reconcile and config ask for it
+
         return self.project or repository_name(Path.cwd())
 
     def source(self, name: str) -> str:
@@ -153,21 +155,6 @@ _LONGEST = 100
 _MOST_MB = 1 << 40
 _MOST_SECONDS = 1e9
 _PATHS = {"home", "store", "cache"}
-
-
-def repository_name(folder: Path) -> str:
-    """What a folder's project is called by default: as git's remote, else as the top folder."""
-    import subprocess  # only reconcile and config ask for it
-
-    def git(*arguments: str) -> str:
-        asked = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True)
-        return asked.stdout.strip() if asked.returncode == 0 else ""
-
-    remote = git("remote", "get-url", "origin").rstrip("/").removesuffix(".git").replace(":", "/")
-    name = remote.rpartition("/")[2]
-    if name.strip("."):
-        return name
-    return Path(git("rev-parse", "--show-toplevel") or folder.resolve()).name
 
 
 def _files(folder: Path, environ: Mapping[str, str]) -> list[Path]:

@@ -9,8 +9,10 @@
     analyses/<id>/closed/<round>-<n>.json                        jobs that will start no attempt any more
     analyses/<id>/files/<index>/<round>-<attempt>/<key>          output files
     analyses/<id>/values/<index>/<round>-<attempt>/<key>.<kind>  output values too large for an outcome
-    analyses/<id>/logs/<index>.<round>-<attempt>.txt             log, with .marks beside it (logs.py)
+    analyses/<id>/logs/<index>.<round>-<attempt>.txt             log, .marks beside it (attempt/log_file.py)
     packages/<sha256>/<wheel>                                    packages of all analyses, by content
+    projects/<project>/<number>.json                             revisions that reconcile wrote
+    claims/<project>/<id>.<round>/<n>.json                       leases: which reconcile submits a round now
 
 Nothing is updated in place: what changes is a numbered record, created only if it is not there.
 """
@@ -195,3 +197,13 @@ def parse_number(name: str) -> int | None:
     """Read ``<n>.json``; None for any other file."""
     found = _NUMBERED.fullmatch(name)
     return int(found[1]) if found else None
+
+
+def project_prefix(project: str) -> str:
+    """Where the revisions of a project are, by number."""
+    return f"projects/{project}"
+
+
+def lease_prefix(project: str, analysis: str, round: int) -> str:
+    """Where the leases of a round are, by number: the highest counts."""
+    return f"claims/{project}/{analysis}.{round}"

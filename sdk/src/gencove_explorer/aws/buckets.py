@@ -1,4 +1,6 @@
-"""Buckets of inputs, looked at before ten thousand jobs do."""
+"""Buckets of inputs: listed, and checked before ten thousand jobs read them."""
+
+from collections.abc import Iterator
 
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.aws.errors import AwsError, errors
@@ -9,7 +11,7 @@ _REFUSED = ("AccessDenied", "403", "InvalidObjectState")
 _KMS = "KMS."
 
 
-def check(aws: Aws, bucket: str) -> None:
+def check_bucket(aws: Aws, bucket: str) -> None:
     """Raise SubmissionError unless a bucket is there, may be looked at, and is in the jobs' region."""
     try:
         with errors(f"the bucket {bucket}"):
@@ -62,3 +64,20 @@ def _refusal(aws: Aws, bucket: str, key: str, **how: str) -> AwsError | None:
     except AwsError as error:
         return error if error.code in _REFUSED or error.code.startswith(_KMS) else None
     return None
+
+
+class BucketLister:
+    """Lists the objects of buckets, for inputs of manifests that are patterns."""
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+        """A request for every thousand objects. Raises ExecutorError."""
+        with errors(f"the objects of s3://{bucket}/{prefix}"):
+            pages = (
+                self._aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    yield each["Key"], each["ETag"]

@@ -7,19 +7,9 @@ import click
 from gencove_explorer._version import __version__
 from gencove_explorer.cli import analyses, config, logs, machine, reconcile, run
 from gencove_explorer.cli.common import echo
-from gencove_explorer.errors import ExplorerError, InvalidFilter, NoSuchJob
+from gencove_explorer.errors import ExplorerError, InvalidArgument, InvalidFilter, NoSuchJob
 
 __all__ = ["explorer", "main"]
-
-_CHECKING = (
-    "gencove_explorer.analysis",
-    "gencove_explorer.utils.durations",
-    "gencove_explorer.job_manager",
-    "gencove_explorer.monitoring.waiting",
-    "explorer_runner.models",
-    "explorer_runner.results",
-)
-"""Modules that check what a person gave, with Python's own exceptions."""
 
 _EPILOG = """\b
 Examples:
@@ -75,21 +65,7 @@ def main() -> None:
         explorer(prog_name="explorer")
     except ExplorerError as error:
         echo(f"explorer: {error}", err=True)
-        sys.exit(2 if isinstance(error, InvalidFilter | NoSuchJob) else 1)
+        sys.exit(2 if isinstance(error, InvalidArgument | InvalidFilter | NoSuchJob) else 1)
     except OSError as error:
         echo(f"explorer: {error}", err=True)
         sys.exit(1)
-    except (ValueError, IndexError, TypeError, OverflowError) as error:
-        if not _is_about_arguments(error):
-            raise
-        echo(f"explorer: {error}", err=True)
-        sys.exit(2)
-
-
-def _is_about_arguments(error: BaseException) -> bool:
-    """Whether our own checks of what a person gave raised this, rather than a fault of ours."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    module = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return module in _CHECKING

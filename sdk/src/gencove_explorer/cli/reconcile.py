@@ -12,7 +12,7 @@ from explorer_runner.format.keys import FAILED
 from explorer_runner.format.validation import load_json
 from gencove_explorer.cli.common import echo, json_option, json_text, print_json, print_table
 from gencove_explorer.manifests.load import load_folder
-from gencove_explorer.manifests.locking import write_lock
+from gencove_explorer.manifests.lock_file import write_lock
 from gencove_explorer.manifests.problems import ManifestError
 from gencove_explorer.manifests.schema import json_schema
 from gencove_explorer.models.sheets import MAX_BYTES

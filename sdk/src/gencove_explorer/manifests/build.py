@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from explorer_runner.context import GlobalConfig
+from gencove_explorer.aws.buckets import BucketLister
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import SubmissionError
-from gencove_explorer.manifests.buckets import Buckets
+from gencove_explorer.manifests.find import manifest_files
 from gencove_explorer.manifests.inputs import Objects
-from gencove_explorer.manifests.load import Loaded, load_file, manifest_files, repository_of
+from gencove_explorer.manifests.load import Loaded, load_file
 from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
 from gencove_explorer.manifests.schema import OutputInput
 from gencove_explorer.submission.request import AnalysisRequest, Dependency
+from gencove_explorer.utils.git import repository_root
 
 
 def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) -> AnalysisRequest:
@@ -27,8 +29,8 @@ def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) 
     path = Path(path).absolute()
     if not path.is_file():
         raise ManifestError([Fault(str(path), None, "", "is not a file", "the path of a manifest")])
-    root = repository_of(path.parent) or path.parent.resolve()
-    objects = objects or Buckets(Aws())
+    root = repository_root(path.parent) or path.parent.resolve()
+    objects = objects or BucketLister(Aws())
     built: dict[str, AnalysisRequest] = {}
 
     def make(loaded: Loaded, above: tuple[str, ...]) -> AnalysisRequest:

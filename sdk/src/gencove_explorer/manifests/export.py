@@ -16,14 +16,15 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.export_source import written
+from gencove_explorer.manifests.find import MANIFEST_SUFFIXES, manifest_files
 from gencove_explorer.manifests.function_source import SourceError, SourceFile
 from gencove_explorer.manifests.inputs import Place, check_size
-from gencove_explorer.manifests.load import MANIFEST_SUFFIXES, manifest_files, repository_of
 from gencove_explorer.manifests.problems import Fault, ManifestError
 from gencove_explorer.manifests.schema import check_document, is_form
 from gencove_explorer.manifests.yaml_document import parse_document, read_document
 from gencove_explorer.submission.prepare import check_definition
 from gencove_explorer.submission.request import AnalysisRequest
+from gencove_explorer.utils.git import repository_root
 
 _INLINE_ELEMENTS, _INLINE_CHARACTERS = 20, 2000
 
@@ -36,7 +37,7 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
             f"{folder} is the name of a file: give the folder that {request.name}.yaml is to be written into"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    place = Place(folder.resolve(), repository_of(folder) or folder.resolve())
+    place = Place(folder.resolve(), repository_root(folder) or folder.resolve())
     name = request.name
     if request.function is None:
         raise SubmissionError(

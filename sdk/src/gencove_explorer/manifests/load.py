@@ -1,7 +1,6 @@
 """A folder of manifests: all of them with what they refer to, and every fault of every file at once."""
 
 import hashlib
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from typing import TypeVar
 from explorer_runner.format.pylock import MAX_BYTES as MAX_LOCK_BYTES
 from explorer_runner.system.folders import open_regular
 from gencove_explorer.errors import CorruptPayload, ExplorerError, PackageError
+from gencove_explorer.manifests.find import manifest_files
 from gencove_explorer.manifests.function_source import FunctionSource, SourceError, read_source
 from gencove_explorer.manifests.inputs import Input, Objects, Place, load_input, load_shared
 from gencove_explorer.manifests.lock_file import check_lock
@@ -19,9 +19,9 @@ from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
 from gencove_explorer.manifests.schema import Manifest, OutputInput, check_document
 from gencove_explorer.manifests.yaml_document import MAX_BYTES, Document, dotted, read_document
 from gencove_explorer.packages.requirements import folder_of
+from gencove_explorer.utils.git import repository_root
 
 _T = TypeVar("_T")
-MANIFEST_SUFFIXES = (".yaml", ".yml")
 _NO_SOURCES = frozenset(("__pycache__", "build", "dist", "node_modules"))
 
 
@@ -85,7 +85,7 @@ class Folder:
 def load_folder(folder: Path, objects: Objects) -> Folder:
     """Read every manifest below a folder."""
     folder = folder.resolve()
-    root = repository_of(folder) or folder
+    root = repository_root(folder) or folder
     found: dict[str, Loaded] = {}
     faults: list[Fault] = []
     if not folder.is_dir():
@@ -110,14 +110,6 @@ def load_folder(folder: Path, objects: Objects) -> Folder:
             found[loaded.name] = loaded
     faults += _dependency_faults(found, complete=not faults)
     return Folder(folder, root, found, faults)
-
-
-def manifest_files(folder: Path) -> Iterator[Path]:
-    """The YAML files of a folder and those below it, but for hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in MANIFEST_SUFFIXES and not hidden and path.is_file():
-            yield path
 
 
 def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
@@ -159,17 +151,6 @@ def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
     compared = {name: each.identity for name, each in known.items()}
     manifest = manifest.model_copy(update={"global_config": compared})
     return Loaded(manifest, document, place, function, given, lock, known, folders)
-
-
-def repository_of(folder: Path) -> Path | None:
-    """The top folder of the git repository that a folder is in."""
-    try:
-        asked = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"], capture_output=True, text=True
-        )
-    except OSError:
-        return None
-    return Path(asked.stdout.strip()).resolve() if asked.returncode == 0 and asked.stdout.strip() else None
 
 
 def _function(target: str, place: Place) -> FunctionSource:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.results import JobOutput
-from gencove_explorer.errors import WaitTimeout
+from gencove_explorer.errors import InvalidArgument, WaitTimeout
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.records.states import FINISHED, RUNNING, Observed
 from gencove_explorer.utils.log import get_logger
@@ -27,7 +27,7 @@ def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: flo
     the wait and the cost of a look. Raises WaitTimeout; an interrupt only ends the waiting.
     """
     if timeout is not None and (isinstance(timeout, bool | str) or not timeout >= 0):
-        raise ValueError(f"timeout={timeout!r}: use a number of seconds, from 0")
+        raise InvalidArgument(f"timeout={timeout!r}: use a number of seconds, from 0")
     begin = time.monotonic()
     shortest, longest = stored.executor.poll_seconds
     with _show(stored) as show:

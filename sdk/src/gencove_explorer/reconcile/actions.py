@@ -34,4 +34,3 @@ STARTS = (SUBMIT, SUPERSEDE)
 
 MISSING = "MISSING"
 """Of an analysis that a revision chose, and nobody submitted whole."""
-SUCCEEDED, FAILED = "SUCCEEDED", "FAILED"

@@ -19,7 +19,7 @@ import psutil
 
 from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.format import validation
-from explorer_runner.format.keys import parse_number
+from explorer_runner.format.keys import lease_prefix, parse_number
 from explorer_runner.stores.base import Store
 from explorer_runner.text import visible_line
 from gencove_explorer.records.states import SUBMISSION_SECONDS
@@ -96,7 +96,7 @@ class Claims:
 
     def take(self, analysis: str, round: int, done: Callable[[], bool]) -> Claim | None:
         """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
-        prefix = f"claims/{self.project}/{analysis}.{round}"
+        prefix = lease_prefix(self.project, analysis, round)
         said = False
         while not done():
             numbers = map(parse_number, self.store.names(prefix))

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from gencove_explorer.reconcile.actions import ADOPT, MISSING, RETIRE, RETRY, STARTS, SUCCEEDED, UPDATE
+from explorer_runner.format.keys import SUCCEEDED
+from gencove_explorer.reconcile.actions import ADOPT, MISSING, RETIRE, RETRY, STARTS, UPDATE
 from gencove_explorer.reconcile.plan import Plan, Row
 from gencove_explorer.reconcile.revision import Entry, Revision
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
 
+from explorer_runner.format.keys import FAILED, SUCCEEDED
 from gencove_explorer.errors import PlanError
 from gencove_explorer.reconcile.actions import (
     ACTIONS,
     ADOPT,
     CHANGES,
-    FAILED,
     GONE,
     HOLD,
     MISSING,
@@ -23,7 +23,6 @@ from gencove_explorer.reconcile.actions import (
     RETRY,
     STARTS,
     SUBMIT,
-    SUCCEEDED,
     SUPERSEDE,
     UNCHANGED,
     UPDATE,

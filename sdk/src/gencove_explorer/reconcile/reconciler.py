@@ -16,14 +16,13 @@ from typing import Any
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.format.names import new_id
+from gencove_explorer.aws.buckets import BucketLister
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import PlanError
-from gencove_explorer.manifests.buckets import Buckets
 from gencove_explorer.manifests.inputs import Objects
 from gencove_explorer.manifests.load import Folder, load_folder
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.waiting import wait
-from gencove_explorer.reconcile import git
 from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
 from gencove_explorer.reconcile.apply import Converging
 from gencove_explorer.reconcile.desired import wanted_of
@@ -36,6 +35,7 @@ from gencove_explorer.reconcile.render import is_same
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revision_store import Revisions, project_of
 from gencove_explorer.session import Session
+from gencove_explorer.utils.git import Checkout, actor, read_checkout
 from gencove_explorer.utils.log import get_logger
 
 _TRIES = 10
@@ -51,11 +51,11 @@ class Reconciler:
     allow_dirty: bool = False
     allow_older: bool = False
     clock: Callable[[], float] = time.time
-    objects: Objects = field(default_factory=lambda: Buckets(Aws()))
+    objects: Objects = field(default_factory=lambda: BucketLister(Aws()))
 
     @cached_property
-    def checkout(self) -> git.Checkout:
-        return git.look(self.folder)
+    def checkout(self) -> Checkout:
+        return read_checkout(self.folder)
 
     @cached_property
     def loaded(self) -> Folder:
@@ -161,7 +161,7 @@ class Reconciler:
             plan,
             lambda name: new_id(name, clock=self.clock),
             time=self.clock(),
-            actor=git.actor(),
+            actor=actor(),
             commit=self.checkout.commit,
             dirty=self.checkout.dirty,
         )

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gencove_explorer.reconcile.actions import CHANGES, RETRY, SUPERSEDE, UNCHANGED
-from gencove_explorer.reconcile.git import Checkout
 from gencove_explorer.reconcile.plan import Plan, Row
+from gencove_explorer.utils.git import Checkout
 
 _SIGNS = {
     "submit": "+",

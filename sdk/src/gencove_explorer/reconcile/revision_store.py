@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 
 from explorer_runner.errors import CorruptPayload
-from explorer_runner.format.keys import parse_number
+from explorer_runner.format.keys import parse_number, project_prefix
 from explorer_runner.format.validation import RECORD_BYTES
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import ConfigError, NoSuchAnalysis
-from gencove_explorer.manifests.load import repository_of
 from gencove_explorer.reconcile.revision import Revision
-from gencove_explorer.settings import Settings, repository_name
+from gencove_explorer.settings import Settings
+from gencove_explorer.utils.git import repository_name, repository_root
 
 _PROJECT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -32,7 +32,7 @@ class Revisions:
             )
         self.store = store
         self.project = project
-        self.prefix = f"projects/{project}"
+        self.prefix = project_prefix(project)
 
     def numbers(self) -> list[int]:
         """The numbers of all revisions, the oldest first."""
@@ -66,7 +66,7 @@ class Revisions:
 
 def project_of(folder: Path, settings: Settings) -> str:
     """Whose manifests a folder has: as configured, else as its repository is called."""
-    return settings.project or repository_name(repository_of(folder) or Path.cwd())
+    return settings.project or repository_name(repository_root(folder) or Path.cwd())
 
 
 def analysis_of(revisions: Revisions, manifest: str) -> str:

@@ -53,7 +53,7 @@ class IndexRecord(DescribedRecord):
     }
 
     def one_job(self, job_index: int | None, call: str, otherwise: str = "") -> int:
-        """The job that is meant, of a single job without an index too. Raises NoSuchJob, or TypeError.
+        """The job that is meant, of a single job without an index too. Raises NoSuchJob, or InvalidArgument.
 
         ``call``: the method's name, and ``otherwise`` what else might be meant.
         """

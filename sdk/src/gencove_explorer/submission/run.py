@@ -6,7 +6,7 @@ from dataclasses import replace
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.base import Store
-from gencove_explorer.errors import DependencyError
+from gencove_explorer.errors import DependencyError, InvalidArgument
 from gencove_explorer.executors.base import Executor
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.session import Session
@@ -40,7 +40,7 @@ def run_here(
     Yields each as it is submitted, before its jobs run.
     """
     if isinstance(parallel, bool) or not isinstance(parallel, int) or parallel < 1:
-        raise ValueError(f"parallel={parallel!r}: use a number of jobs, from 1")
+        raise InvalidArgument(f"parallel={parallel!r}: use a number of jobs, from 1")
     session = Session()
     executor = session.foreground
     if container:

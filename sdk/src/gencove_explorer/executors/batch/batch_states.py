@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from explorer_runner.format.keys import FAILED, SUCCEEDED, parse_number
+from explorer_runner.format.keys import parse_number
 from explorer_runner.system import processes
-from gencove_explorer.records.states import RUNNABLE, RUNNING, STATES
+from gencove_explorer.records.states import FINISHED, RUNNABLE, RUNNING, STATES
 
 LONG_SECONDS = 60.0
 """After so long in RUNNABLE a person wants to know why."""
@@ -15,7 +15,6 @@ TOO_LARGE = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"
 NOT_STARTED = "Task failed to start"
 EXITED = "Essential container in task exited"
 DEPENDENT_FAILED = "Dependent Job failed"
-ENDED = (SUCCEEDED, FAILED)
 NEVER_SUBMITTED = "never submitted: the process that was submitting it was ended just then; retry_failed()"
 FORGOTTEN = (
     "unknown: AWS Batch has forgotten it (it does after a week), and it left no outcome; retry_failed()"
@@ -43,13 +42,15 @@ def spread(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str
 
     Jobs that ended between the look at the store and the one at Batch count as running until the next.
     """
-    ahead = [state for state in reversed(STATES) if state not in ENDED for _ in range(counts.get(state, 0))]
+    ahead = [
+        state for state in reversed(STATES) if state not in FINISHED for _ in range(counts.get(state, 0))
+    ]
     missing = len(open_jobs) - len(ahead)
     return dict(zip(open_jobs, [RUNNING] * max(0, missing) + ahead[max(0, -missing) :], strict=True))
 
 
 def ended(counts: Mapping[str, int]) -> int:
-    return sum(counts.get(state, 0) for state in ENDED)
+    return sum(counts.get(state, 0) for state in FINISHED)
 
 
 def reason_of(detail: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from explorer_runner.format.keys import FAILED, Attempt, OutcomeName, log_key
 from explorer_runner.format.names import parse_id
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
-from gencove_explorer.aws import buckets as input_buckets
+from gencove_explorer.aws.buckets import check_bucket, check_object
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
@@ -28,7 +28,15 @@ from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
-from gencove_explorer.records.states import RUNNING, STARTING, SUBMISSION_SECONDS, SUBMITTED, Observed, settle
+from gencove_explorer.records.states import (
+    FINISHED,
+    RUNNING,
+    STARTING,
+    SUBMISSION_SECONDS,
+    SUBMITTED,
+    Observed,
+    settle,
+)
 from gencove_explorer.settings import Settings
 
 _MIN_TIMEOUT = 60
@@ -72,9 +80,9 @@ class BatchExecutor:
     def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Look at each bucket of inputs once, and at one object in it: is it here, and may it be read."""
         for bucket, key in sorted(buckets.items()):
-            input_buckets.check(self.aws, bucket)
+            check_bucket(self.aws, bucket)
             if key:
-                input_buckets.check_object(self.aws, bucket, key)
+                check_object(self.aws, bucket, key)
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """List the analysis and submit its round: killed in between, it is listed, and seen to be missing."""
@@ -159,9 +167,9 @@ class BatchExecutor:
                 reason = batch_states.NEVER_SUBMITTED
             elif detail and batch_states.all_wait(states.values()):
                 reason = batch_states.why_waiting(self._first_child(record, detail))
-        if asked is not None and child in details and states.get(asked) not in batch_states.ENDED:
+        if asked is not None and child in details and states.get(asked) not in FINISHED:
             status = details[child]["status"]
-            states[asked] = RUNNING if status in batch_states.ENDED else status
+            states[asked] = RUNNING if status in FINISHED else status
             reason = batch_states.why_waiting(details[child]) if status == "RUNNABLE" else None
         return states, reason
 
@@ -246,7 +254,7 @@ class BatchExecutor:
     def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
         """The latest attempt: of an ended job by its outcome, else Batch knows."""
         ended = observed.outcomes.get(index)
-        if ended is not None and observed.states[index] in batch_states.ENDED:
+        if ended is not None and observed.states[index] in FINISHED:
             return Attempt(index, ended.round, ended.attempt)
         record = rounds.last(index)
         detail = self._detail(record, index, fresh=False)

@@ -4,18 +4,13 @@ import re
 from typing import Any
 
 from explorer_runner.format.payload import python_minor
-from gencove_explorer._version import __version__
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.aws.errors import AwsError, errors
 from gencove_explorer.errors import SubmissionError
+from gencove_explorer.executors.host.container import default_tag
 
 _ECR = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+/([^:@]+)")
 """Each of AWS's partitions has a domain of its own."""
-
-
-def default_tag(python: str) -> str:
-    """The tag of this version's runner image for a Python, such as ``3.11``."""
-    return f"{__version__}-py{python}"
 
 
 def split(image: str) -> tuple[str, str, str]:

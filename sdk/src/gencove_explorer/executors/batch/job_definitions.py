@@ -8,12 +8,11 @@ from typing import Any
 from gencove_explorer._version import __version__
 from gencove_explorer.aws.clients import Aws
 from gencove_explorer.aws.errors import errors
+from gencove_explorer.executors.host.container import DISK
 from gencove_explorer.settings import BatchSettings
 
 HOST_DISK = "/mnt/explorer"
 """Where the machines of the compute environments have their disk for jobs; Terraform mounts it there."""
-DISK = "/explorer"
-"""Where jobs see it: scratch, package environments and the file cache."""
 STREAM_PREFIX = "explorer"
 
 

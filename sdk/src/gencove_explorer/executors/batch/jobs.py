@@ -14,6 +14,7 @@ from gencove_explorer.executors.batch import batch_states
 from gencove_explorer.executors.batch.submit_job import ROUND
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.round import RoundRecord
+from gencove_explorer.records.states import FINISHED, STATES
 
 _AT_ONCE = 100
 """Jobs of one DescribeJobs
@@ -24,7 +25,7 @@ _CONFIRM_SECONDS = 60.0
 """Well before SUBMISSION_SECONDS, since clocks differ."""
 _LATE_SECONDS = 1800.0
 """Only a machine that slept takes so long: well before others write down that its jobs never came."""
-_UNFINISHED = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
+_UNFINISHED = tuple(state for state in STATES if state not in FINISHED)
 
 
 class Jobs:

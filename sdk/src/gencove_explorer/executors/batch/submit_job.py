@@ -1,8 +1,8 @@
 """What SubmitJob is given."""
 
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
@@ -10,6 +10,7 @@ from explorer_runner.system.processes import MAX_ATTEMPTS, RETRY
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.records.index import IndexRecord
 from gencove_explorer.records.round import RoundRecord
+from gencove_explorer.utils.git import describe_commit
 
 ROUND = "EXPLORER_ROUND"
 MAX_LABELS = 40
@@ -78,7 +79,7 @@ def tags(index: IndexRecord) -> dict[str, str]:
         "explorer:name": index.name,
         "explorer:user": index.user,
         "explorer:project": index.project,
-        "explorer:commit": commit(),
+        "explorer:commit": describe_commit(Path.cwd()),
     }
     made = {_tag(key)[:128]: _tag(value)[:256] for key, value in {**index.labels, **own}.items()}
     return {key: value for key, value in made.items() if value}
@@ -91,20 +92,6 @@ def check_labels(labels: Mapping[str, str]) -> None:
     reserved = [key for key in labels if key.lower().startswith("aws:") or not key]
     if reserved:
         raise SubmissionError(f"the label {reserved[0]!r} cannot be a tag of AWS: use another name")
-
-
-def commit() -> str:
-    """The git commit of the working directory, with ``-dirty`` if it has changes; empty without one."""
-    try:
-        asked = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
 def _resources(wanted: JobDefinition) -> list[dict[str, str]]:

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from explorer_runner.attempt.environment import job_variables
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.payload import python_minor
-from gencove_explorer._version import __version__
 from gencove_explorer.aws.credentials import find_credentials
 from gencove_explorer.errors import ExecutorError
+from gencove_explorer.executors.host.container import DISK, default_tag
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import Settings
 
-DISK = "/explorer"
-"""Where jobs see the disk for scratch, package environments and the file cache, as on AWS Batch."""
 _LOCAL_IMAGE = "explorer-runner"
 _OF_THE_MACHINE = ("HOME", "USER", "LOGNAME", "SHELL", "PATH", "TERM", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 _OF_THE_PROFILE = ("AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
@@ -31,7 +29,7 @@ def find_image(definition: JobDefinition, settings: Settings) -> str:
         raise ExecutorError("run_local(container=True) needs Docker, and there is no docker command here")
     name = definition.image or settings.batch.image or _LOCAL_IMAGE
     if "@" not in name and ":" not in name.rpartition("/")[2]:
-        name = f"{name}:{__version__}-py{python_minor()}"
+        name = f"{name}:{default_tag(python_minor())}"
     if _docker("image", "inspect", name).returncode == 0:
         return name
     pulled = _docker("pull", "--quiet", name)
