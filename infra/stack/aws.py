@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.errors import REFUSED, AwsError, errors
+from gencove_explorer.errors import ExecutorError
 from stack.bucket import secure
 from stack.steps import StepFailed
 
@@ -14,21 +17,25 @@ class Account:
     """An AWS account, in one region, as AWS's own variables and profiles say."""
 
     def __init__(self, region: str) -> None:
-        from boto3.session import Session
-
         self.region = region
-        with told_of("the AWS configuration"):
-            self._session = Session(region_name=region)
+        self._aws = Aws(region)
+        with step_errors("the AWS configuration"):
             self.number = str(self.client("sts").get_caller_identity()["Account"])
 
-    def client(self, service: str, **options: Any) -> Any:
-        return self._session.client(service, **options)
+    def client(self, service: str) -> Any:
+        """boto3's client of a service."""
+        return self._aws.client(service)
+
+    @property
+    def session(self) -> Any:
+        """boto3's session, for clients of other settings."""
+        return self._aws.session
 
     def has_bucket(self, name: str) -> bool:
         """Whether a bucket is there and ours. Raises StepFailed where it is somebody else's."""
         from botocore.exceptions import ClientError
 
-        with told_of(f"the bucket {name}"):
+        with step_errors(f"the bucket {name}"):
             try:
                 head = self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.number)
             except ClientError as error:
@@ -48,24 +55,24 @@ class Account:
         if not self.has_bucket(name):
             # us-east-1 is the region that must not be named (CreateBucket's documentation).
             place = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
-            with told_of(f"making the bucket {name}"):
+            with step_errors(f"making the bucket {name}"):
                 s3.create_bucket(Bucket=name, **(place if self.region != "us-east-1" else {}))
         # A cloud that is reached without TLS is a local one: it would refuse us.
         tls = s3.meta.endpoint_url.startswith("https:")
-        partition = self._session.get_partition_for_region(self.region)
-        with told_of(f"closing the bucket {name}"):
+        partition = self.session.get_partition_for_region(self.region)
+        with step_errors(f"closing the bucket {name}"):
             secure(s3, name, stack=stack, tls_only=tls, partition=partition)
 
     def keys(self, bucket: str) -> Iterator[str]:
         """Keys of a bucket's objects, in their order."""
-        with told_of(f"the bucket {bucket}"):
+        with step_errors(f"the bucket {bucket}"):
             for page in self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 yield from (each["Key"] for each in page.get("Contents", []))
 
     def snapshots(self, volumes: list[str]) -> list[str]:
         """Snapshots that there are of volumes."""
         asked = [{"Name": "volume-id", "Values": volumes}]
-        with told_of("the snapshots"):
+        with step_errors("the snapshots"):
             found = self.client("ec2").describe_snapshots(OwnerIds=["self"], Filters=asked) if volumes else {}
         return [each["SnapshotId"] for each in found.get("Snapshots", [])]
 
@@ -73,8 +80,8 @@ class Account:
         """Remove every version of every object, and unfinished uploads; no bucket is fine."""
         if not self.has_bucket(bucket):
             return
-        with told_of(f"emptying the bucket {bucket}"):
-            found = self._session.resource("s3").Bucket(bucket)
+        with step_errors(f"emptying the bucket {bucket}"):
+            found = self.session.resource("s3").Bucket(bucket)
             for answer in found.object_versions.delete():
                 if answer.get("Errors"):
                     first = answer["Errors"][0]
@@ -86,28 +93,21 @@ class Account:
         """Remove a bucket with all that is in it; none is fine."""
         if self.has_bucket(bucket):
             self.empty(bucket)
-            with told_of(f"removing the bucket {bucket}"):
+            with step_errors(f"removing the bucket {bucket}"):
                 self.client("s3").delete_bucket(Bucket=bucket)
 
 
 @contextmanager
-def told_of(what: str) -> Iterator[None]:
-    """Turn botocore's errors into StepFailed, with what was wanted."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
+def step_errors(what: str) -> Iterator[None]:
+    """Turn what AWS refuses into StepFailed: what was wanted, and what to do."""
     try:
-        yield
-    except NoCredentialsError as error:
-        raise StepFailed(
-            f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"
-        ) from error
-    except ClientError as error:
-        said = error.response["Error"]
+        with errors(what):
+            yield
+    except ExecutorError as error:
+        code = error.code if isinstance(error, AwsError) else ""
         hint = ""
-        if said.get("Code") in _STALE:
+        if code in _STALE:
             hint = "; log in again (aws sso login), or renew the keys"
-        elif error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+        elif code in REFUSED:
             hint = "; it is another account's, or your role may not: choose another NAME, or another role"
-        raise StepFailed(f"{what}: AWS says {said.get('Code')}: {said.get('Message')}{hint}") from error
-    except BotoCoreError as error:
-        raise StepFailed(f"{what}: {error}") from error
+        raise StepFailed(f"{error}{hint}") from error

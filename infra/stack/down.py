@@ -5,7 +5,7 @@ from itertools import islice
 import click
 
 from gencove_explorer.cli.config import MARK
-from stack.aws import Account, told_of
+from stack.aws import Account, step_errors
 from stack.host import forget_image
 from stack.registry import delete_images
 from stack.steps import ROOT, StepFailed, Steps
@@ -42,11 +42,11 @@ def down(name: str, region: str, *, yes: bool, delete_outputs: bool) -> None:
         account.empty(store)
     for module in ("registry", "notebooks"):
         for repository in terraform.made(module, "aws_ecr_repository", "name"):
-            with told_of(f"emptying the repository {repository}"):
+            with step_errors(f"emptying the repository {repository}"):
                 delete_images(account.client("ecr"), repository)
     steps.begin("Terraform: destroy")
     terraform.destroy()
-    with told_of("the parameter with the image's tag"):
+    with step_errors("the parameter with the image's tag"):
         forget_image(account.client("ssm"), name)
     steps.begin("the state, and what was written here")
     account.delete_bucket(bucket)

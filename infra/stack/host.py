@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from stack.aws import Account, told_of
+from stack.aws import Account, step_errors
 from stack.steps import StepFailed, need
 
 PORT = 8888
@@ -67,7 +67,7 @@ def _find(account: Account, name: str) -> str:
     """The id of a stack's host."""
     tags = {"explorer:stack": name, "Name": f"{name}-host"}
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-    with told_of(f"the host of {name}"):
+    with step_errors(f"the host of {name}"):
         found = account.client("ec2").describe_instances(Filters=filters)["Reservations"]
     instances = [instance for each in found for instance in each["Instances"]]
     alive = [
@@ -87,12 +87,12 @@ def _start(account: Account, instance: str) -> None:
     ec2 = account.client("ec2")
 
     def running() -> bool:
-        with told_of(f"the host {instance}"):
+        with step_errors(f"the host {instance}"):
             (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"]
         state = found["Instances"][0]["State"]["Name"]
         if state == "stopped":
             click.echo("the host was stopped: starting it, which takes some minutes")
-            with told_of(f"starting {instance}"):
+            with step_errors(f"starting {instance}"):
                 ec2.start_instances(InstanceIds=[instance])
         return bool(state == "running")
 
@@ -105,7 +105,7 @@ def _token(account: Account, parameter: str) -> str:
     found = [_PENDING]
 
     def written() -> bool:
-        with told_of(f"the parameter {parameter}"):
+        with step_errors(f"the parameter {parameter}"):
             found[0] = str(ssm.get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
         return found[0] != _PENDING
 
@@ -118,7 +118,7 @@ def _connect(account: Account, instance: str) -> None:
     ssm = account.client("ssm")
 
     def connected() -> bool:
-        with told_of(f"the connection of {instance}"):
+        with step_errors(f"the connection of {instance}"):
             return bool(ssm.get_connection_status(Target=instance)["Status"] == "connected")
 
     _wait(connected, f"the host {instance} is not connected to AWS Systems Manager")

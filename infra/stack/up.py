@@ -8,7 +8,7 @@ import click
 
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.executors.host.container import default_tag
-from stack.aws import Account, told_of
+from stack.aws import Account, step_errors
 from stack.host import name_image
 from stack.quotas import find_low
 from stack.registry import has_image
@@ -78,7 +78,7 @@ def up(name: str, region: str, *, yes: bool) -> None:
 def _name_image(account: Account, name: str, repository: str) -> None:
     """Tell the host its image, if that is in the repository."""
     tag = default_tag(python_minor())
-    with told_of("the notebook's image"):
+    with step_errors("the notebook's image"):
         if has_image(account.client("ecr"), repository.partition("/")[2], tag):
             name_image(account.client("ssm"), name, tag)
 
@@ -90,7 +90,7 @@ def _warn_of_quotas(account: Account, variables: dict[str, Any]) -> None:
         return  # nothing depends on it
     # Where there is no way to the service, that must not take minutes.
     hasty = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    quotas = account.client("service-quotas", config=hasty)
+    quotas = account.session.client("service-quotas", config=hasty)
     low = find_low(quotas, account.region, max_vcpus=variables["max_vcpus"], spot=variables["spot"])
     if low:
         click.secho(low, fg="yellow")

@@ -7,7 +7,7 @@ from gencove_explorer.errors import ExecutorError
 
 THROTTLED = ("TooManyRequestsException", "ThrottlingException", "Throttling", "SlowDown")
 _BUSY = 429
-_REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
+REFUSED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 
 
 class AwsError(ExecutorError):
@@ -31,7 +31,7 @@ def errors(what: str) -> Iterator[None]:
         yield
     except exceptions.ClientError as error:
         code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-        hint = "; docs/aws.md lists what your role needs" if code in _REFUSED else ""
+        hint = "; docs/aws.md lists what your role needs" if code in REFUSED else ""
         raise AwsError(f"{what}: AWS says {code}: {said}{hint}", code) from error
     except exceptions.NoCredentialsError as error:
         raise ExecutorError(
