@@ -13,14 +13,15 @@ from typing import Any
 
 import click
 
-from explorer_runner import outcome, outputs, results
+from explorer_runner import outputs, results
 from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.format import outcome
 from gencove_explorer import errors, models
 from gencove_explorer.analysis import Analysis, each
 from gencove_explorer.cli import explorer
-from gencove_explorer.findings import FailureGroup, Failures
 from gencove_explorer.job_manager import JobList, JobManager
+from gencove_explorer.monitoring.reports import FailureGroup, Failures
 from gencove_explorer.settings import BatchSettings, Settings
 
 PAGE = Path(__file__).with_name("reference.md")

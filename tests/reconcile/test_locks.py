@@ -102,7 +102,7 @@ def test_a_folder_of_the_repository_is_compared_by_content(packed: Repository):
     project = packed.folder / "mine"
     (project / "mine").mkdir(parents=True)
     (project / "mine" / "__init__.py").write_text("WORD = 'a'\n")
-    (project / "session.py").write_text(
+    (project / "backend.py").write_text(
         "import zipfile\n"
         "def build_wheel(folder, *_, **__):\n"
         "    name = 'mine-1.0-py3-none-any.whl'\n"
@@ -116,7 +116,7 @@ def test_a_folder_of_the_repository_is_compared_by_content(packed: Repository):
     )
     (project / "pyproject.toml").write_text(
         '[project]\nname = "mine"\nversion = "1.0"\n'
-        '[build-system]\nrequires = []\nbuild-session = "backend"\nbackend-path = ["."]\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
     packed.replace("packed.yaml", "'lab>=1'", "./mine")
     packed.write("packed.py", CODE.replace("lab", "mine"))
