@@ -2,10 +2,12 @@
 
 Of the queue's folder: files of entries and requests that never got their name. They hold the values of
 variables, secrets too. Of the home folder: inputs that were never submitted. Of stores in folders: objects
-that were being written, and submissions that ended before they were in a queue or listed.
+that were being written, submissions that ended before they were in a queue or listed, and what was being
+deleted.
 
 Nothing is removed that may be under way. A process of this machine is known by its lock or its id; for
-those of other machines that share a store a day has to be enough. Nothing that has run is ever removed.
+those of other machines that share a store a day has to be enough. Nothing that has run is ever removed,
+unless somebody deleted it.
 """
 
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from explorer_runner.errors import ExplorerError
+from explorer_runner.folders import remove_tree
 from explorer_runner.keys import analysis_prefix, index_key
 from explorer_runner.names import parse_id
 from explorer_runner.stores.folder import FolderStore
@@ -42,7 +45,7 @@ class Sweeper:
         if now >= self._queue_at:
             self._queue_at = now + _QUEUE_SECONDS
             _remove(self._queue.abandoned())
-            _remove(_old_files(self._queue.home / "tmp", self._clock()))
+            _remove(each for each in _old_entries(self._queue.home / "tmp", self._clock()) if each.is_file())
 
     def sweep_stores(self, stores: Iterable[FolderStore]) -> None:
         """Called when no round is open: looking through a large store takes a second."""
@@ -57,8 +60,10 @@ class Sweeper:
 
 
 def old_parts(store: FolderStore, now: float) -> Iterator[Path]:
-    """What is left of objects whose writers are gone; a name begins with the process id."""
-    for path in _old_files(store.path(".tmp"), now):
+    """What is left of objects whose writers are gone, and of trees that were being deleted; a name begins
+    with the process id.
+    """
+    for path in _old_entries(store.path(".tmp"), now):
         pid = path.name.partition("-")[0]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
             yield path
@@ -102,10 +107,10 @@ def _is_old_submission(folder: str, now: float) -> bool:
     return _is_old(folder, now)
 
 
-def _old_files(folder: Path, now: float) -> Iterator[Path]:
+def _old_entries(folder: Path, now: float) -> Iterator[Path]:
     if folder.is_dir():
         for each in os.scandir(folder):
-            if each.is_file(follow_symlinks=False) and _is_old(each.path, now):
+            if _is_old(each.path, now):
                 yield Path(each.path)
 
 
@@ -120,4 +125,7 @@ def _is_old(path: str, now: float) -> bool:
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(str(path))
+        else:
+            path.unlink(missing_ok=True)
