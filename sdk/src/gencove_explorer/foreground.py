@@ -114,6 +114,8 @@ class ForegroundExecutor:
         # what became of its job; what no runner has is closed.
         alive = {index: state for index, state in states.items() if self._lives(store, rounds, index)}
         close_unended(store, rounds[-1], GONE, besides=alive)
+        if not alive:
+            claim.sweep(_logs(store, rounds[-1].id))
         return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
 
     def _lives(self, store: Store, rounds: Sequence[RoundRecord], index: int) -> bool:
@@ -180,6 +182,7 @@ def run_foreground(stored: StoredAnalysis, start: Start, parallel: int) -> None:
             for runner in runners:
                 runner.wait()
             close_unended(stored.store, record, NEVER_STARTED)
+            claim.sweep(_logs(stored.store, stored.id))
     if failed:
         stored.require_success()
 

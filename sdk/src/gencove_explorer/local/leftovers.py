@@ -17,10 +17,12 @@ from pathlib import Path
 
 import psutil
 
+from explorer_runner import claim
 from explorer_runner.errors import ExplorerError
 from explorer_runner.folders import remove_tree
-from explorer_runner.keys import analysis_prefix, index_key
+from explorer_runner.keys import analysis_prefix, index_key, round_key
 from explorer_runner.names import parse_id
+from explorer_runner.stores import RAISE
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.local.queue import Queue, say
 from gencove_explorer.records import RoundRecord, read_rounds
@@ -48,9 +50,12 @@ class Sweeper:
             _remove(each for each in _old_entries(self._queue.home / "tmp", self._clock()) if each.is_file())
 
     def sweep_stores(self, stores: Iterable[FolderStore]) -> None:
-        """Called when no round is open: looking through a large store takes a second."""
+        """Called when no round is open: looking through a large store takes a second.
+
+        That of the home folder is looked through too: it is run_local's where all else goes to S3.
+        """
         now = time.monotonic()
-        for store in stores:
+        for store in [*stores, FolderStore(str(self._queue.home / "store"), absent=RAISE)]:
             if now >= self._store_at.get(store.root, 0.0) and store.is_there():
                 self._store_at[store.root] = now + DAY_SECONDS
                 _remove(old_parts(store, self._clock()))
@@ -74,7 +79,7 @@ def never_submitted(store: FolderStore, queue: Queue, now: float) -> Iterator[st
     for analysis in store.folders("analyses"):
         try:
             if _is_unlisted(store, analysis, now) and all(
-                _is_given_up(record, queue) for record in read_rounds(store, analysis).values()
+                _is_given_up(store, record, queue) for record in read_rounds(store, analysis).values()
             ):
                 yield analysis
         except ExplorerError:
@@ -86,14 +91,18 @@ def _is_unlisted(store: FolderStore, analysis: str, now: float) -> bool:
     return not listed and _is_old_submission(str(store.path(analysis_prefix(analysis))), now)
 
 
-def _is_given_up(record: RoundRecord, queue: Queue) -> bool:
+def _is_given_up(store: FolderStore, record: RoundRecord, queue: Queue) -> bool:
     """Whether no executor will run a round of an analysis that is not listed. One of another machine may have
     an entry for it, and lists it when it is started; Batch is asked after the analysis was listed.
     """
     if record.executor == "batch":
         return True
-    ours = record.executor == "local" and record.place == queue.place
-    return ours and not queue.knows(f"{record.id}.{record.round}")
+    if record.place != queue.place:
+        return False
+    if record.executor == "foreground":
+        path = store.path(round_key(record.id, record.round))
+        return claim.inspect(str(path)) is claim.Life.GONE  # run_local holds it while it makes ready
+    return record.executor == "local" and not queue.knows(f"{record.id}.{record.round}")
 
 
 def _is_old_submission(folder: str, now: float) -> bool:
