@@ -33,6 +33,7 @@ ALLOWED = {
         "never submitted",
         "the process that ran it ended",
     ),
+    "swept": ("never submitted", "the process that ran it ended"),
     "disk": ("disk is full", "disk was full", "No space left"),
     "inodes": ("disk is full", "disk was full", "No space left"),
     "descriptors": ("Too many open files",),
