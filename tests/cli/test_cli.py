@@ -360,3 +360,29 @@ def test_nothing_is_printed_twice_when_a_pipe_closes(home: Path):
     an.run()
     done = subprocess.run(f"{EXPLORER} list | head -n 0", shell=True, capture_output=True, text=True)
     assert done.stderr == ""
+
+
+EVIL = "\x1b[31mX"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        [EVIL],
+        [f"--{EVIL}"],
+        ["status", EVIL],
+        ["status", "last", EVIL],
+        ["status", "last", "1", EVIL],
+        ["status", f"--{EVIL}"],
+        ["list", "--limit", EVIL],
+        ["outputs", "last", "--to", EVIL],
+        ["config", EVIL],
+        ["plan", EVIL],
+    ],
+)
+def test_no_word_that_was_typed_steers_the_terminal(home: Path, tmp_path: Path, typed: list[str]):
+    (tmp_path / EVIL).touch()
+    done = subprocess.run([EXPLORER, *typed], capture_output=True, text=True, timeout=120)
+    assert done.returncode in (1, 2), done
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\\x1b[31mX" in done.stderr or typed[0] == "outputs", done.stderr

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -112,8 +113,10 @@ def tomorrow() -> float:
 def test_submissions_that_ended_in_the_middle_are_removed_after_a_day(store: FolderStore):
     place = queue().place
     gone = {half(store), half(store, place=place), half(store, executor="batch", place="q")}
+    gone.add(half(store, executor="foreground", place=place))
     half(store, place="elsewhere:/explorer")  # its executor may have an entry
-    half(store, executor="foreground", place=place)
+    half(store, executor="foreground", place="elsewhere:/explorer")
+    held = half(store, executor="foreground", place=place)  # its run_local is about to begin
     half(store, format=99)
     (Path(store.root) / "analyses" / "no id").mkdir()
     ran, listed, queued = half(store, place=place), half(store), half(store, place=place)
@@ -121,9 +124,11 @@ def test_submissions_that_ended_in_the_middle_are_removed_after_a_day(store: Fol
     store.create(index_key(parse_id(listed).date, listed), b"{}")
     (queue().accepted / f"{0:020d}-{queued}.0.json").write_text("{}")
     assert set(never_submitted(store, queue(), tomorrow() - 60)) == set()
-    assert set(never_submitted(store, queue(), tomorrow())) == gone
-    before = set(store.folders("analyses"))
-    Sweeper(queue(), tomorrow).sweep_stores([store])
+    with open(store.path(f"analyses/{held}/rounds/0.json"), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert set(never_submitted(store, queue(), tomorrow())) == gone
+        before = set(store.folders("analyses"))
+        Sweeper(queue(), tomorrow).sweep_stores([])  # that of the home folder is always among them
     assert before - set(store.folders("analyses")) == gone
 
 
@@ -160,3 +165,64 @@ def test_inputs_that_were_never_submitted_are_removed_after_a_day(store: FolderS
     assert (home / "tmp" / "inputs-x").exists()
     Sweeper(queue(), tomorrow).sweep_home()
     assert not (home / "tmp" / "inputs-x").exists()
+
+
+# -- claims -------------------------------------------------------------------------------------------
+
+CLAIMS = """
+import os, sys
+from explorer_runner.attempt import claim
+def kill(event, args):
+    if event == "os.link":
+        os.kill(os.getpid(), 9)
+sys.addaudithook(kill)
+claim.claim(sys.argv[1], sys.argv[1] + "/0.0-1.txt")
+"""
+
+
+@pytest.fixture
+def half_a_claim() -> Callable[[Path], None]:
+    """A function that leaves in a folder what a process does that is killed in the middle of a claim."""
+
+    def leave(folder: Path) -> None:
+        subprocess.run([sys.executable, "-c", CLAIMS, str(folder)], check=False)
+        assert list(folder.glob(".claim-*"))
+
+    return leave
+
+
+def test_claims_that_were_never_made_go_with_their_round(
+    home: Path, tmp_path: Path, half_a_claim: Callable[[Path], None]
+):
+    def waits(ac):
+        import os
+        import time
+
+        while not os.path.exists(ac.input):
+            time.sleep(0.01)
+
+    an = Analysis(function=waits, input=str(tmp_path / "flag"), job_definition=SMALL)
+    an.run()
+    an.wait_running_or_done(timeout=60)
+    [logs] = home.glob("store/analyses/*/logs")
+    half_a_claim(logs)
+    [left] = logs.glob(".claim-*")
+    (logs / ".claim-1-1").write_text("")
+    with open(logs / ".claim-1-1", "rb") as file:  # of one that lives
+        fcntl.flock(file, fcntl.LOCK_EX)
+        (tmp_path / "flag").touch()
+        eventually(lambda: not left.exists())
+        eventually(lambda: not queue().unfinished_rounds())
+    assert {path.name for path in logs.iterdir()} == {"0.0-1.txt", ".claim-1-1"}
+
+
+def test_those_of_run_local_go_with_it(home: Path):
+    def work(ac):
+        import pathlib
+
+        [logs] = pathlib.Path(ac.input).glob("store/analyses/*/logs")
+        (logs / ".claim-1-1").touch()
+
+    Analysis(function=work, input=str(home)).run_local()
+    [logs] = home.glob("store/analyses/*/logs")
+    assert {path.name for path in logs.iterdir()} == {"0.0-1.txt"}

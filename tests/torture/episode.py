@@ -12,9 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from explorer_runner.stores.folder import FolderStore
 from explorer_runner.system.processes import become_subreaper
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.executors.local.executor import LocalExecutor
+from gencove_explorer.executors.local.sweeper import DAY_SECONDS, Sweeper
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
@@ -22,10 +24,12 @@ from torture import invariants
 from torture.ground import prepare
 from torture.victims import Victims, reap
 from torture.weather import LARGE, SCENES, SWEPT, Action, Weather, plan_actions
-from torture.workload import REFUSED, Call, command, plan_calls
+from torture.workload import REFUSED, Call, command, doom, plan_calls
 
 CALM_SECONDS = 90.0
 """How long anything may take to end when the weather is over: a bound, far above what it takes."""
+_LONG_SECONDS = 20.0
+"""After how long it is told what is waited for."""
 _RETRIES = 8
 
 
@@ -51,7 +55,7 @@ class Episode:
     large: bool
     """Whether payloads are large."""
     swept: bool
-    """Whether leftovers in the store count."""
+    """Whether clients are killed as they write, and leftovers in the store count."""
     violations: list[str] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
 
@@ -64,6 +68,7 @@ class Episode:
             os.environ["EXPLORER_IDLE_SECONDS"] = dice.choice(["0.3", "300"])
             calls = plan_calls(dice, self.seconds)
             actions = plan_actions(dice, self.kinds, self.seconds)
+            calls = doom(dice, calls) if self.swept else calls
             proxy = self.ground.proxy
             weather = Weather(Victims(), self.ground.store, self.ground.disk, proxy)
             sampler = invariants.Sampler()
@@ -151,14 +156,19 @@ class Episode:
         else:
             self.violations.append(f"after {_RETRIES} retries in good weather jobs still fail")
         self._sweep(sampler)
-        self._check()
+        self._check(sampler)
 
     def _await(self, otherwise: str, holds: Callable[[], list[str]], sampler: invariants.Sampler) -> None:
         """Wait until nothing is left to wait for, and look meanwhile."""
-        deadline = time.monotonic() + CALM_SECONDS
+        begin = time.monotonic()
+        told = False
         while left := holds():
-            if time.monotonic() > deadline:
+            passed = time.monotonic() - begin
+            if passed > CALM_SECONDS:
                 raise TimeoutError(f"{otherwise} {CALM_SECONDS:g} s after the weather: {left}")
+            if passed > _LONG_SECONDS and not told:
+                told = True
+                print(f"{otherwise} {_LONG_SECONDS:g} s after the weather: {left}", flush=True)
             sampler.look()
             reap(self._own())
             time.sleep(0.05)
@@ -190,11 +200,10 @@ class Episode:
         stored = analysis._submitted()
         observed = stored.observe()
         failed = observed.indices("FAILED")
+        allowed = [*self.kinds, *([SWEPT] if self.swept else [])]
         unexplained: dict[str, list[int]] = {}
         for index in failed:
-            reason = invariants.why_not_allowed(
-                stored.reason_of(observed, index), self.kinds if first else []
-            )
+            reason = invariants.why_not_allowed(stored.reason_of(observed, index), allowed if first else [])
             if reason is not None:
                 unexplained.setdefault(reason, []).append(index)
         for reason, indices in unexplained.items():
@@ -228,7 +237,7 @@ class Episode:
                 continue
         return found
 
-    def _check(self) -> None:
+    def _check(self, sampler: invariants.Sampler) -> None:
         analyses, session = self._analyses(), Session()
         listed = {found.id for found in analyses}
         for client in self.clients:
@@ -238,14 +247,28 @@ class Episode:
                 self.violations += [f"{lost} were submitted, and are lost"] if lost else []
         self.violations += invariants.check_executions(self.ground.witness, analyses)
         self.violations += invariants.check_outputs(analyses, session)
+        self._sweep_tomorrow()
         self.violations += invariants.check_left(self.ground.home, self.ground.store, self.ground.temporary)
         self.violations += invariants.check_one_store(self.ground.store)
-        if self.swept and self.scene != "s3":
-            self.violations += invariants.check_swept(self.ground.store)
-        for analysis in sorted(analyses, key=lambda found: found.id, reverse=True):
+        if self.swept:
+            self._start(Call(0.0, "delete", dies_at=1 + self.seed % 9), rough=False)
+            self._await("clients have not ended", self._clients_ended, sampler)
+        for analysis in sorted(self._analyses(), key=lambda found: found.id, reverse=True):
             analysis.delete()
+        self._sweep_tomorrow()
         left = {name for store in session.stores for name in store.folders("analyses")}
         self.violations += [f"deleted, and still in the store: {left & listed}"] if left & listed else []
+
+    def _sweep_tomorrow(self) -> None:
+        """Sweep as on the next day."""
+        queue = LocalExecutor(Settings.load()).queue
+        for path in [*queue.new.glob(".*"), *queue.requests.glob(".*")]:
+            os.utime(path, (0.0, 0.0))
+        sweeper = Sweeper(queue, lambda: time.time() + DAY_SECONDS + 1)
+        sweeper.sweep_home()
+        sweeper.sweep_stores([FolderStore(str(self.ground.store))])  # on S3 that of run_local
+        if self.swept:
+            self.violations += invariants.check_swept(self.ground.store)
 
     def _end_all(self) -> None:
         """End whatever is left, by its pid: only what descends from us."""

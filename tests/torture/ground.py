@@ -45,7 +45,8 @@ class Ground:
         """The global configuration of all analyses, for clients."""
         paths = {"witness": self.witness, "flag": self.flag, "manifests": self.folder / "manifests"}
         ballast = _LARGE_BYTES if large and self.disk is None else 0  # the disk would be full of them
-        return {**{name: str(path) for name, path in paths.items()}, "ballast": ballast}
+        more = {"ballast": ballast, "folder": str(self.folder / "disk")}
+        return {**{name: str(path) for name, path in paths.items()}, **more}
 
 
 def prepare(folder: Path, scene: str, stack: ExitStack) -> Ground:

@@ -33,8 +33,8 @@ ALLOWED = {
         "Host lost",
         "never submitted",
         "the process that ran it ended",
-        "its outcome is missing",  # whoever was to write why it had failed was killed
     ),
+    "swept": ("never submitted", "the process that ran it ended"),
     "disk": ("disk is full", "disk was full", "No space left"),
     "inodes": ("disk is full", "disk was full", "No space left"),
     "descriptors": ("Too many open files",),

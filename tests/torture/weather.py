@@ -23,12 +23,9 @@ S3 = ("throttle", "outage", "hang", "cut", "lie", "lose")
 LARGE = "large"
 """No weather: payloads that no pipe holds, which take a while to be opened."""
 SWEPT = "swept"
-"""No weather: what killed processes left in a folder store must be gone at the end."""
+"""No weather: clients that are killed as they write; what killed processes left must be swept at the end."""
 KINDS = (*PROCESSES, *LIMITS, *DISK, *STORE, *S3, LARGE, SWEPT)
-OFF = {
-    LARGE: "a forker that dies while it opens a large payload hangs the executor",
-    SWEPT: "nobody sweeps temporary files, and analyses that were never listed",
-}
+OFF: dict[str, str] = {}
 """What does not hold yet, and why: it is on only where it is asked for."""
 SCENES = {
     "folder": (*PROCESSES, *LIMITS, *STORE),

@@ -2,10 +2,12 @@
 
 import inspect
 import json
+import os
 import random
+import signal
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,13 @@ class Call:
     """Seconds since the call before."""
     what: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    dies_at: int = 0
+    """At which of its changes to files of the executor's or the store's it is killed; 0: at none."""
+
+
+def doom(dice: random.Random, calls: list[Call]) -> list[Call]:
+    """The same calls, some of which are killed as they write."""
+    return [replace(call, dies_at=dice.choice([0, 0, 0, 0, dice.randrange(1, 40)])) for call in calls]
 
 
 def plan_calls(dice: random.Random, seconds: float) -> list[Call]:
@@ -195,15 +204,42 @@ def write_manifests(folder: Path, config: GlobalConfig, version: int) -> None:
     )
 
 
+def delete(config: GlobalConfig) -> None:
+    """Delete all there is; what depends on another comes first."""
+    for analysis in sorted(JobManager().list_jobs(), key=lambda found: found.id, reverse=True):
+        analysis.delete()
+
+
 CALLS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (submit, local, retry, terminate, look, reconcile)
+    function.__name__: function for function in (submit, local, retry, terminate, look, reconcile, delete)
 }
+_CHANGES = ("os.link", "os.rename", "os.mkdir", "os.rmdir", "os.remove")
+
+
+def die_at(number: int, folder: str) -> None:
+    """Be killed at the how-manieth change of a file in a folder."""
+    left = number
+
+    def see(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        writes = (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        )
+        if (writes or event in _CHANGES) and str(arguments[0]).startswith(folder):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(see)
 
 
 def main() -> int:
     call, config = (json.loads(argument) for argument in sys.argv[1:])
     try:
         ballast = "x" * config.pop("ballast")
+        folder = config.pop("folder")
+        if call["dies_at"]:
+            die_at(call["dies_at"], folder)
         CALLS[call["what"]](GlobalConfig(**config, ballast=ballast), **call["arguments"])
     except ExplorerError as error:
         print(f"refused: {type(error).__name__}: {error}", file=sys.stderr)

@@ -93,8 +93,13 @@ def test_what_is_final_is_asked_once(store: Store, weather: Weather):
 def test_patience_ends_with_what_s3_said(weather: Weather):
     store = open_store(os.environ["TEST_STORE"], patience=quick(0.05))
     weather.expect(*[503, 10_000, "SlowDown"])
-    with pytest.raises(Unreachable, match=r"k in the store s3://.*503 .*SlowDown"):
+    with pytest.raises(Unreachable, match=r"k in the store s3://.*503 .*SlowDown") as caught:
         store.read("k")
+    assert "was asked again and again for 0 s; at last: HTTP status 503" in str(caught.value)
+    assert "It may pass: do it again in some minutes. explorer doctor" in str(caught.value)
+    with pytest.raises(Unreachable, match=r"SlowDown") as caught:
+        open_store(os.environ["TEST_STORE"], patience=quick(0.0)).read("k")
+    assert "It may pass" not in str(caught.value)  # who does not wait comes again by itself
 
 
 def test_an_object_is_created_once_though_its_answer_was_lost(store: Store, weather: Weather):

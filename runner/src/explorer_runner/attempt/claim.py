@@ -11,6 +11,8 @@ import fcntl
 import os
 import time
 
+_UNNAMED = ".claim-"
+
 
 class AlreadyClaimed(Exception):
     """Another process has made, or is making, this attempt."""
@@ -32,7 +34,7 @@ def claim(folder: str, path: str) -> int:
     Raises AlreadyClaimed, or OSError if the log cannot be created.
     """
     # Containers of one host share the folder, and the numbers of their processes are much the same.
-    temporary = f"{folder}/.claim-{os.getpid()}-{time.monotonic_ns()}"
+    temporary = f"{folder}/{_UNNAMED}{os.getpid()}-{time.monotonic_ns()}"
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -71,3 +73,20 @@ def inspect(path: str) -> Life:
         return Life.GONE
     finally:
         os.close(descriptor)
+
+
+def sweep(folder: str) -> None:
+    """Remove what processes left that were killed in the middle of a claim, where no more are to be made.
+
+    A process that has not locked its file yet cannot claim anything any more.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.startswith(_UNNAMED) and inspect(path := f"{folder}/{name}") is Life.GONE:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass  # somebody was faster

@@ -16,7 +16,7 @@ from explorer_runner.system import memory, processes
 _DEATH_SECONDS = 2.0
 
 
-def become(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn:
+def become(job: Running, private: tuple[int, ...]) -> NoReturn:
     """The forked process: make the attempt, or write the outcome of one that died. Never returns."""
     code = processes.UNWRITTEN
     try:
@@ -25,7 +25,7 @@ def become(job: Running, wait_status: int, private: tuple[int, ...]) -> NoReturn
         for descriptor in private:
             os.close(descriptor)
         if job.writer:
-            code = _close_attempt(job, wait_status)
+            code = _close_attempt(job)
         else:
             code = _make_attempt(job.round.place, job.position, job.attempt, job.slot)
     except BaseException as error:
@@ -44,7 +44,7 @@ def _make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> i
         return processes.CLAIMED
 
 
-def _close_attempt(job: Running, wait_status: int) -> int:
+def _close_attempt(job: Running) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
     place = job.round.place
     log = place.begin(job.attempt, job.slot, job.started)
@@ -59,7 +59,7 @@ def _close_attempt(job: Running, wait_status: int) -> int:
     if lives or any(place.job.store.exists(key) for key in keys):
         return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it
     place.job.outcome.add_peak(job.peak * memory.UNIT)
-    write_for(place, log, wait_status, job.reason)
+    write_for(place, log, job.died, job.reason)
     return 0
 
 
@@ -75,10 +75,8 @@ def _say_why(error: BaseException) -> int:
 
 
 def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
-    from explorer_runner.attempt.supervised import (  # brings more along than a forker should hold
-        Order,
-        run_job,
-    )
+    # Here, since it brings more along than a forker should hold.
+    from explorer_runner.attempt.supervised import Order, run_job
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()

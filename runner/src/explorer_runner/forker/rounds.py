@@ -9,6 +9,10 @@ from explorer_runner.format.keys import Attempt, outcomes_prefix
 from explorer_runner.format.payload import Payload
 from explorer_runner.stores.base import WAIT
 from explorer_runner.stores.uri import open_store
+from explorer_runner.system import processes
+
+_WRITERS = 20
+"""How many may end with an error before a job's outcome is given up."""
 
 
 class Round:
@@ -37,7 +41,19 @@ def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque
 class Running:
     """A process of ours: a job, or a writer that closes a job which died."""
 
-    __slots__ = ("attempt", "kill_at", "peak", "position", "reason", "round", "slot", "started", "writer")
+    __slots__ = (
+        "attempt",
+        "died",
+        "kill_at",
+        "peak",
+        "position",
+        "reason",
+        "round",
+        "slot",
+        "started",
+        "writer",
+        "written_badly",
+    )
 
     def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
         self.round = round
@@ -49,5 +65,14 @@ class Running:
         self.reason: str | None = None
         self.kill_at: float | None = None
         self.writer = False
+        self.died = 0
+        """How a job ended that has a writer: a status of wait4."""
+        self.written_badly = 0
+        """How many writers ended with an error."""
         self.peak = 0
-        """Its largest resident size, as wait4 gave it."""
+        """The job's largest resident size, as wait4 gave it."""
+
+    def is_to_write_again(self, code: int) -> bool:
+        """Whether a writer has not done its work: killed it has not; an error may be for ever."""
+        self.written_badly += code > 0
+        return code < 0 or (code not in (0, processes.CLAIMED) and self.written_badly < _WRITERS)

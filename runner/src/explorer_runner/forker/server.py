@@ -60,8 +60,8 @@ class Forker:
         self.commands, self.reports = commands, reports
         self.rounds: dict[str, Round] = {}
         self.running: dict[int, Running] = {}
-        self.unwritten: deque[tuple[Running, int]] = deque()
-        """Jobs that died, and how: there was no process to be had that writes their outcome."""
+        self.unwritten: deque[Running] = deque()
+        """Jobs that died without an outcome, which no process writes right now."""
         self.slots: list[int] = []
         """Scratch folders that no job has; with those that jobs have they are 0, 1, 2, ..."""
         self.killing = False
@@ -109,10 +109,8 @@ class Forker:
     def start_jobs(self) -> None:
         if self.openings.due:
             self.open_payloads()
-        while self.unwritten:
-            if self.fork(*self.unwritten[0]) is None:
-                return
-            self.unwritten.popleft()
+        if self.unwritten and not self.write_outcomes():
+            return
         for round in self.rounds.values():
             while round.queue and round.running < round.width:
                 position, attempt = round.queue[0]
@@ -120,7 +118,7 @@ class Forker:
                 attempted = Attempt(index, round.place.job.round, attempt)
                 slot = self.slots.pop() if self.slots else len(self.running)
                 job = Running(round, position, attempted, slot, time.time())
-                pid = self.fork(job, 0)
+                pid = self.fork(job)
                 if pid is None:
                     self.slots.append(slot)
                     self.rounds[round.key] = self.rounds.pop(round.key)  # the next one is first to try again
@@ -129,7 +127,15 @@ class Forker:
                 round.running += 1
                 self.note("started", [round.key, position, attempt, pid])
 
-    def fork(self, job: Running, wait_status: int) -> int | None:
+    def write_outcomes(self) -> bool:
+        """Fork those who write the outcomes of jobs that died; False if the system has no process to give."""
+        while self.unwritten and time.monotonic() >= self.fork_again_at:
+            if self.fork(self.unwritten[0]) is None:
+                return False
+            self.unwritten.popleft()
+        return True
+
+    def fork(self, job: Running) -> int | None:
         """Fork a process for ``job``; None if the system has none to give right now."""
         self.use(job.round.place.variables)
         try:
@@ -138,7 +144,7 @@ class Forker:
             self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
             return None
         if pid == 0:
-            become(job, wait_status, (*self.private, *self.openings.readers()))
+            become(job, (*self.private, *self.openings.readers()))
         self.running[pid] = job
         return pid
 
@@ -193,7 +199,7 @@ class Forker:
             opened_now = self.openings.pids()
             processes.end_strays({*self.running, *opened_now} if opened_now else self.running, pid)
             if job is not None:
-                job.peak = usage.ru_maxrss
+                job.peak = job.peak if job.writer else usage.ru_maxrss
                 self.ended(job, status)
             elif opening is not None:
                 self.opened(opening, status)
@@ -201,10 +207,15 @@ class Forker:
     def ended(self, job: Running, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         round = job.round
-        if not (job.writer or (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED))):
-            job.writer, job.kill_at = True, None
-            if self.fork(job, status) is None:
-                self.unwritten.append((job, status))
+        if job.writer:
+            if job.is_to_write_again(code):
+                # After a while: what ended it, a lack of memory perhaps, is to pass.
+                self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
+                self.unwritten.append(job)
+                return
+        elif not (code in (0, 1) and self.has_outcome(job, SUCCEEDED if code == 0 else FAILED)):
+            job.writer, job.died, job.kill_at = True, status, None
+            self.unwritten.append(job)
             return
         round.running -= 1
         self.slots.append(job.slot)

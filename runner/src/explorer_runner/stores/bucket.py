@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from explorer_runner.errors import Unreachable
 from explorer_runner.stores import faults
 from explorer_runner.stores.credentials import Helper, find_helper
 from explorer_runner.system.patience import Passing, Patience
@@ -70,7 +71,10 @@ class Bucket:
                     self._forget()
                 raise failure from error
 
-        return self._patience.call(what, once)
+        try:
+            return self._patience.call(what, once)
+        except Unreachable as error:
+            raise faults.given_up(error, what, self._patience.seconds) from error.__cause__
 
     def _open(self, timeout: float, parts: bool) -> "Backend":
         backend = self._backends.get((timeout, parts))

@@ -6,9 +6,10 @@ See https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html for the 
 import re
 
 from explorer_runner.errors import AlreadyExists, NotFound, StoreError, Unreachable
-from explorer_runner.system.patience import Passing
+from explorer_runner.system.patience import Passing, how_long
 
 _INNARDS = "\n\nDebug source"
+_NO_SUCCESS = "Server returned non-2xx status code: "
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _CAUSE = re.compile(r'message: "([^"]+)"|(?:kind|source): (\w*TimedOut\w*)')
@@ -36,6 +37,21 @@ def translate(error: Exception, what: str) -> Exception:
     if type(error).__name__ == "AlreadyExistsError":
         return AlreadyExists(f"{what}: it is there already")
     return StoreError(text)
+
+
+def given_up(error: Unreachable, what: str, seconds: float) -> Unreachable:
+    """The error for who has waited so long, in words: what was tried, and what to do."""
+    cause = error.__cause__
+    if not seconds or not isinstance(cause, Exception) or type(cause).__name__ != "GenericError":
+        return error  # whoever does not wait comes again by itself
+    if _is_about_credentials(cause):
+        return error
+    before, found, answer = _message(cause).partition(_NO_SUCCESS)
+    return Unreachable(
+        f"{what}: the store does not answer as it should. It was asked again and again for "
+        f"{how_long(seconds)}; at last: {f'HTTP status {answer}' if found else before}. It may pass: do it "
+        "again in some minutes. explorer doctor tells whether the store is reached from here"
+    )
 
 
 def _message(error: Exception) -> str:

@@ -110,7 +110,7 @@ class FolderStore:
         return sorted(self._scan(prefix, folders=True))
 
     def delete_tree(self, prefix: str) -> None:
-        self._delete(prefix)
+        self._delete(self._set_aside(prefix))
 
     def delete(self, key: str) -> None:
         self._delete(key)
@@ -120,6 +120,15 @@ class FolderStore:
             self._tried(key, lambda: _remove(f"{self.root}/{key}"))
         except NotFound:
             pass
+
+    def _set_aside(self, prefix: str) -> str:
+        """Move a folder where leftovers are swept, so that all of it is gone at once; returns where it is."""
+        aside = f".tmp/{os.getpid()}-{next(_counter)}"
+        try:
+            os.rename(f"{self.root}/{prefix}", f"{self.root}/{aside}")
+        except OSError:
+            return prefix  # it is not there; or it has to be removed where it is
+        return aside
 
     def path(self, key: str) -> Path:
         return Path(f"{self.root}/{key}")

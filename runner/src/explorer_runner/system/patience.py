@@ -63,7 +63,9 @@ class Patience:
                     raise failure.cause from failure.cause.__cause__
                 if not said and now - begun >= _SAID_AFTER:
                     said = True
-                    self.say(f"{what}: trying again for {_shown(max(left, 0.0))}: {failure.cause}")
+                    self.say(
+                        f"{what}: trying again for {how_long(max(left, 0.0), 'up to ')}: {failure.cause}"
+                    )
                 wait = random.uniform(pause / 2, pause)
                 self.sleep(max(failure.asked, min(left, wait) if left > 0 else wait))
                 pause = min(self.longest, 2 * pause)
@@ -89,7 +91,8 @@ def retry_after(value: str | None, now: float | None = None) -> float:
     return max(0.0, when - (time.time() if now is None else now))
 
 
-def _shown(seconds: float) -> str:
+def how_long(seconds: float, most: str = "") -> str:
+    """So much time in words; ``most`` stands before the number."""
     if seconds == float("inf"):
         return "as long as the job may run"
-    return f"up to {seconds / 60:.0f} min" if seconds >= 90 else f"up to {seconds:.0f} s"
+    return f"{most}{seconds / 60:.0f} min" if seconds >= 90 else f"{most}{seconds:.0f} s"

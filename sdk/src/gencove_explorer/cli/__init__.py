@@ -1,9 +1,13 @@
 """The ``explorer`` command."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from explorer_runner.text import visible
 from gencove_explorer._version import __version__
 from gencove_explorer.cli import analyses, config, logs, machine, reconcile, run
 from gencove_explorer.cli.common import echo
@@ -24,8 +28,30 @@ Settings come from EXPLORER_... variables and explorer.toml: see explorer config
 """
 
 
+@contextmanager
+def _visible() -> Iterator[None]:
+    """Nothing in what click says of words that were typed steers the terminal."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = visible(error.message)  # which click declares as final
+        raise
+
+
+class _Explorer(click.Group):
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        with _visible():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _visible():
+            return super().invoke(ctx)
+
+
 @click.group(
-    epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_Explorer,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="explorer")
 def explorer() -> None:

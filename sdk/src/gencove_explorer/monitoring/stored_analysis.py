@@ -19,6 +19,7 @@ from explorer_runner.format.keys import (
     index_key,
     logs_prefix,
     round_key,
+    rounds_prefix,
 )
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.outcome import Outcome
@@ -79,7 +80,10 @@ class StoredAnalysis:
             raise self.fault
         self._rounds = read_rounds(self.store, self.id, self._rounds)
         if not self._rounds:
-            raise NoSuchAnalysis(f"{self.id} is not in the store {self.store.uri} any more: it was deleted")
+            raise NoSuchAnalysis(
+                f"{self.id} is not in the store {self.store.uri} any more: it was deleted. If it is still "
+                f"listed, its deletion was ended: explorer delete {self.id}"
+            )
         return self._rounds
 
     @property
@@ -292,9 +296,10 @@ class StoredAnalysis:
     # -- the end ------------------------------------------------------------------------------------
 
     def delete(self, unfinished: Callable[[], Sequence[RoundRecord]]) -> None:
-        """Remove all that the store holds of it, the listing first. Raises InUse.
+        """Remove all that the store holds of it. Raises InUse.
 
-        One that cannot be read is removed, too, unless some job of it is still open.
+        One that cannot be read is removed, too, unless some job of it is still open. The rounds go first and
+        the listing last: what is left when this process is killed is listed, as one that cannot be read.
         """
         records, listing = unfinished(), index_key(parse_id(self.id).date, self.id)
         try:
@@ -310,8 +315,10 @@ class StoredAnalysis:
         for record in records:
             if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
                 raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
-        self.store.delete(listing)
+        if self.store.path("") is None:  # elsewhere a tree is gone at once
+            self.store.delete_tree(rounds_prefix(self.id))
         self.store.delete_tree(analysis_prefix(self.id))
+        self.store.delete(listing)
 
     def _is_claimed(self) -> bool:
         """Whether a process of this machine makes an attempt at a job, as far as the store tells."""

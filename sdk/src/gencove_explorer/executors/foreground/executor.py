@@ -9,14 +9,7 @@ from typing import IO
 
 from explorer_runner.attempt import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import (
-    FAILED,
-    Attempt,
-    OutcomeName,
-    analysis_prefix,
-    log_key,
-    parse_log_name,
-)
+from explorer_runner.format.keys import FAILED, Attempt, OutcomeName, analysis_prefix, log_key, parse_log_name
 from explorer_runner.stores.base import Store
 from explorer_runner.system import temp_folder
 from explorer_runner.system.folders import remove_tree
@@ -110,6 +103,8 @@ class ForegroundExecutor:
         # what became of its job; what no runner has is closed.
         alive = {index: state for index, state in states.items() if self._lives(rounds, index)}
         close_unfinished(store, rounds[-1], GONE, besides=alive)
+        if not alive:
+            claim.sweep(logs_folder(store, rounds.id))
         return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
 
     def _lives(self, rounds: Rounds, index: int) -> bool:
@@ -170,6 +165,7 @@ def run_foreground(store: Store, record: RoundRecord, array: bool, start: Start,
             for runner in runners:
                 runner.wait()
             close_unfinished(store, record, NEVER_STARTED)
+            claim.sweep(logs_folder(store, record.id))
     return not failed
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from explorer_runner.attempt import claim
 from explorer_runner.format.keys import Attempt, log_key, logs_prefix, parse_log_name
 from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.base import RAISE, Store
@@ -76,13 +77,15 @@ class Ledger:
         """The folder of a round's claims, which are its logs."""
         return claims_folder(self._queue, self.store_of(round.entry), round.record.id)
 
-    def forget_claims(self, round: ActiveRound) -> None:
+    def forget_claims(self, round: ActiveRound, *, alone: bool) -> None:
         """Remove the claims of a round that has ended, unless they lie in the store as its logs.
 
         A job's parent puts the log there; one that was killed with its job, for its memory or by a
-        person, could not.
+        person, could not. ``alone``: no other round of its analysis is open.
         """
         store = self.store_of(round.entry)
+        if alone:
+            claim.sweep(self.claims_of(round))
         if isinstance(store, FolderStore):
             return
         folder, analysis = self.claims_of(round), round.record.id

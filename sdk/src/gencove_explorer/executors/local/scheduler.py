@@ -313,10 +313,13 @@ class Scheduler:
 
     def forget_ended(self) -> None:
         for key, round in list(self.rounds.items()):
-            ended = not round.open and not round.closing
-            if ended and self.troubles.attempt(
-                "logs", round.entry, partial(self.ledger.forget_claims, round)
-            ):
+            if round.open or round.closing:
+                continue
+            alone = not any(
+                each.record.id == round.record.id for each in self.rounds.values() if each is not round
+            )
+            forget = partial(self.ledger.forget_claims, round, alone=alone)
+            if self.troubles.attempt("logs", round.entry, forget):
                 round.path.unlink(missing_ok=True)
                 del self.rounds[key]
                 self.measure()

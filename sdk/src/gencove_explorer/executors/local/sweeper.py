@@ -2,10 +2,12 @@
 
 Of the queue's folder: files of entries and requests that never got their name. They hold the values of
 variables, secrets too. Of the home folder: inputs that were never submitted. Of stores in folders: objects
-that were being written, and submissions that ended before they were in a queue or listed.
+that were being written, submissions that ended before they were in a queue or listed, and what was being
+deleted.
 
 Nothing is removed that may be under way. A process of this machine is known by its lock or its id; for
-those of other machines that share a store a day has to be enough. Nothing that has run is ever removed.
+those of other machines that share a store a day has to be enough. Nothing that has run is ever removed,
+unless somebody deleted it.
 """
 
 import os
@@ -15,10 +17,13 @@ from pathlib import Path
 
 import psutil
 
+from explorer_runner.attempt import claim
 from explorer_runner.errors import ExplorerError
-from explorer_runner.format.keys import analysis_prefix, index_key
+from explorer_runner.format.keys import analysis_prefix, index_key, round_key
 from explorer_runner.format.names import parse_id
+from explorer_runner.stores.base import RAISE
 from explorer_runner.stores.folder import FolderStore
+from explorer_runner.system.folders import remove_tree
 from gencove_explorer.executors.local.queue import Queue, say
 from gencove_explorer.records.round import RoundRecord, read_rounds
 
@@ -42,12 +47,15 @@ class Sweeper:
         if now >= self._queue_at:
             self._queue_at = now + _QUEUE_SECONDS
             _remove(self._queue.abandoned())
-            _remove(_old_files(self._queue.home / "tmp", self._clock()))
+            _remove(each for each in _old_entries(self._queue.home / "tmp", self._clock()) if each.is_file())
 
     def sweep_stores(self, stores: Iterable[FolderStore]) -> None:
-        """Called when no round is open: looking through a large store takes a second."""
+        """Called when no round is open: looking through a large store takes a second.
+
+        That of the home folder is looked through too: it is run_local's where all else goes to S3.
+        """
         now = time.monotonic()
-        for store in stores:
+        for store in [*stores, FolderStore(str(self._queue.home / "store"), absent=RAISE)]:
             if now >= self._store_at.get(store.root, 0.0) and store.is_there():
                 self._store_at[store.root] = now + DAY_SECONDS
                 _remove(old_parts(store, self._clock()))
@@ -57,8 +65,10 @@ class Sweeper:
 
 
 def old_parts(store: FolderStore, now: float) -> Iterator[Path]:
-    """What is left of objects whose writers are gone; a name begins with the process id."""
-    for path in _old_files(store.path(".tmp"), now):
+    """What is left of objects whose writers are gone, and of trees that were being deleted; a name begins
+    with the process id.
+    """
+    for path in _old_entries(store.path(".tmp"), now):
         pid = path.name.partition("-")[0]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
             yield path
@@ -69,7 +79,7 @@ def never_submitted(store: FolderStore, queue: Queue, now: float) -> Iterator[st
     for analysis in store.folders("analyses"):
         try:
             if _is_unlisted(store, analysis, now) and all(
-                _is_given_up(record, queue) for record in read_rounds(store, analysis)
+                _is_given_up(store, record, queue) for record in read_rounds(store, analysis)
             ):
                 yield analysis
         except ExplorerError:
@@ -81,14 +91,18 @@ def _is_unlisted(store: FolderStore, analysis: str, now: float) -> bool:
     return not listed and _is_old_submission(str(store.path(analysis_prefix(analysis))), now)
 
 
-def _is_given_up(record: RoundRecord, queue: Queue) -> bool:
+def _is_given_up(store: FolderStore, record: RoundRecord, queue: Queue) -> bool:
     """Whether no executor will run a round of an analysis that is not listed. One of another machine may have
     an entry for it, and lists it when it is started; Batch is asked after the analysis was listed.
     """
     if record.executor == "batch":
         return True
-    ours = record.executor == "local" and record.place == queue.place
-    return ours and not queue.has_round(f"{record.id}.{record.round}")
+    if record.place != queue.place:
+        return False
+    if record.executor == "foreground":
+        path = store.path(round_key(record.id, record.round))
+        return claim.inspect(str(path)) is claim.Life.GONE  # run_local holds it while it makes ready
+    return record.executor == "local" and not queue.has_round(f"{record.id}.{record.round}")
 
 
 def _is_old_submission(folder: str, now: float) -> bool:
@@ -102,10 +116,10 @@ def _is_old_submission(folder: str, now: float) -> bool:
     return _is_old(folder, now)
 
 
-def _old_files(folder: Path, now: float) -> Iterator[Path]:
+def _old_entries(folder: Path, now: float) -> Iterator[Path]:
     if folder.is_dir():
         for each in os.scandir(folder):
-            if each.is_file(follow_symlinks=False) and _is_old(each.path, now):
+            if _is_old(each.path, now):
                 yield Path(each.path)
 
 
@@ -120,4 +134,7 @@ def _is_old(path: str, now: float) -> bool:
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(str(path))
+        else:
+            path.unlink(missing_ok=True)
