@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from support import eventually
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
 from gencove_explorer.backend import Backend
 from gencove_explorer.errors import CaptureError, JobFailed, NoSuchAnalysis, SubmissionError
+from gencove_explorer.job_manager import JobManager
 from gencove_explorer.local.client import LocalExecutor
 from gencove_explorer.retries import _parts
 from gencove_explorer.settings import Settings
@@ -184,6 +186,25 @@ def test_a_refused_submission_leaves_no_inputs_behind(home: Path):
     wrong = Analysis(function=lambda ac: None, input=large, labels={"a": 1}, job_definition=SMALL)  # type: ignore[dict-item]
     with pytest.raises(SubmissionError, match="labels"):
         wrong.run()
+    assert not list(home.glob("tmp/*"))
+
+
+def test_what_was_found_and_is_refused_leaves_no_inputs_behind(home: Path):
+    an = Analysis(function=lambda ac: None, input=[bytes(1 << 20), bytes(1 << 20)], job_definition=SMALL)
+    an.run()
+    found = JobManager().get_analysis(an.id)
+    found.global_config = GlobalConfig(file=threading.Lock())
+    with pytest.raises(CaptureError, match="global_config"):
+        found.run()
+    assert not list(home.glob("tmp/*"))
+
+
+def test_a_run_local_that_fails_before_its_turn_leaves_no_inputs_behind(home: Path):
+    first = Analysis(function=lambda ac: 1 / 0, name="first", job_definition=SMALL)
+    large = [bytes(1 << 20), bytes(1 << 20)]
+    an = Analysis(function=lambda ac: None, input=large, depends_on=[first], job_definition=SMALL)
+    with pytest.raises(JobFailed, match="division by zero"):
+        an.run_local()
     assert not list(home.glob("tmp/*"))
 
 

@@ -63,20 +63,24 @@ def parts_again(
     if same:
         _check_whole(origin, loaded)
     parts = stored_parts(origin.store, loaded, chosen if same else (), folder, same_analysis=False)
-    check_python(parts)
-    requirements = origin.record.pip_packages
-    if analysis.pip_packages != requirements:
-        requirements = check_requirements(analysis.pip_packages)
-        parts.lock = lock(requirements, backend.settings.home, executor.platform)
-    modules = Modules(parts.lock)
-    capture = Capture(modules)
-    if config is not None:
-        parts.global_config = capture.value(config, "global_config")
-        parts.pickled_with |= packages_in(parts.global_config)
-    if not same:
-        parts.inputs = pickle_inputs(chosen, array, modules, folder)
-        parts.pickled_with |= packages_in(parts.inputs.beginning)
-    parts.buckets = capture.buckets | parts.inputs.buckets
+    try:
+        check_python(parts)
+        requirements = origin.record.pip_packages
+        if analysis.pip_packages != requirements:
+            requirements = check_requirements(analysis.pip_packages)
+            parts.lock = lock(requirements, backend.settings.home, executor.platform)
+        modules = Modules(parts.lock)
+        capture = Capture(modules)
+        if config is not None:
+            parts.global_config = capture.value(config, "global_config")
+            parts.pickled_with |= packages_in(parts.global_config)
+        if not same:
+            parts.inputs = pickle_inputs(chosen, array, modules, folder)
+            parts.pickled_with |= packages_in(parts.inputs.beginning)
+        parts.buckets = capture.buckets | parts.inputs.buckets
+    except BaseException:
+        parts.inputs.discard()
+        raise
     return parts, requirements
 
 

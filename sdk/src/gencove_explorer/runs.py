@@ -47,11 +47,16 @@ def run_here(target: "Analysis", job_index: int | None, parallel: int, container
     assert isinstance(here, ForegroundExecutor)
     if container:
         here.use_containers()
-    for analysis, draft in _prepare(target, backend, here, only=job_index):
-        stored = backend.submit_foreground(draft)
-        if analysis._ran_here(stored):
-            _log.info("Analysis ID: %s", stored.id)
-        here.run(stored, parallel)
+    drafts = _prepare(target, backend, here, only=job_index)
+    try:
+        for analysis, draft in drafts:
+            stored = backend.submit_foreground(draft)
+            if analysis._ran_here(stored):
+                _log.info("Analysis ID: %s", stored.id)
+            here.run(stored, parallel)
+    finally:
+        for _, draft in drafts:
+            draft.parts.inputs.discard()  # of those that a failure before them kept from running
 
 
 def terminate(stored: StoredAnalysis, indices: Sequence[int] | None) -> None:
