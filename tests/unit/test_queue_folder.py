@@ -66,6 +66,26 @@ def test_what_appears_is_whole_and_locked_until_then(queue: Queue):
     assert seen == 'locked\n{"stop": true}\n'
 
 
+ACCEPT = """
+import sys
+from pathlib import Path
+from gencove_explorer.local.queue import Queue
+queue = Queue(Path(sys.argv[1]))
+def accept(event, args):
+    if event == "open" and str(args[0]).startswith(f"{queue.new}/"):
+        queue.take_new()
+sys.addaudithook(accept)
+print(len(queue.open_rounds()))
+"""
+
+
+def test_an_entry_that_is_accepted_just_then_is_found(queue: Queue):
+    queue.add(entry_of())
+    command = [sys.executable, "-c", ACCEPT, str(queue.home)]
+    assert subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout == "1\n"
+    assert not list(queue.new.iterdir())
+
+
 def test_what_cannot_appear_leaves_nothing(queue: Queue):
     long = dataclasses.replace(entry_of(), record=dataclasses.replace(entry_of().record, id="x" * 300))
     with pytest.raises(OSError, match="name too long"):
