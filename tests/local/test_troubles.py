@@ -1,5 +1,6 @@
 """Steps that fail are taken again later, and keep no other step waiting that could be taken."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -78,6 +79,25 @@ def test_rounds_that_fail_together_wait_no_longer_than_one():
     assert together.reasons() == alone.reasons() == {"s3://bucket/x": "it does not answer"}
     together.succeeded("opening", Queued("a.7", "s3://bucket/x"))
     assert not together.reasons()
+
+
+def test_a_pause_grows_from_one_time_to_the_next_unless_it_is_told_not_to():
+    troubles: Any = Troubles()
+    round, other = Queued("a.0", "/folder"), Queued("b.0", "/folder")
+    pauses = []
+    for _ in range(8):
+        troubles.failed("opening", round, StoreError("no"))
+        troubles.failed("opening", other, StoreError("no"), grows=False)
+        pauses.append(troubles._found["opening", round.key].pause)
+        assert troubles._found["opening", other.key].pause == 1.0
+        for key, found in list(troubles._found.items()):
+            troubles._found[key] = dataclasses.replace(found, again_at=0.0)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    troubles.failed("opening", round, StoreError("no"), seconds=30.0)
+    assert troubles._found["opening", round.key].pause == 120  # others have their turn meanwhile
+    troubles.succeeded("opening", round)
+    troubles.failed("opening", round, StoreError("no"))
+    assert troubles._found["opening", round.key].pause == 1.0
 
 
 def test_an_analysis_that_is_queued_and_cannot_be_listed_runs_all_the_same(

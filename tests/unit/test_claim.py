@@ -28,6 +28,16 @@ for line in sys.stdin:
 """
 RUNNING = "claim.running(lock)"
 
+LOOK = """
+import sys
+from explorer_runner.attempt import claim
+def look(event, args):
+    if event == "os.link":
+        print(claim.inspect(args[0]).value)
+sys.addaudithook(look)
+claim.claim(*sys.argv[1:3])
+"""
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -135,10 +145,23 @@ def test_a_claim_is_the_log_empty_private_and_nothing_else_is_left(log: Path):
     assert log.read_bytes() == b"a line\n"
 
 
+def test_it_is_locked_before_anybody_can_see_it(log: Path):
+    """Else whoever looks in between takes the job for one whose process is gone."""
+    command = [sys.executable, "-c", LOOK, str(log.parent), str(log)]
+    assert subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout == "starting\n"
+
+
+def test_what_is_no_log_keeps_nobody_waiting(log: Path):
+    os.mkfifo(log)
+    assert claim.inspect(str(log)) is Life.GONE
+
+
 def test_losing_leaves_nothing_behind(log: Path):
     log.write_text("the first one's")
+    before = os.listdir("/dev/fd")
     with pytest.raises(AlreadyClaimed):
         claim.claim(str(log.parent), str(log))
+    assert os.listdir("/dev/fd") == before
     assert os.listdir(log.parent) == [log.name]
     assert log.read_text() == "the first one's"
 

@@ -19,6 +19,7 @@ from explorer_runner.format.keys import (
     analysis_prefix,
     check_key,
     closed_key,
+    contended_payload_key,
     file_key,
     index_key,
     inputs_key,
@@ -81,9 +82,9 @@ def test_two_accepted_keys_are_two_objects(keys: list[str]):
         kept: list[str] = []
         for key in keys:
             if not any(key.startswith(f"{other}/") or other.startswith(f"{key}/") for other in kept):
-                store.create(key, key.encode())
+                store.create(file_key(ID, ATTEMPT, key), key.encode())
                 kept.append(key)
-        assert [store.read(key).decode() for key in kept] == kept
+        assert [store.read(file_key(ID, ATTEMPT, key)).decode() for key in kept] == kept
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,7 @@ def test_the_layout():
     assert index_key("2023-05-08", ID) == f"index/2023-05-08/{ID}.json"
     assert payload_key(ID, 2) == f"analyses/{ID}/payloads/2.zip"
     assert inputs_key(ID) == f"analyses/{ID}/inputs.bin"
+    assert contended_payload_key(ID, 2, "f0") == f"analyses/{ID}/payloads/2-f0.zip"
     assert round_key(ID, 2) == f"analyses/{ID}/rounds/2.json"
     assert closed_key(ID, 2, 0) == f"analyses/{ID}/closed/2-0.json"
     assert outcome_key(ID, ATTEMPT, FAILED) == f"analyses/{ID}/outcomes/7.2-3.FAILED.json"
@@ -151,6 +153,13 @@ def test_the_name_of_an_outcome_or_a_log_tells_its_attempt(attempt: Attempt, sta
         *attempt, status
     )
     assert parse_log_name(os.path.basename(log_key(ID, attempt))) == attempt
+
+
+def test_numbers_are_of_six_digits_at_most():
+    assert parse_log_name("999999.999999-999999.txt") == Attempt(999_999, 999_999, 999_999)
+    assert parse_log_name("1000000.0-1.txt") is None
+    assert parse_log_name("0.1000000-1.txt") is None
+    assert parse_log_name("0.0-1000000.txt") is None
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer_runner.definition import JobDefinition
+from explorer_runner.errors import CorruptPayload
 from explorer_runner.format.keys import OutcomeName
 from gencove_explorer.records.closed import Closed
 from gencove_explorer.records.round import RoundRecord
@@ -50,6 +52,46 @@ def test_a_failed_attempt_is_no_end_while_retries_are_left():
     assert states(rounds, [outcome(0, "FAILED")])[0] == "SUBMITTED"
     assert states(rounds, [outcome(0, "FAILED"), outcome(0, "FAILED", attempt=2)])[0] == "FAILED"
     assert states(rounds, [outcome(0, "FAILED"), outcome(0, attempt=2)])[0] == "SUCCEEDED"
+
+
+def test_an_attempt_that_was_stopped_uses_up_no_retry():
+    rounds = [round_of(retries=1)]
+    stopped = [outcome(0, "FAILED"), *(outcome(0, "STOPPED", attempt=number) for number in (2, 3))]
+    assert states(rounds, stopped, told={0: "RUNNABLE"})[0] == "RUNNABLE"
+    assert states(rounds, [*stopped, outcome(0, "FAILED", attempt=4)])[0] == "FAILED"
+
+
+def test_failed_jobs_tell_why_they_were_closed_unless_their_own_attempts_ended_them():
+    observed = observe(
+        4,
+        [round_of(jobs=4)],
+        [outcome(0, "FAILED"), outcome(1, "STOPPED")],
+        {0: {2: "Dependency failed"}},
+        lambda open_jobs: (dict.fromkeys(open_jobs, "FAILED"), "lost"),
+    )
+    assert list(observed.states) == ["FAILED"] * 4
+    assert [observed.why_closed(index) for index in range(4)] == [None, "lost", "Dependency failed", "lost"]
+    assert observed.missing == [1, 3]
+
+
+def test_a_round_of_more_jobs_than_there_are_is_refused():
+    assert states([round_of(1, [2])], []) == [NOT_RUN, NOT_RUN, "SUBMITTED"]
+    with pytest.raises(CorruptPayload, match="round 1 of x runs more jobs than its 3"):
+        states([round_of(1, [3])], [])
+
+
+def test_outcomes_behind_the_last_job_are_left_alone():
+    assert states([round_of()], [outcome(3)]) == ["SUBMITTED"] * 3
+
+
+def test_jobs_that_have_ended_or_never_run_are_not_unfinished():
+    observed = observe(3, [round_of(0, [0, 1])], [outcome(0)], {}, lambda _: ({1: "RUNNING"}, None))
+    assert observed.unfinished == [1]
+
+
+def test_one_that_has_begun_to_fail_is_under_way():
+    waits = {1: "RUNNABLE", 2: "RUNNABLE"}
+    assert observe(3, [round_of()], [outcome(0, "FAILED")], {}, lambda _: (waits, None)).state == "RUNNING"
 
 
 def test_closed_jobs_have_failed_unless_they_had_succeeded():

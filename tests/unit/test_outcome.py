@@ -1,13 +1,14 @@
 """The outcome: written once, read by any version of the same format, refused when it is none."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer_runner.errors import AlreadyExists, CorruptPayload, UnsupportedFormat
-from explorer_runner.format import outcome
+from explorer_runner.errors import AlreadyExists, CorruptPayload, OutputError, UnsupportedFormat
+from explorer_runner.format import outcome, validation
 from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
 from explorer_runner.format.outcome import Failure, Outcome
 from explorer_runner.format.payload import FORMAT
@@ -120,3 +121,18 @@ def test_an_outcome_is_written_once(store_uri: str):
         outcome.write(store, ended(cpu_seconds=2.0))
     read = Outcome.from_json(store.read(f"{outcomes_prefix(ID)}/3.1-2.SUCCEEDED.json"))
     assert read.cpu_seconds == 1.0
+
+
+def test_an_outcome_that_nobody_would_read_is_not_written(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    with pytest.raises(OutputError, match="too many for one job"):
+        outcome.write(store, ended(FAILED, reason="x" * validation.RECORD_BYTES))
+    assert store.names(outcomes_prefix(ID)) == []
+
+
+def test_the_peak_of_memory_is_the_most_that_anybody_saw():
+    made = ended(peak_memory_mb=17.5)
+    made.add_peak(8 << 20)
+    assert made.peak_memory_mb == 17.5
+    made.add_peak(32 << 20)
+    assert made.peak_memory_mb == 32

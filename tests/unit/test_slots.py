@@ -147,6 +147,12 @@ def test_a_width_that_is_being_lowered_counts_until_it_is():
     assert widths_of(earlier, later, had=had) == [6, 0]
 
 
+def test_what_two_could_grow_into_is_given_once():
+    lowered = demand("a", running=4, ready=8, width=0, bound=4)
+    others = demand("b", ready=8), demand("c", ready=8)
+    assert widths_of(*others, lowered, had={"a": 100.0}) == [4, 0, 0]
+
+
 def test_adopted_jobs_take_their_part():
     seven = demand(cpus=7, adopted=1)
     assert widths_of(seven, demand(ready=5)) == [0, 1]

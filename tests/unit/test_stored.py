@@ -86,6 +86,34 @@ def test_failures_reads_each_outcome_once_and_many_at_a_time(tmp_path: Path):
     assert len(remote.reads) == JOBS
 
 
+class Batch:
+    """What an executor says of jobs that it does not know any more."""
+
+    def job_states(self, rounds: Any, outcomes: Any, open_jobs: list[int], asked: Any) -> Any:
+        return dict.fromkeys(open_jobs, FAILED), "Timed out"
+
+
+def test_an_ended_job_says_why_whoever_knows_it(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    record = RoundRecord(id=ID, round=0, executor="batch", indices=None, jobs=4, payload="", submitted=0.0)
+    store.create(round_key(ID, 0), record.to_json())
+    for index, status in ((0, FAILED), (1, FAILED), (2, STOPPED)):
+        made = Outcome(analysis=ID, index=index, round=0, attempt=1, status=status, reason=f"its own {index}")
+        store.create(outcome_key(ID, Attempt(index, 0, 1), status), made.to_json())
+    write_closed(store, ID, 0, Closed.of({"Terminated by ann": [1]}))
+    an = StoredAnalysis(store, index_of(jobs=4), lambda name: Batch(), str(tmp_path))  # type: ignore[arg-type, return-value]
+    expected = ["its own 0", "Terminated by ann", "Timed out", "Timed out"]
+    assert [an.status(index)["reason"] for index in range(4)] == expected
+    assert an.status()["reason"] == "4 of 4 jobs failed; job 0: its own 0"
+    assert {group.reason: group.indices for group in an.failures()} == {
+        "its own 0": [0],
+        "Terminated by ann": [1],
+        "Timed out": [2, 3],
+    }
+    for index, reason in enumerate(expected):
+        assert f" failed: {reason}\n" in str(an.job_failed(an.observe(), index))
+
+
 def test_a_record_that_cannot_be_read_is_a_row_that_says_so(home: Path):
     store = open_store(str(home / "store"))
     ids = [f"2023-05-08T15450{second}_age_{second:032x}" for second in range(4)]

@@ -35,7 +35,7 @@ def claim(folder: str, path: str) -> int:
     """
     # Containers of one host share the folder, and the numbers of their processes are much the same.
     temporary = f"{folder}/{_UNNAMED}{os.getpid()}-{time.monotonic_ns()}"
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.link(temporary, path)

@@ -172,13 +172,8 @@ class StoredAnalysis:
         return observed.reason if observed.indices(*_WAITING) else None
 
     def outcome(self, observed: Observed, index: int) -> Outcome:
-        """The outcome that counts for a job. Raises NotFinished if it has none."""
-        name = observed.outcomes.get(index)
-        if name is None:
-            reason = observed.closed.get(index)
-            raise NotFinished(
-                f"job {index} of {self.id} is {observed.states[index]}" + (f": {reason}" if reason else "")
-            )
+        """The outcome that counts for a job, which has one."""
+        name = observed.outcomes[index]
         return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
 
     def terminate(self, indices: Sequence[int] | None = None) -> None:

@@ -45,20 +45,24 @@ def reuse_contents(
         check_whole(origin, stored)
     positions = inputs if keeps_input else ()
     contents = contents_from_store(origin.store, stored, positions, folder, same_analysis=False)
-    check_python(contents)
-    requirements = origin.record.pip_packages
-    if request.pip_packages != requirements:
-        requirements = check_requirements(request.pip_packages)
-        contents.lock = lock(requirements, session.settings.home, executor.platform)
-    modules = Modules(contents.lock)
-    capture = Capture(modules)
-    if config is not None:
-        contents.global_config = capture.value(config, "global_config")
-        contents.pickled_with |= packages_in(contents.global_config)
-    if not keeps_input:
-        contents.inputs = pickle_inputs(inputs, array, modules, folder)
-        contents.pickled_with |= packages_in(contents.inputs.beginning)
-    contents.buckets = capture.buckets | contents.inputs.buckets
+    try:
+        check_python(contents)
+        requirements = origin.record.pip_packages
+        if request.pip_packages != requirements:
+            requirements = check_requirements(request.pip_packages)
+            contents.lock = lock(requirements, session.settings.home, executor.platform)
+        modules = Modules(contents.lock)
+        capture = Capture(modules)
+        if config is not None:
+            contents.global_config = capture.value(config, "global_config")
+            contents.pickled_with |= packages_in(contents.global_config)
+        if not keeps_input:
+            contents.inputs = pickle_inputs(inputs, array, modules, folder)
+            contents.pickled_with |= packages_in(contents.inputs.beginning)
+        contents.buckets = capture.buckets | contents.inputs.buckets
+    except BaseException:
+        contents.inputs.discard()
+        raise
     return contents, requirements
 
 

@@ -45,11 +45,16 @@ def run_here(
     executor = session.foreground
     if container:
         executor.use_containers()
-    for request, submission in _prepare(requests, session, executor, only=job_index):
-        stored = commit(submission, session)
-        yield request, stored
-        if not executor.run(stored.store, stored.rounds[-1], stored.record, parallel):
-            stored.require_success()
+    prepared = _prepare(requests, session, executor, only=job_index)
+    try:
+        for request, submission in prepared:
+            stored = commit(submission, session)
+            yield request, stored
+            if not executor.run(stored.store, stored.rounds[-1], stored.record, parallel):
+                stored.require_success()
+    finally:
+        for _, submission in prepared:
+            submission.contents.inputs.discard()  # of those that a failure before them kept from running
 
 
 def _prepare(
