@@ -15,7 +15,7 @@ from pathlib import Path
 
 from explorer_runner.format.payload import python_minor
 from gencove_explorer.executors.host.container import default_tag
-from gencove_explorer.executors.host.ipython_copy import find_shell
+from gencove_explorer.executors.host.ipython_copy import copy_ipython
 from gencove_explorer.executors.host.runtime import find_runtime
 from localcloud.images import ROOT, NoDockerError, build_runner, docker, find_base, id_of, require_docker
 from localcloud.provision import provision, push
@@ -44,7 +44,7 @@ def up() -> None:
             f"{error}\n=> jobs will run as processes of this machine: no images, no limits", file=sys.stderr
         )
         home = FOLDER / "home"
-        server, _ = start_processes(FOLDER, port, find_runtime(home), {"EXPLORER_SHELL": find_shell(home)})
+        server, _ = start_processes(FOLDER, port, find_runtime(home), {"EXPLORER_SHELL": copy_ipython(home)})
         state = {"pid": server.pid, "started": time.time()}
         image_id = _NO_IMAGE
         kind = "as processes"

@@ -15,7 +15,7 @@ import pytest
 from explorer_runner.format.payload import python_minor
 from explorer_runner.system import temp_folder
 from gencove_explorer.executors.host.container import default_tag
-from gencove_explorer.executors.host.ipython_copy import find_shell
+from gencove_explorer.executors.host.ipython_copy import copy_ipython
 from gencove_explorer.executors.host.runtime import find_runtime
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
@@ -146,7 +146,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> It
     folder = tmp_path_factory.mktemp("cloud")
     home = tmp_path_factory.mktemp("cloud-home")
     (home / "runtimes").symlink_to(shared_runtimes)
-    shell = {"EXPLORER_SHELL": find_shell(home)}
+    shell = {"EXPLORER_SHELL": copy_ipython(home)}
     with serve_processes(folder, find_runtime(home), shell, minute=2.0) as running:
         running.variables = provision(running.endpoint)
         push(running.endpoint, default_tag(python_minor()), "sha256:" + "0" * 64)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import REFUSED, AwsError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import REFUSED, AwsError, translate_errors
 from gencove_explorer.errors import ExecutorError
 from stack.bucket import secure
 from stack.steps import StepFailed
@@ -18,7 +18,7 @@ class Account:
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self._aws = Aws(region)
+        self._aws = AwsClients(region)
         with step_errors("the AWS configuration"):
             self.number = str(self.client("sts").get_caller_identity()["Account"])
 
@@ -101,7 +101,7 @@ class Account:
 def step_errors(what: str) -> Iterator[None]:
     """Turn what AWS refuses into StepFailed: what was wanted, and what to do."""
     try:
-        with errors(what):
+        with translate_errors(what):
             yield
     except ExecutorError as error:
         code = error.code if isinstance(error, AwsError) else ""

@@ -9,7 +9,7 @@ import pytest
 
 from explorer_runner.results import outcome_names
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.errors import ConfigError, DependencyError, ExecutorError, SubmissionError
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.job_manager import JobManager
@@ -394,7 +394,7 @@ def test_a_retry_may_run_on_another_executor(
 def refused(error: type[Exception], match: str, an: Analysis) -> None:
     with pytest.raises(error, match=match):
         an.run()
-    assert Session().store.folders("analyses") == []
+    assert Session().store.list_folders("analyses") == []
     assert JobManager().list_jobs() == []
 
 
@@ -474,7 +474,7 @@ def test_inputs_that_nobody_may_read_are_refused_by_one_object_a_bucket(
 
 
 def test_a_python_without_an_image_is_told_of(cloud_home: Path):
-    found = Images(Aws(), python="3.99")
+    found = Images(AwsClients(), python="3.99")
     with pytest.raises(SubmissionError, match=r"py3\.99.*there are: .*Python 3\.99"):
         found.pin(Session().settings.batch.image)
 

@@ -15,11 +15,11 @@ from explorer_runner.errors import AlreadyExists
 from explorer_runner.format.keys import round_key
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.executors.batch.batch_states import NEVER_SUBMITTED
-from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.executor import BatchExecutor
-from gencove_explorer.executors.batch.jobs import Jobs, require_open
+from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.reconcile.observed import look
+from gencove_explorer.reconcile.observed import observe_run
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds
@@ -171,7 +171,7 @@ def test_a_submission_that_could_come_after_that_stops(tmp_path: Path):
     jobs = Jobs(batch)  # type: ignore[arg-type]
     store = open_store(str(tmp_path / "store"))
     with pytest.raises(AlreadyExists, match=r"took 32 min to submit.*retry_failed"):
-        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_open(store, record))
+        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_not_superseded(store, record))
     assert batch.queues["a"] == []
 
 
@@ -186,7 +186,7 @@ def test_a_lost_round_beside_jobs_that_run_is_not_submitted_again(tmp_path: Path
         session = Session(Settings.load({"EXPLORER_HOME": str(tmp_path)}, tmp_path))
         session.store = an.store
         session.executor_named = an.executor_named  # type: ignore[method-assign]
-        return look(session, ID).state, an.status(2)["status"]
+        return observe_run(session, ID).state, an.status(2)["status"]
 
     assert seen() == ("RUNNING", "FAILED")
     assert read_closed(an.store, ID) == {1: {2: NEVER_SUBMITTED}}
@@ -224,7 +224,7 @@ def test_a_submission_that_was_overtaken_by_a_retry_stops(tmp_path: Path):
     batch = Throttled(2, meanwhile=lambda: write_closed(store, ID, 0, closed))
     jobs = Jobs(batch, sleep=lambda seconds: None)  # type: ignore[arg-type]
     with pytest.raises(AlreadyExists, match="somebody has run its jobs again"):
-        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_open(store, record))
+        jobs.submit(ID, 0, {"jobQueue": "a"}, lambda: require_not_superseded(store, record))
     assert batch.queues["a"] == []
     assert batch.refusals == 1
 
@@ -260,7 +260,7 @@ class Logs:
 
 def test_a_log_is_read_past_empty_pages():
     logs = Logs([], ["a"], [], [], ["b", "c"])
-    reader = StreamReader(logs, "group", "stream", 0.0)  # type: ignore[arg-type]
+    reader = CloudWatchLogReader(logs, "group", "stream", 0.0)  # type: ignore[arg-type]
     assert reader.read() == b"a\nb\nc\n"
     asked = logs.asked
     logs.pages = (*logs.pages, [], ["d"])
@@ -271,5 +271,5 @@ def test_a_log_is_read_past_empty_pages():
 
 def test_a_log_of_nothing_but_empty_pages_ends():
     logs = Logs(*[[] for _ in range(1000)])
-    assert StreamReader(logs, "group", "stream", 0.0).read() == b""  # type: ignore[arg-type]
+    assert CloudWatchLogReader(logs, "group", "stream", 0.0).read() == b""  # type: ignore[arg-type]
     assert logs.asked == 100

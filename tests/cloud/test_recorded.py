@@ -50,10 +50,10 @@ def test_people_are_told_why_a_job_ended(name: str):
 @pytest.mark.parametrize("name", WAITING)
 def test_people_are_told_why_a_job_waits(name: str):
     long_after = PLAIN["createdAt"] / 1000 + 3600
-    reason = batch_states.why_waiting(detail(name), now=long_after)
+    reason = batch_states.waiting_reason(detail(name), now=long_after)
     assert reason is not None
     assert CASES[name]["reason"] in reason
-    assert batch_states.why_waiting(detail(name), now=PLAIN["createdAt"] / 1000 + 1) is None
+    assert batch_states.waiting_reason(detail(name), now=PLAIN["createdAt"] / 1000 + 1) is None
 
 
 @pytest.mark.parametrize("name", TRIED)
@@ -77,13 +77,13 @@ def test_that_no_machine_is_large_enough_is_doubted_while_machines_start(facts: 
 
     def doubted(minutes: float) -> bool:
         now = PLAIN["createdAt"] / 1000 + 60 * minutes
-        return "this may pass" in str(batch_states.why_waiting(waiting, now=now))
+        return "this may pass" in str(batch_states.waiting_reason(waiting, now=now))
 
     assert doubted(2)
     assert doubted(9)
     assert doubted(11) is bool(facts)  # when its dependencies ended Batch does not tell
     other = {**detail("the environments are too small"), **facts}
-    assert "may pass" not in str(batch_states.why_waiting(other, now=PLAIN["createdAt"] / 1000 + 120))
+    assert "may pass" not in str(batch_states.waiting_reason(other, now=PLAIN["createdAt"] / 1000 + 120))
 
 
 @pytest.mark.parametrize(("attempts", "said"), [([{}] * 3, "attempts: 3,"), ([], "attempts: up to 10,")])

@@ -11,7 +11,7 @@ import pytest
 
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.analysis import Analysis, AnalysisContext, GlobalConfig, JobDefinition, each
-from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.errors import (
     DependencyError,
     ExplorerError,
@@ -142,7 +142,7 @@ def test_the_context_has_all_that_the_description_lists(home: Path):
 def _runner_image() -> str | None:
     """What jobs run in: on AWS Batch an image by its digest."""
     settings = Settings.load()
-    return Images(Aws()).pin(settings.batch.image) if settings.batch.image else None
+    return Images(AwsClients()).pin(settings.batch.image) if settings.batch.image else None
 
 
 def test_the_global_config_is_read_only(home: Path):

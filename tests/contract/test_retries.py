@@ -74,7 +74,7 @@ def test_an_ended_job_whose_outcome_is_gone_runs_again(home: Path):
     an.wait_done(timeout=WAIT)
     store = an._submitted().store
     eventually(lambda: not Session().unfinished_rounds())
-    [name] = [name for name in store.names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
+    [name] = [name for name in store.list_names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
     store.delete(f"analyses/{an.id}/outcomes/{name}")
     assert an.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}
     assert an.status(1)["reason"].startswith("its outcome is missing from the store")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from explorer_runner.attempt import log_file
 from explorer_runner.format import payload, validation
-from explorer_runner.format.keys import Attempt, outcome_key
+from explorer_runner.format.keys import AttemptId, outcome_key
 from explorer_runner.format.outcome import Failure, Outcome
 from explorer_runner.format.outcome import read as read_outcome
 from explorer_runner.format.payload import Payload, Spec
@@ -23,11 +23,11 @@ from explorer_runner.text import shown
 from fuzz.damage import EFFORT, damaged
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.executors.batch import batch_states
-from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.local.queue import Entry, Queue
-from gencove_explorer.reconcile.leases import Claims
-from gencove_explorer.reconcile.revision import Entry as Run
+from gencove_explorer.reconcile.leases import Leases
 from gencove_explorer.reconcile.revision import Revision
+from gencove_explorer.reconcile.revision import RevisionEntry as Run
 from gencove_explorer.reconcile.specification import Specification
 from gencove_explorer.records.closed import Closed
 from gencove_explorer.records.index import IndexRecord
@@ -193,7 +193,7 @@ def test_the_folder_of_the_executor(tmp_path_factory: pytest.TempPathFactory, re
     queue.make()
     (queue.requests / "1-x.json").write_bytes(request)
     (queue.folder / "state.json").write_bytes(state)
-    for asked in queue.asked().values():
+    for asked in queue.requests().values():
         assert "terminate" not in asked or {"indices", "reason"} <= asked.keys()
     troubles: Any = queue.read_state().get("troubles", {})
     assert all(isinstance(reason, str) for reason in troubles.values())
@@ -207,9 +207,9 @@ HOLDER = {"host": "h", "pid": 1, "started": 1.0, "time": 1.0, "given_up": False}
 def test_claims_of_reconcile(tmp_path_factory: pytest.TempPathFactory, raw: bytes):
     store = open_store(str(tmp_path_factory.mktemp("store")))
     store.create(f"claims/p/{ID}.0/1.json", raw)
-    claims = Claims(store, "p", clock=lambda: 1e9, sleep=lambda seconds: pytest.fail("it is long over"))
+    claims = Leases(store, "p", clock=lambda: 1e9, sleep=lambda seconds: pytest.fail("it is long over"))
     try:
-        claims.take(ID, 0, lambda: False)
+        claims.acquire(ID, 0, lambda: False)
     except ExplorerError:
         pass
 
@@ -237,9 +237,9 @@ def test_inputs_that_lie_anywhere(tmp_path_factory: pytest.TempPathFactory, entr
 
 def test_a_record_of_another_attempt_is_none_of_this(tmp_path: Path):
     store = open_store(str(tmp_path))
-    store.create(outcome_key(ID, Attempt(1, 0, 1), "SUCCEEDED"), OUTCOME.to_json())
+    store.create(outcome_key(ID, AttemptId(1, 0, 1), "SUCCEEDED"), OUTCOME.to_json())
     with pytest.raises(ExplorerError, match="another attempt"):
-        read_outcome(store, ID, Attempt(1, 0, 1), "SUCCEEDED")
+        read_outcome(store, ID, AttemptId(1, 0, 1), "SUCCEEDED")
 
 
 # -- what AWS says ------------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ class Logs:
 @EFFORT
 @given(st.lists(PAGE, min_size=1, max_size=5))
 def test_events_of_cloudwatch(pages: list[dict[str, Any]]):
-    reader = StreamReader(Logs(pages), "group", "stream", 0.0)  # type: ignore[arg-type]
+    reader = CloudWatchLogReader(Logs(pages), "group", "stream", 0.0)  # type: ignore[arg-type]
     reader.read().decode()
 
 
@@ -301,9 +301,9 @@ DETAIL = st.fixed_dictionaries(
 @given(DETAIL, st.integers(0, 10))
 def test_jobs_of_batch(detail: dict[str, Any], jobs: int):
     assert batch_states.round_of(detail, "ROUND") in (None, *range(1_000_000))
-    assert len(batch_states.spread(batch_states.counts_of(detail), range(jobs))) == jobs
+    assert len(batch_states.spread_states(batch_states.counts_of(detail), range(jobs))) == jobs
     assert isinstance(batch_states.reason_of(detail), str)
-    batch_states.why_waiting(detail)
+    batch_states.waiting_reason(detail)
 
 
 # -- checks --------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ def main(analysis: str, memory_mb: str, steps: str) -> None:
     countdown = Countdown(int(steps))
     session = Session()
     executor = LocalExecutor(session.settings)
-    executor.queue = Dying(executor.queue, ("add",), countdown)
+    executor.queue = Dying(executor.queue, ("add_round",), countdown)
     session.executor = executor
     stored = find_analysis(session, analysis)
     stored = replace(stored, store=Dying(stored.store, WRITES, countdown))

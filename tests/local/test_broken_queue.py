@@ -84,7 +84,7 @@ def test_an_entry_of_a_newer_version_that_says_more_is_read(home: Path):
     lock = executor().queue.lock()  # no scheduler starts
     assert lock is not None
     queue = Queue(home)
-    bell = queue.open_bell()
+    bell = queue.open_wake_pipe()
     an.run()
     path = next(queue.new.glob("*.json"))
     assert (

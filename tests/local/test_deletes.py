@@ -77,13 +77,13 @@ def run(*arguments: str) -> str:
 
 def keys(store: Store) -> list[str]:
     below = [f"analyses/{MEASURE}/{each}" for each in ("rounds", "outcomes", "logs", "payloads")]
-    return [f"{prefix}/{name}" for prefix in below for name in store.names(prefix)]
+    return [f"{prefix}/{name}" for prefix in below for name in store.list_names(prefix)]
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_is_finished_by_the_next_one(store: Store, times: int):
     stored = JobManager().get_analysis(MEASURE)._submitted()
-    last = times == 2 and store.path("") is not None  # a folder's tree goes at once
+    last = times == 2 and store.local_path("") is not None  # a folder's tree goes at once
     if not last:
         with pytest.raises(KeyboardInterrupt):
             replace(stored, store=Dying(store, times)).delete(list)
@@ -91,7 +91,7 @@ def test_is_finished_by_the_next_one(store: Store, times: int):
         assert ("?" if times else "SUCCEEDED") in listed
         if times:
             assert f"explorer delete {MEASURE}" in run("status", MEASURE)
-        assert bool(keys(store)) == (times == 0 or (times == 1 and store.path("") is None))
+        assert bool(keys(store)) == (times == 0 or (times == 1 and store.local_path("") is None))
     assert "deleted" in run("delete", MEASURE, "--yes")
     assert keys(store) == []
     assert MEASURE not in run("list")

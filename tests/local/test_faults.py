@@ -251,7 +251,7 @@ def test_jobs_terminated_while_the_scheduler_looks_around_never_run(home: Path):
     lock = queue.lock()
     assert lock is not None
     scheduler = Scheduler(queue, idle_seconds=0)
-    scheduler.look_around()
+    scheduler.poll_queue()
     scheduler.run()
     os.close(lock)
     assert an.status()["jobs"] == {"FAILED": 3}

@@ -102,7 +102,7 @@ def half_a_retry(an: Analysis, *, age: float) -> None:
     )
     submission = Submission(spec=spec, contents=contents, executor=session.executor, store=stored.store)
     record = write_round(submission, session)
-    path = stored.store.path(f"analyses/{an.id}/rounds/1.json")
+    path = stored.store.local_path(f"analyses/{an.id}/rounds/1.json")
     assert path is not None
     aged = dataclasses.replace(record, submitted=record.submitted - age)
     path.write_bytes(aged.to_json())
@@ -112,7 +112,7 @@ def half_a_retry(an: Analysis, *, age: float) -> None:
 def test_a_retry_that_was_killed_before_it_was_queued_ends_and_can_be_repeated(failed: Analysis):
     half_a_retry(failed, age=0)
     assert failed.status(0)["status"] == "RUNNABLE"  # it may be under way
-    path = failed._submitted().store.path(f"analyses/{failed.id}/rounds/1.json")
+    path = failed._submitted().store.local_path(f"analyses/{failed.id}/rounds/1.json")
     assert path is not None
     data = json.loads(path.read_bytes())
     path.write_text(json.dumps({**data, "submitted": data["submitted"] - 100}))
@@ -126,7 +126,7 @@ def test_a_retry_that_was_killed_before_it_was_queued_ends_and_can_be_repeated(f
 
 def test_a_retry_that_was_killed_after_its_payload_is_in_nobodys_way(failed: Analysis):
     half_a_retry(failed, age=0)
-    path = failed._submitted().store.path(f"analyses/{failed.id}/rounds/1.json")
+    path = failed._submitted().store.local_path(f"analyses/{failed.id}/rounds/1.json")
     assert path is not None
     path.unlink()
     failed._submitted()._rounds = None
@@ -207,7 +207,7 @@ def test_what_was_found_and_is_refused_leaves_no_inputs_behind(home: Path):
 def test_found_inputs_that_are_damaged_are_not_left_half_read(home: Path):
     an = Analysis(function=lambda ac: None, input=[bytes(1 << 20), bytes(1 << 20)], job_definition=SMALL)
     an.run()
-    path = an._submitted().store.path(f"analyses/{an.id}/inputs.bin")
+    path = an._submitted().store.local_path(f"analyses/{an.id}/inputs.bin")
     assert path is not None
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-1] + b"x")

@@ -11,7 +11,7 @@ from explorer_runner.attempt import claim
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
 from gencove_explorer.errors import JobFailed
 from gencove_explorer.executors.local.executor import LocalExecutor
-from gencove_explorer.executors.local.lost_rounds import living
+from gencove_explorer.executors.local.lost_rounds import live_jobs
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
 from support.waiting import SECONDS, eventually
@@ -26,11 +26,11 @@ def test_jobs_live_whose_claim_is_held_in_that_round(tmp_path: Path):
     held = [claim.claim(str(tmp_path), str(tmp_path / f"{name}.txt")) for name in ("1.1-1", "2.1-3", "5.1-1")]
     held.append(claim.claim(str(tmp_path), str(tmp_path / "3.0-2.txt")))  # of another round
     claim.running(held[0])
-    assert living(str(tmp_path), 1, {0, 1, 2, 3, 4}) == {1, 2}
+    assert live_jobs(str(tmp_path), 1, {0, 1, 2, 3, 4}) == {1, 2}
     for each in held:
         os.close(each)
-    assert living(str(tmp_path), 1, {0, 1, 2, 3, 4}) == set()
-    assert living(str(tmp_path / "none"), 1, {0}) == set()
+    assert live_jobs(str(tmp_path), 1, {0, 1, 2, 3, 4}) == set()
+    assert live_jobs(str(tmp_path / "none"), 1, {0}) == set()
 
 
 # -- jobs that have ended and whose outcome is gone ---------------------------------------------------
@@ -54,7 +54,7 @@ def ended() -> Analysis:
 
 
 def folder_of(an: Analysis) -> Path:
-    path = an._submitted().store.path(f"analyses/{an.id}")
+    path = an._submitted().store.local_path(f"analyses/{an.id}")
     assert path is not None
     return path
 
@@ -146,7 +146,7 @@ def test_of_a_store_on_s3_likewise(
     monkeypatch.setenv("EXPLORER_EXECUTOR", "local")
     an = ended()
     store = an._submitted().store
-    [name] = [name for name in store.names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
+    [name] = [name for name in store.list_names(f"analyses/{an.id}/outcomes") if name.startswith("1.0-")]
     store.delete(f"analyses/{an.id}/outcomes/{name}")
     assert an.status(1)["reason"].startswith("its outcome is missing from the store")
     assert an.retry_failed() == 1

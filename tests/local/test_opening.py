@@ -206,7 +206,7 @@ def test_a_scheduler_that_can_start_no_forker_tries_again(home: Path):
 
 def test_a_forker_that_dies_again_and_again_fails_no_round(held: Held, home: Path):
     executor = LocalExecutor(Settings.load())
-    eventually(lambda: not executor.queue.holds(f"{held.analysis.id}.0"))
+    eventually(lambda: not executor.queue.is_new(f"{held.analysis.id}.0"))
     executor.stop()
     [path] = executor.queue.accepted.glob(f"*-{held.analysis.id}.0.json")
     entry = json.loads(path.read_bytes())

@@ -87,11 +87,11 @@ def test_a_terminate_that_was_fulfilled_leaves_the_retry_alone(home: Path):
     an.wait_done(timeout=60)
     an.retry_failed()  # so soon that the request may still be there
     an.wait_running_or_done(timeout=60)
-    eventually(lambda: not executor.queue.asked())
-    executor.queue.ask({"terminate": an.id, "round": 0, "indices": None, "reason": "late"})
+    eventually(lambda: not executor.queue.read_requests())
+    executor.queue.add_request({"terminate": an.id, "round": 0, "indices": None, "reason": "late"})
     executor.stop()
     executor.start()
-    eventually(lambda: not executor.queue.asked())
+    eventually(lambda: not executor.queue.read_requests())
     assert an.status()["status"] == "RUNNING"
     an.terminate()
     an.wait_done(timeout=60)

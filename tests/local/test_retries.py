@@ -144,7 +144,7 @@ def test_killed_at_every_point_it_can_be_made_again(fail: Callable[[], Analysis]
 
 def age_unqueued(stored: StoredAnalysis) -> None:
     """Let a round that is in no queue look as old as it is when nobody can be about to queue it."""
-    path = stored.store.path(round_key(stored.id, 1))
+    path = stored.store.local_path(round_key(stored.id, 1))
     queue = LocalExecutor(Session().settings).queue
     if path is not None and path.exists() and not queue.has_round(f"{stored.id}.1"):
         data = json.loads(path.read_bytes())

@@ -8,7 +8,7 @@ import pytest
 
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.executors.local.executor import LocalExecutor
-from gencove_explorer.executors.local.progress import Ledger
+from gencove_explorer.executors.local.progress import ProgressTracker
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.settings import Settings
 from support.waiting import eventually
@@ -123,7 +123,7 @@ def test_a_job_that_is_killed_with_its_parent_leaves_its_log(
     assert not (queue.folder / "claims" / an.id).exists()
     an.logs(since="1h")
     assert capsys.readouterr().out == "begun\n"
-    assert an._submitted().store.names(f"analyses/{an.id}/logs") == ["0.0-1.txt"]
+    assert an._submitted().store.list_names(f"analyses/{an.id}/logs") == ["0.0-1.txt"]
 
 
 def test_the_scheduler_takes_the_credentials_of_whoever_submitted_last(
@@ -138,19 +138,19 @@ def test_the_scheduler_takes_the_credentials_of_whoever_submitted_last(
     first.run()
     first.wait_running_or_done(timeout=90)
     queue = LocalExecutor(Settings.load()).queue
-    ledger = Ledger(queue)
+    ledger = ProgressTracker(queue)
     old = queue.unfinished_rounds()[0]
     expired = dataclasses.replace(old, variables={**old.variables, "AWS_ACCESS_KEY_ID": "expired"})
     monkeypatch.setenv("AWS_PROFILE", "of-the-process")  # as the notebook had it that started the scheduler
-    ledger.learn(expired)
+    ledger.use_newest_credentials(expired)
     ledger.store_of(expired)
     assert os.environ["AWS_ACCESS_KEY_ID"] == "expired"
     assert "AWS_PROFILE" not in os.environ
     renewed = dataclasses.replace(
         old, record=dataclasses.replace(old.record, submitted=old.record.submitted + 1)
     )
-    assert ledger.learn(renewed)
-    assert not ledger.learn(expired)
+    assert ledger.use_newest_credentials(renewed)
+    assert not ledger.use_newest_credentials(expired)
     store = ledger.store_of(expired)
     assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
     assert store.exists(f"analyses/{first.id}/rounds/0.json")

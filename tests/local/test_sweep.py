@@ -111,7 +111,7 @@ def tomorrow() -> float:
 
 
 def test_submissions_that_ended_in_the_middle_are_removed_after_a_day(store: FolderStore):
-    place = queue().place
+    place = queue().location
     gone = {half(store), half(store, place=place), half(store, executor="batch", place="q")}
     gone.add(half(store, executor="foreground", place=place))
     half(store, place="elsewhere:/explorer")  # its executor may have an entry
@@ -124,12 +124,12 @@ def test_submissions_that_ended_in_the_middle_are_removed_after_a_day(store: Fol
     store.create(index_key(parse_id(listed).date, listed), b"{}")
     (queue().accepted / f"{0:020d}-{queued}.0.json").write_text("{}")
     assert set(never_submitted(store, queue(), tomorrow() - 60)) == set()
-    with open(store.path(f"analyses/{held}/rounds/0.json"), "rb") as file:
+    with open(store.local_path(f"analyses/{held}/rounds/0.json"), "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert set(never_submitted(store, queue(), tomorrow())) == gone
-        before = set(store.folders("analyses"))
+        before = set(store.list_folders("analyses"))
         Sweeper(queue(), tomorrow).sweep_stores([])  # that of the home folder is always among them
-    assert before - set(store.folders("analyses")) == gone
+    assert before - set(store.list_folders("analyses")) == gone
 
 
 def test_what_is_being_written_into_a_store_stays(store: FolderStore):

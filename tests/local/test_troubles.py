@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from explorer_runner.errors import StoreError
-from explorer_runner.format.keys import Attempt
+from explorer_runner.format.keys import AttemptId
 from gencove_explorer.analysis import Analysis
-from gencove_explorer.executors.local.backoff import Troubles
+from gencove_explorer.executors.local.backoff import Backoff
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.executors.local.scheduler import Scheduler
 from gencove_explorer.job_manager import JobManager
@@ -41,7 +41,7 @@ def well() -> None:
 
 @pytest.mark.parametrize(("store", "asked"), [("s3://bucket/x", 1), ("/folder", len(STEPS))])
 def test_a_silent_store_on_s3_is_asked_once_and_not_once_a_step(store: str, asked: int):
-    troubles: Any = Troubles()
+    troubles: Any = Backoff()
     calls = []
 
     def step() -> None:
@@ -56,7 +56,7 @@ def test_a_silent_store_on_s3_is_asked_once_and_not_once_a_step(store: str, aske
 
 
 def test_a_store_is_silent_until_the_step_that_failed_succeeds():
-    troubles: Any = Troubles()
+    troubles: Any = Backoff()
     round, other = Queued("a.0", "s3://bucket/x"), Queued("b.0", "s3://bucket/x")
     troubles.attempt("admission", round, down)
     assert troubles.reasons() == {round.store: "it does not answer"}
@@ -68,8 +68,8 @@ def test_a_store_is_silent_until_the_step_that_failed_succeeds():
 
 
 def test_rounds_that_fail_together_wait_no_longer_than_one():
-    together: Any = Troubles()
-    alone: Any = Troubles()
+    together: Any = Backoff()
+    alone: Any = Backoff()
     silence = StoreError("it does not answer")
     for number in range(20):  # they were under way at once
         together.failed("opening", Queued(f"a.{number}", "s3://bucket/x"), silence)
@@ -82,7 +82,7 @@ def test_rounds_that_fail_together_wait_no_longer_than_one():
 
 
 def test_a_pause_grows_from_one_time_to_the_next_unless_it_is_told_not_to():
-    troubles: Any = Troubles()
+    troubles: Any = Backoff()
     round, other = Queued("a.0", "/folder"), Queued("b.0", "/folder")
     pauses = []
     for _ in range(8):
@@ -127,7 +127,7 @@ class RunningJob:
     """A job that another process runs, which can be looked at or cannot."""
 
     def __init__(self, index: int, error: Exception | None) -> None:
-        self.attempt = Attempt(index, 0, 1)
+        self.attempt = AttemptId(index, 0, 1)
         self.error = error
         self.looks = 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from explorer_runner.forker.rounds import Running
+from explorer_runner.forker.rounds import ForkedJob
 from explorer_runner.system import processes
 from gencove_explorer.analysis import Analysis, AnalysisContext, JobDefinition
 from gencove_explorer.executors.local.executor import LocalExecutor
@@ -47,10 +47,10 @@ def test_another_one_writes_it(home: Path, tmp_path: Path, monkeypatch):
 
 
 def test_but_not_for_ever_where_each_ends_with_an_error():
-    job = Running(None, 0, (0, 0, 1), 0, 0.0)  # type: ignore[arg-type]
+    job = ForkedJob(None, 0, (0, 0, 1), 0, 0.0)  # type: ignore[arg-type]
     assert not job.is_to_write_again(0)
     assert not job.is_to_write_again(processes.CLAIMED)
-    job = Running(None, 0, (0, 0, 1), 0, 0.0)  # type: ignore[arg-type]
+    job = ForkedJob(None, 0, (0, 0, 1), 0, 0.0)  # type: ignore[arg-type]
     assert [job.is_to_write_again(-signal.SIGKILL) for _ in range(100)] == [True] * 100
     tried = [job.is_to_write_again(processes.UNWRITTEN) for _ in range(30)]
     assert tried == [True] * 19 + [False] * 11

@@ -244,8 +244,8 @@ def packages_in(an: Analysis) -> list[str]:
     store = an._submitted().store
     return [
         name.partition("-")[0]
-        for folder in store.folders("packages")
-        for name in store.names(f"packages/{folder}")
+        for folder in store.list_folders("packages")
+        for name in store.list_names(f"packages/{folder}")
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from gencove_explorer.reconcile.reconciler import Reconciler
 from gencove_explorer.session import Session
 
-WRITES = ("create", "keep", "delete", "delete_tree")
+WRITES = ("create", "put_file", "delete", "delete_tree")
 CALLS = ("submit", "terminate")
 
 
@@ -51,7 +51,7 @@ def main(folder: str, steps: str) -> None:
     session.store = Dying(session.store, WRITES, countdown)
     executor = session.executor
     if hasattr(executor, "queue"):
-        executor.queue = Dying(executor.queue, ("add", "ask"), countdown)
+        executor.queue = Dying(executor.queue, ("add_round", "add_request"), countdown)
     session.executor = Dying(executor, CALLS, countdown)
     Reconciler(Path(folder), session).reconcile()
     print(f"done with {countdown.left} steps to spare")

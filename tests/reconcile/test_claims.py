@@ -11,7 +11,7 @@ import pytest
 
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.reconcile.leases import Claims
+from gencove_explorer.reconcile.leases import Leases
 from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.session import Session
 from support.repository import FIRST, Repository, actions
@@ -73,15 +73,15 @@ def test_a_draft_that_somebody_else_submitted_leaves_no_inputs(study: Repository
 
 
 def test_a_living_holder_is_waited_for_though_the_clock_was_set(tmp_path: Path):
-    claims = Claims(FolderStore(str(tmp_path)), "study", sleep=lambda seconds: None)
-    claims.take("x", 0, lambda: False)
+    claims = Leases(FolderStore(str(tmp_path)), "study", sleep=lambda seconds: None)
+    claims.acquire("x", 0, lambda: False)
     path = tmp_path / "claims/study/x.0/1.json"
     holder = json.loads(path.read_text())
 
     def is_waited_for(started: float) -> bool:
         path.write_text(json.dumps({**holder, "started": started}))
         looks = iter([False, True])
-        return claims.take("x", 0, lambda: next(looks)) is None
+        return claims.acquire("x", 0, lambda: next(looks)) is None
 
     began = psutil.Process().create_time()
     assert is_waited_for(began - 0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from gencove_explorer.errors import ManifestError, PlanError, SubmissionError
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.reconcile.plan import Choice
+from gencove_explorer.reconcile.plan import PlanOptions
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.session import Session
 from localcloud.provision import open_client
@@ -104,10 +104,10 @@ def test_objects_of_a_bucket_are_compared_by_their_etags(cloud_study: Repository
     assert JobManager().get_analysis(manifest="objects").values("text") == ["runs/a.txt", "runs/b.txt"]
     assert cloud_study.plan(**chosen) == {"objects": "unchanged"}
     s3.put_object(Bucket=bucket, Key="runs/b.txt", Body=b"other")
-    plan = cloud_study.reconciler().plan(Choice(**chosen))
+    plan = cloud_study.reconciler().plan(PlanOptions(**chosen))
     assert (plan.rows[0].action, plan.rows[0].reason) == ("supersede", "input")
     cloud_study.replace("objects.yaml", "*.txt", "**/*.txt")
-    assert "2 -> 3 jobs" in cloud_study.reconciler().plan(Choice(**chosen)).rows[0].reason
+    assert "2 -> 3 jobs" in cloud_study.reconciler().plan(PlanOptions(**chosen)).rows[0].reason
     cloud_study.replace("objects.yaml", "**/*.txt", "*.bam")
     with pytest.raises(ManifestError, match="nothing matches"):
         cloud_study.plan()
@@ -131,7 +131,7 @@ def test_objects_that_all_jobs_share_are_compared_by_their_etags(
     assert JobManager().get_analysis(manifest="panel").get_output().value("texts") == ["A"]
     assert cloud_study.plan(select=["panel"]) == {"panel": "unchanged"}
     s3.put_object(Bucket=bucket, Key="panel/a.txt", Body=b"B")
-    row = cloud_study.reconciler().plan(Choice(select=["panel"])).rows[0]
+    row = cloud_study.reconciler().plan(PlanOptions(select=["panel"])).rows[0]
     assert (row.action, row.reason) == ("supersede", "global_config: panel")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gencove_explorer.manifests.code_comparison import same_code
+from gencove_explorer.manifests.code_comparison import is_same_code
 from gencove_explorer.manifests.function_source import SourceError, SourceFile
 
 FILE = """
@@ -94,15 +94,15 @@ def test_only_that_is_run():
 )
 def test_what_is_no_change(old: str, new: str):
     assert old in FILE
-    assert same_code(source(), source(FILE.replace(old, new)))
+    assert is_same_code(source(), source(FILE.replace(old, new)))
 
 
 def test_definitions_may_change_places():
     helper = "def helper(x):\n    return min(x, LIMIT)\n"
     moved = FILE.replace(helper, "") + helper
-    assert same_code(source(), source(moved))
-    assert same_code("import a\nfrom b import c\nx = 1\n", "x = 1\nfrom b import c\nimport a\n")
-    assert same_code(
+    assert is_same_code(source(), source(moved))
+    assert is_same_code("import a\nfrom b import c\nx = 1\n", "x = 1\nfrom b import c\nimport a\n")
+    assert is_same_code(
         "x = 1\n@wraps\ndef f(y=2) -> T: return x\nclass T(A): z: T = 3\n",
         "class T(A): z: T = 3\n@wraps\ndef f(y=2) -> T: return x\nx = 1\n",
     )
@@ -124,7 +124,7 @@ def test_definitions_may_change_places():
     ],
 )
 def test_order_counts_where_it_may_change_what_comes_out(lines: list[str]):
-    assert not same_code("\n".join(lines), "\n".join(reversed(lines)))
+    assert not is_same_code("\n".join(lines), "\n".join(reversed(lines)))
 
 
 @pytest.mark.parametrize("separator", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028"])
@@ -133,7 +133,7 @@ def test_lines_are_those_that_python_counts(separator: str):
         f"import os\n# {separator}\nNOTE = '{separator}'\ndef work(ac):\n    x = NOTE\n    return x + '1'\n"
     )
     assert source(text) == f"NOTE = '{separator}'\ndef work(ac):\n    x = NOTE\n    return x + '1'\n"
-    assert not same_code(source(text), source(text.replace("+ '1'", "+ '1000'")))
+    assert not is_same_code(source(text), source(text.replace("+ '1'", "+ '1000'")))
     assert source(text.replace("\n", "\r\n")) == source(text)
 
 
@@ -150,7 +150,7 @@ def test_lines_are_those_that_python_counts(separator: str):
     ],
 )
 def test_what_is_a_change(old: str, new: str):
-    assert not same_code(source(), source(FILE.replace(old, new)))
+    assert not is_same_code(source(), source(FILE.replace(old, new)))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_a_star_import_is_taken_along(star: str):
 
 def test_white_space_counts_inside_of_a_text_alone():
     text = 'NOTE = """a  \nb"""\ndef work(ac):\n    return NOTE\n'
-    assert same_code(source(text), source(text.replace("NOTE\n", "NOTE  \n")))
-    assert not same_code(source(text), source(text.replace("a  ", "a")))
+    assert is_same_code(source(text), source(text.replace("NOTE\n", "NOTE  \n")))
+    assert not is_same_code(source(text), source(text.replace("a  ", "a")))
 
 
 def test_names_in_shell_commands_belong_to_it():

@@ -25,7 +25,7 @@ from gencove_explorer.reconcile.actions import (
     WAIT,
 )
 from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
-from gencove_explorer.reconcile.plan import Choice, Plan, Seen, Wanted, make_plan
+from gencove_explorer.reconcile.plan import DesiredRun, ObservedRun, Plan, PlanOptions, make_plan
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.specification import Specification
 from gencove_explorer.records.states import STATES
@@ -33,11 +33,11 @@ from gencove_explorer.records.states import STATES
 settings.register_profile("explorer", deadline=None)  # no clock decides whether a test passes
 settings.load_profile("explorer")
 
-SUCCEEDED = Seen(state="SUCCEEDED")
-FAILED = Seen(state="FAILED", jobs=3, failed=2)
+SUCCEEDED = ObservedRun(state="SUCCEEDED")
+FAILED = ObservedRun(state="FAILED", jobs=3, failed=2)
 
 
-def want(name: str, *depends_on: str, source: str = "def work(ac): pass", **more: object) -> Wanted:
+def want(name: str, *depends_on: str, source: str = "def work(ac): pass", **more: object) -> DesiredRun:
     reads = more.pop("reads", None)
     specification = Specification(
         function="work",
@@ -46,10 +46,10 @@ def want(name: str, *depends_on: str, source: str = "def work(ac): pass", **more
         depends_on=dict.fromkeys(depends_on, False),
         **more,
     )
-    return Wanted(name=name, file=f"{name}.yaml", specification=specification, reads=reads)
+    return DesiredRun(name=name, file=f"{name}.yaml", specification=specification, reads=reads)
 
 
-def world(*wanted: Wanted) -> dict[str, Wanted]:
+def world(*wanted: DesiredRun) -> dict[str, DesiredRun]:
     return {each.name: each for each in wanted}
 
 
@@ -68,19 +68,19 @@ def applied(plan: Plan) -> Revision | None:
     )
 
 
-def seen_after(plan: Plan, revision: Revision | None) -> dict[str, Seen]:
+def seen_after(plan: Plan, revision: Revision | None) -> dict[str, ObservedRun]:
     """What is seen once a plan was carried out: what it started waits, what it stopped has ended."""
     seen = dict(plan.seen)
     for row in plan.rows:
         entry = revision.entries.get(row.name) if revision else None
         if entry and row.action in (*STARTS, RESUME, RETRY):
-            seen[entry.id] = Seen(state="RUNNABLE", rounds=entry.rounds)
+            seen[entry.id] = ObservedRun(state="RUNNABLE", rounds=entry.rounds)
     for id in revision.leaving if revision else ():
-        seen[id] = Seen(state="FAILED")
+        seen[id] = ObservedRun(state="FAILED")
     return seen
 
 
-def recorded(*wanted: Wanted) -> Revision:
+def recorded(*wanted: DesiredRun) -> Revision:
     made = applied(make_plan("study", world(*wanted), None, {}))
     assert made is not None
     return made
@@ -90,9 +90,9 @@ def actions(plan: Plan) -> dict[str, str]:
     return {row.name: row.action for row in plan.rows}
 
 
-def plan_of(base: Revision, state: Seen, *wanted: Wanted, **choice: object) -> dict[str, str]:
+def plan_of(base: Revision, state: ObservedRun, *wanted: DesiredRun, **choice: object) -> dict[str, str]:
     seen = dict.fromkeys((each.id for each in base.entries.values()), state)
-    return actions(make_plan("study", world(*wanted), base, seen, Choice(**choice)))
+    return actions(make_plan("study", world(*wanted), base, seen, PlanOptions(**choice)))
 
 
 def test_new_manifests_are_submitted_dependencies_first():
@@ -105,7 +105,7 @@ def test_new_manifests_are_submitted_dependencies_first():
 
 @pytest.mark.parametrize("state", [state for state in STATES if state != "FAILED"])
 def test_what_runs_or_has_succeeded_is_left_alone(state: str):
-    assert plan_of(recorded(want("a")), Seen(state=state), want("a")) == {"a": UNCHANGED}
+    assert plan_of(recorded(want("a")), ObservedRun(state=state), want("a")) == {"a": UNCHANGED}
 
 
 def test_a_change_supersedes_the_run_and_those_that_depend_on_it():
@@ -138,7 +138,7 @@ def test_what_failed_for_others_runs_again_with_them():
     base = recorded(want("a", on_failure="retry_failed"), want("b", "a"))
     seen = {
         base.entries["a"].id: FAILED,
-        base.entries["b"].id: Seen(state="FAILED", failed=1, blocked=True),
+        base.entries["b"].id: ObservedRun(state="FAILED", failed=1, blocked=True),
     }
     wanted = world(want("a", on_failure="retry_failed"), want("b", "a"))
     assert actions(make_plan("study", wanted, base, seen)) == {"a": RETRY, "b": RETRY}
@@ -158,7 +158,7 @@ def test_a_retry_that_was_decided_and_never_submitted_is_made_up_for():
 
 def test_what_was_chosen_and_never_submitted_is_resumed():
     base = recorded(want("a"))
-    plan = make_plan("study", world(want("a")), base, {base.entries["a"].id: Seen(state=MISSING)})
+    plan = make_plan("study", world(want("a")), base, {base.entries["a"].id: ObservedRun(state=MISSING)})
     assert actions(plan) == {"a": RESUME}
     assert not needs_revision(plan)
 
@@ -174,8 +174,8 @@ def test_what_has_no_manifest_is_retired_only_when_asked():
     base = recorded(want("a"), want("b"))
     assert plan_of(base, SUCCEEDED, want("a")) == {"a": UNCHANGED, "b": GONE}
     assert plan_of(base, SUCCEEDED, want("a"), prune=True) == {"a": UNCHANGED, "b": RETIRE}
-    running = {each.id: Seen(state="RUNNING") for each in base.entries.values()}
-    after = applied(make_plan("study", world(want("a")), base, running, Choice(prune=True)))
+    running = {each.id: ObservedRun(state="RUNNING") for each in base.entries.values()}
+    after = applied(make_plan("study", world(want("a")), base, running, PlanOptions(prune=True)))
     assert after.leaving == {base.entries["b"].id: "b"}
     assert set(after.entries) == {"a"}
 
@@ -190,7 +190,7 @@ def test_pruning_is_bounded_and_never_from_nothing():
 
 def test_a_selection_takes_along_what_it_depends_on_and_leaves_the_rest():
     wanted = [want("a"), want("b", "a"), want("c")]
-    plan = make_plan("study", world(*wanted), None, {}, Choice(select=["b"]))
+    plan = make_plan("study", world(*wanted), None, {}, PlanOptions(select=["b"]))
     assert actions(plan) == {"a": SUBMIT, "b": SUBMIT}
     base = recorded(*wanted)
     changed = [want("a"), want("b", "a"), want("c", source="x = 1")]
@@ -205,7 +205,7 @@ def test_an_input_that_is_an_output_waits_for_it():
     assert actions(plan) == {"a": SUBMIT, "b": WAIT}
     base = applied(plan)
     assert set(base.entries) == {"a"}
-    running = make_plan("study", wanted, base, {base.entries["a"].id: Seen(state="RUNNING")})
+    running = make_plan("study", wanted, base, {base.entries["a"].id: ObservedRun(state="RUNNING")})
     assert actions(running) == {"a": UNCHANGED, "b": WAIT}
     assert "output of a, which is RUNNING" in running.rows[1].reason
     assert actions(make_plan("study", wanted, base, {base.entries["a"].id: SUCCEEDED}))["b"] == SUBMIT
@@ -222,7 +222,7 @@ SOURCES = ["def work(ac): return 1", "def work(ac): return 2"]
 
 
 @st.composite
-def manifests(draw: st.DrawFn) -> dict[str, Wanted]:
+def manifests(draw: st.DrawFn) -> dict[str, DesiredRun]:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, min_size=1))
     made = {}
     for place, name in enumerate(names):
@@ -242,10 +242,10 @@ def manifests(draw: st.DrawFn) -> dict[str, Wanted]:
 
 
 @st.composite
-def observations(draw: st.DrawFn, revision: Revision | None) -> dict[str, Seen]:
+def observations(draw: st.DrawFn, revision: Revision | None) -> dict[str, ObservedRun]:
     ids = [each.id for each in revision.entries.values()] + list(revision.leaving) if revision else []
     return {
-        id: Seen(
+        id: ObservedRun(
             state=draw(st.sampled_from([*STATES, MISSING])),
             rounds=draw(st.integers(1, 3)),
             jobs=2,
@@ -257,11 +257,11 @@ def observations(draw: st.DrawFn, revision: Revision | None) -> dict[str, Seen]:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[dict[str, Wanted], Revision | None, dict[str, Seen]]:
+def situations(draw: st.DrawFn) -> tuple[dict[str, DesiredRun], Revision | None, dict[str, ObservedRun]]:
     """A project after some reconciles, as it could be at any moment."""
     base, seen = None, {}
     for _ in range(draw(st.integers(0, 3))):
-        plan = make_plan("study", draw(manifests()), base, seen, Choice(prune=draw(st.booleans())))
+        plan = make_plan("study", draw(manifests()), base, seen, PlanOptions(prune=draw(st.booleans())))
         base = applied(plan)
         seen = draw(observations(base))
     return draw(manifests()), base, seen
@@ -270,7 +270,7 @@ def situations(draw: st.DrawFn) -> tuple[dict[str, Wanted], Revision | None, dic
 @given(situations(), st.booleans())
 def test_applying_a_plan_reaches_a_state_whose_plan_is_empty(situation, prune: bool):
     wanted, base, seen = situation
-    choice = Choice(prune=prune)
+    choice = PlanOptions(prune=prune)
     plan = make_plan("study", wanted, base, seen, choice)
     revision = applied(plan)
     after = make_plan("study", wanted, revision, seen_after(plan, revision), choice)

@@ -14,7 +14,7 @@ import pytest
 from gencove_explorer.analysis import Analysis
 from gencove_explorer.errors import ManifestError, PlanError
 from gencove_explorer.job_manager import JobManager
-from gencove_explorer.reconcile.plan import Choice
+from gencove_explorer.reconcile.plan import PlanOptions
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.reconcile.revision_store import Revisions
 from gencove_explorer.session import Session
@@ -59,7 +59,7 @@ def test_a_plan_tells_the_states_that_status_tells(study: Repository, tmp_path: 
     waits = JobManager().get_analysis(manifest="waits")
     while (state := waits.status()["status"]) not in ("RUNNING", "FAILED"):
         time.sleep(0.1)
-    plan = study.reconciler().plan(Choice(select=["waits"]))
+    plan = study.reconciler().plan(PlanOptions(select=["waits"]))
     flag.touch()
     assert (state, [row.state for row in plan.rows]) == ("RUNNING", ["RUNNING"])
 
@@ -137,7 +137,7 @@ def test_the_superseded_run_is_stopped_and_keeps_its_outputs(study: Repository):
     old.wait_done(60)
     assert old.status()["jobs"] == {"SUCCEEDED": 1, "FAILED": 1}
     assert old.get_output(0).value("slept") == 0
-    study.reconciler().wait(Choice(select=["slow"]))
+    study.reconciler().wait(PlanOptions(select=["slow"]))
     assert JobManager().get_analysis(manifest="slow").values("slept") == [0, 0]
 
 
@@ -255,7 +255,7 @@ def test_a_large_sheet_is_read_and_one_that_is_too_long_refused(study: Repositor
     study.write("rows.yaml", "version: 1\nname: rows\nfunction: rows.py:work\ninput: {file: rows.csv}\n")
     study.write("rows.csv", "n,text\n" + "".join(f"{number},{row}\n" for number in range(10_000)))
     assert (study.folder / "rows.csv").stat().st_size > 10 << 20
-    plan = study.reconciler().plan(Choice(select=["rows"]))
+    plan = study.reconciler().plan(PlanOptions(select=["rows"]))
     assert plan.wanted["rows"].specification.input["jobs"] == 10_000
     with open(study.folder / "rows.csv", "a") as file:
         file.write("10000,one too many\n")

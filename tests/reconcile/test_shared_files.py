@@ -8,7 +8,7 @@ from gencove_explorer.analysis import Analysis, GlobalConfig
 from gencove_explorer.errors import ManifestError
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File, Sample
-from gencove_explorer.reconcile.plan import Choice
+from gencove_explorer.reconcile.plan import PlanOptions
 from support.repository import Repository
 
 CODE = """\
@@ -29,7 +29,7 @@ global_config:
   controls: {file: ../data/controls.csv}
   folds: 5
 """
-ONLY = Choice(select=["align"])
+ONLY = PlanOptions(select=["align"])
 
 
 @pytest.fixture

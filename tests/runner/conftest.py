@@ -23,7 +23,7 @@ from explorer_runner.format import payload
 from explorer_runner.format.keys import (
     FAILED,
     SUCCEEDED,
-    Attempt,
+    AttemptId,
     inputs_key,
     log_key,
     outcome_key,
@@ -135,8 +135,8 @@ class Submission:
         """The stored log of an attempt."""
         return self.store.read(log_key(self.spec.id, self.of(index, attempt))).decode()
 
-    def of(self, index: int = 0, attempt: int = 1) -> Attempt:
-        return Attempt(index, self.spec.round, attempt)
+    def of(self, index: int = 0, attempt: int = 1) -> AttemptId:
+        return AttemptId(index, self.spec.round, attempt)
 
     def scratch(self, index: int = 0, attempt: int = 1) -> Path:
         """Where a running job works."""

@@ -273,6 +273,6 @@ def test_an_object_of_many_parts_is_stored_whole(bucket: str, tmp_path: Path):
     path = tmp_path / "large"
     path.write_bytes(bytes(range(256)) * (40 << 12))
     store = S3Store(f"s3://{bucket}/prefix", patience=patience())
-    store.keep("large", path)
-    store.fetch("large", tmp_path / "copy")
+    store.put_file("large", path)
+    store.get_file("large", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from explorer_runner.attempt import claim
-from explorer_runner.attempt.claim import Life
+from explorer_runner.attempt.claim import ClaimState
 from explorer_runner.format.keys import FAILED, outcomes_prefix
 
 SECONDS = 60.0
@@ -203,7 +203,7 @@ def test_the_claim_is_held_while_the_job_runs_and_let_go_at_its_end(submit_here,
     log = str(job.home / "store" / "analyses" / job.spec.id / "logs" / "0.0-1.txt")
     with job.start() as runner:
         written(tmp_path / "note")
-        assert claim.inspect(log) is Life.RUNNING
+        assert claim.inspect(log) is ClaimState.RUNNING
         runner.terminate()
         runner.communicate(timeout=SECONDS)
-    assert claim.inspect(log) is Life.GONE
+    assert claim.inspect(log) is ClaimState.GONE

@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from gencove_explorer.reconcile.plan import Choice, Plan
+from gencove_explorer.reconcile.plan import Plan, PlanOptions
 from gencove_explorer.reconcile.reconciler import Reconciler
 from gencove_explorer.session import Session
 
@@ -103,13 +103,13 @@ class Repository:
 
     def reconcile(self, *, wait: bool = False, **choice: object) -> dict[str, str]:
         """Reconcile, and return the action of each row."""
-        plan = self.reconciler().reconcile(Choice(**choice))
+        plan = self.reconciler().reconcile(PlanOptions(**choice))
         if wait:
             self.reconciler().wait()
         return actions(plan)
 
     def plan(self, **choice: object) -> dict[str, str]:
-        return actions(self.reconciler().plan(Choice(**choice)))
+        return actions(self.reconciler().plan(PlanOptions(**choice)))
 
 
 def actions(plan: Plan) -> dict[str, str]:

@@ -256,7 +256,7 @@ class Episode:
         for analysis in sorted(self._analyses(), key=lambda found: found.id, reverse=True):
             analysis.delete()
         self._sweep_tomorrow()
-        left = {name for store in session.stores for name in store.folders("analyses")}
+        left = {name for store in session.stores for name in store.list_folders("analyses")}
         self.violations += [f"deleted, and still in the store: {left & listed}"] if left & listed else []
 
     def _sweep_tomorrow(self) -> None:

@@ -173,7 +173,7 @@ def check_left(home: Path, store: Path, temporary: Path) -> Iterator[str]:
         for path in sorted(place.iterdir()) if place.is_dir() else ():
             yield f"left: {path}"
     for path in sorted(store.glob("analyses/*/logs/*.txt")):
-        if claim.inspect(str(path)) is not claim.Life.GONE:
+        if claim.inspect(str(path)) is not claim.ClaimState.GONE:
             yield f"its lock is held: {path}"
 
 

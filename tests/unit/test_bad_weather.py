@@ -68,10 +68,10 @@ def test_every_request_is_made_again_until_it_succeeds(
         (b"created", lambda: store.read("p/k")),
         (b"eat", lambda: store.read_range("p/k", 2, 3)),
         (True, lambda: store.exists("p/k")),
-        (["k"], lambda: store.names("p")),
-        (["p"], lambda: store.folders("")),
-        (None, lambda: store.keep("p/kept", file)),
-        (None, lambda: store.fetch("p/kept", tmp_path / "back")),
+        (["k"], lambda: store.list_names("p")),
+        (["p"], lambda: store.list_folders("")),
+        (None, lambda: store.put_file("p/kept", file)),
+        (None, lambda: store.get_file("p/kept", tmp_path / "back")),
         (None, lambda: store.delete("p/k")),
         (None, lambda: store.delete_tree("p")),
     ):
@@ -117,7 +117,7 @@ def test_a_download_goes_on_where_it_was_cut(store: Store, weather: Weather, tmp
     data = os.urandom(MIB) * 8
     store.create("k", data)
     weather.expect("cut", 5, method="GET")
-    store.fetch("k", tmp_path / "back")
+    store.get_file("k", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == data
     assert weather.took("cut") == 5
 
@@ -148,7 +148,7 @@ def test_a_large_file_has_fewer_and_larger_parts(weather: Weather, tmp_path: Pat
     store = S3Store(os.environ["TEST_STORE"], patience=quick(), parts=Parts(least=5 * MIB, most=2))
     weather.expect(503, 5, "SlowDown", path="partNumber=2")
     weather.expect("lose", 1, method="POST", path="uploadId")
-    store.keep("k", tmp_path / "large")
+    store.put_file("k", tmp_path / "large")
     assert store.read("k") == data
     assert {size for size in weather.sizes if size > MIB} == {9 * MIB, 8 * MIB + 3}
     assert weather.took(503) == 5

@@ -7,7 +7,7 @@ import pytest
 from explorer_runner.attempt.batch_exit import code_of, code_without_outcome, ended_before, own_code
 from explorer_runner.attempt.output_pump import Terminated
 from explorer_runner.errors import StoreError, Unreachable
-from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.uri import open_store
@@ -21,16 +21,16 @@ def store(tmp_path: Path) -> Store:
     return open_store(str(tmp_path))
 
 
-def write(store: Store, *statuses: str) -> Attempt:
+def write(store: Store, *statuses: str) -> AttemptId:
     """The outcomes of the attempts of one job so far; returns the last of them."""
     for number, status in enumerate(statuses, 1):
-        store.create(outcome_key(ID, Attempt(4, 1, number), status), b"{}")
-        store.create(outcome_key(ID, Attempt(4, 0, number), FAILED), b"{}")  # another round
-        store.create(outcome_key(ID, Attempt(5, 1, number), SUCCEEDED), b"{}")  # another job
-    return Attempt(4, 1, len(statuses))
+        store.create(outcome_key(ID, AttemptId(4, 1, number), status), b"{}")
+        store.create(outcome_key(ID, AttemptId(4, 0, number), FAILED), b"{}")  # another round
+        store.create(outcome_key(ID, AttemptId(5, 1, number), SUCCEEDED), b"{}")  # another job
+    return AttemptId(4, 1, len(statuses))
 
 
-def outcome(of: Attempt, status: str, exit_code: int | None = None) -> Outcome:
+def outcome(of: AttemptId, status: str, exit_code: int | None = None) -> Outcome:
     index, round, attempt = of
     return Outcome(analysis=ID, index=index, round=round, attempt=attempt, status=status, exit_code=exit_code)
 
@@ -90,7 +90,7 @@ def test_an_attempt_is_followed_by_another_while_retries_last(
     ],
 )
 def test_the_code_of_a_job_is_its_own_but_never_one_with_a_meaning(exit_code: int | None, code: int):
-    assert own_code(outcome(Attempt(0, 0, 1), FAILED, exit_code)) == code
+    assert own_code(outcome(AttemptId(0, 0, 1), FAILED, exit_code)) == code
 
 
 def test_what_wrote_no_outcome_is_tried_again_only_where_the_job_is_not_to_blame():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.attempt import claim
-from explorer_runner.attempt.claim import AlreadyClaimed, Life
+from explorer_runner.attempt.claim import AlreadyClaimed, ClaimState
 
 CLAIMER = """
 import sys
@@ -73,7 +73,7 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
 
 
 def test_a_log_that_nobody_made_is_unclaimed(log: Path):
-    assert claim.inspect(str(log)) is Life.UNCLAIMED
+    assert claim.inspect(str(log)) is ClaimState.UNCLAIMED
 
 
 def test_the_life_of_a_claim_is_seen_from_another_process(
@@ -81,11 +81,11 @@ def test_the_life_of_a_claim_is_seen_from_another_process(
 ):
     process = start()
     assert said(process) == "starting"
-    assert claim.inspect(str(log)) is Life.STARTING
+    assert claim.inspect(str(log)) is ClaimState.STARTING
     tell(process, RUNNING)
-    assert claim.inspect(str(log)) is Life.RUNNING
+    assert claim.inspect(str(log)) is ClaimState.RUNNING
     process.communicate()
-    assert claim.inspect(str(log)) is Life.GONE
+    assert claim.inspect(str(log)) is ClaimState.GONE
 
 
 @pytest.mark.parametrize("running", [False, True])
@@ -96,21 +96,21 @@ def test_killing_the_process_lets_go(log: Path, start: Callable[[], subprocess.P
         tell(process, RUNNING)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert claim.inspect(str(log)) is Life.GONE
+    assert claim.inspect(str(log)) is ClaimState.GONE
 
 
 def test_looking_does_not_disturb_what_is_seen(log: Path, start: Callable[[], subprocess.Popen[str]]):
     process = start()
     said(process)
-    assert {claim.inspect(str(log)) for _ in range(100)} == {Life.STARTING}
+    assert {claim.inspect(str(log)) for _ in range(100)} == {ClaimState.STARTING}
     tell(process, RUNNING)
-    assert {claim.inspect(str(log)) for _ in range(100)} == {Life.RUNNING}
+    assert {claim.inspect(str(log)) for _ in range(100)} == {ClaimState.RUNNING}
 
 
 def test_of_many_processes_one_claims(log: Path, start: Callable[[], subprocess.Popen[str]]):
     processes = [start() for _ in range(8)]
     assert sorted(map(said, processes)) == ["claimed"] * 7 + ["starting"]
-    assert claim.inspect(str(log)) is Life.STARTING
+    assert claim.inspect(str(log)) is ClaimState.STARTING
 
 
 def test_an_attempt_is_claimed_once_though_its_process_is_gone(
@@ -125,15 +125,15 @@ def test_an_attempt_is_claimed_once_though_its_process_is_gone(
     assert second.wait() == 75
     with pytest.raises(AlreadyClaimed, match=str(log)):
         claim.claim(str(log.parent), str(log))
-    assert claim.inspect(str(log)) is Life.GONE
+    assert claim.inspect(str(log)) is ClaimState.GONE
 
 
 def test_another_attempt_is_another_claim(log: Path, start: Callable[[], subprocess.Popen[str]]):
     said(start())
     other = log.with_name("0.0-2.txt")
     os.close(claim.claim(str(log.parent), str(other)))
-    assert claim.inspect(str(other)) is Life.GONE
-    assert claim.inspect(str(log)) is Life.STARTING
+    assert claim.inspect(str(other)) is ClaimState.GONE
+    assert claim.inspect(str(log)) is ClaimState.STARTING
 
 
 def test_a_claim_is_the_log_empty_private_and_nothing_else_is_left(log: Path):
@@ -153,7 +153,7 @@ def test_it_is_locked_before_anybody_can_see_it(log: Path):
 
 def test_what_is_no_log_keeps_nobody_waiting(log: Path):
     os.mkfifo(log)
-    assert claim.inspect(str(log)) is Life.GONE
+    assert claim.inspect(str(log)) is ClaimState.GONE
 
 
 def test_losing_leaves_nothing_behind(log: Path):
@@ -184,6 +184,6 @@ def test_a_program_that_the_job_started_does_not_hold_the_claim(
     process.kill()
     process.wait()
     try:
-        assert claim.inspect(str(log)) is Life.GONE
+        assert claim.inspect(str(log)) is ClaimState.GONE
     finally:
         os.kill(int(Path(f"{log}.pid").read_text()), signal.SIGKILL)

@@ -10,11 +10,11 @@ import pytest
 
 from explorer_runner.attempt import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, logs_prefix, round_key
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, logs_prefix, round_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.executors.foreground.round_lock import LOST, NEVER_STARTED, close_unfinished
-from gencove_explorer.executors.local.lost_rounds import INTERRUPTED, MISSING, UNQUEUED, close_lost
+from gencove_explorer.executors.local.lost_rounds import INTERRUPTED, MISSING, UNQUEUED, close_lost_jobs
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.scheduler import is_about
 from gencove_explorer.records.closed import read_closed
@@ -48,13 +48,13 @@ def lost(queue: Queue, store: FolderStore, record: RoundRecord) -> dict[int, str
     if not store.exists(round_key(ID, record.round)):
         store.create(round_key(ID, record.round), record.to_json())
     indices = list(record.all_indices())
-    found = close_lost(queue, Rounds(store, ID, [record]), indices)
+    found = close_lost_jobs(queue, Rounds(store, ID, [record]), indices)
     closed = read_closed(store, ID).get(record.round, {})
     assert found == dict.fromkeys(closed, FAILED)
     return closed
 
 
-def hold(store: FolderStore, attempt: Attempt) -> int:
+def hold(store: FolderStore, attempt: AttemptId) -> int:
     logs = f"{store.root}/{logs_prefix(ID)}"
     return claim.claim(logs, f"{logs}/{attempt.stem}.txt")
 
@@ -67,13 +67,13 @@ def outcome(store: FolderStore, index: int, status: str, reason: str | None = No
 
 
 def test_what_never_ran_and_is_in_no_queue_was_never_submitted(queue: Queue, store: FolderStore):
-    assert lost(queue, store, round_of(place=queue.place)) == dict.fromkeys(range(4), UNQUEUED)
-    again = round_of(1, [1, 3], place=queue.place)
+    assert lost(queue, store, round_of(place=queue.location)) == dict.fromkeys(range(4), UNQUEUED)
+    again = round_of(1, [1, 3], place=queue.location)
     assert lost(queue, store, again) == {1: INTERRUPTED, 3: INTERRUPTED}
 
 
 def test_an_entry_may_be_about_to_come(queue: Queue, store: FolderStore):
-    assert lost(queue, store, round_of(place=queue.place, submitted=time.time())) == {}
+    assert lost(queue, store, round_of(place=queue.location, submitted=time.time())) == {}
 
 
 def test_rounds_of_other_executors_are_left_to_them(queue: Queue, store: FolderStore):
@@ -83,26 +83,26 @@ def test_rounds_of_other_executors_are_left_to_them(queue: Queue, store: FolderS
 @pytest.mark.parametrize("folder", ["new", "accepted"])
 def test_what_is_in_the_queue_is_not_lost(queue: Queue, store: FolderStore, folder: str):
     (queue.folder / folder / f"{0:020d}-{ID}.0.json").touch()
-    assert lost(queue, store, round_of(place=queue.place)) == {}
+    assert lost(queue, store, round_of(place=queue.location)) == {}
 
 
 def test_a_home_folder_that_is_not_there_says_nothing(queue: Queue, store: FolderStore):
     shutil.rmtree(queue.folder)
-    assert lost(queue, store, round_of(place=queue.place)) == {}
+    assert lost(queue, store, round_of(place=queue.location)) == {}
 
 
 def test_an_entry_that_was_put_aside_is_the_reason(queue: Queue, store: FolderStore):
     queue.broken.mkdir()
     (queue.broken / f"{0:020d}-{ID}.0.json").touch()
-    [reason] = set(lost(queue, store, round_of(place=queue.place)).values())
+    [reason] = set(lost(queue, store, round_of(place=queue.location)).values())
     assert reason.startswith("Host lost: its entry in the executor's queue cannot be read")
 
 
 def test_of_what_has_begun_the_ended_and_the_living_are_not_closed(queue: Queue, store: FolderStore):
     outcome(store, 0, SUCCEEDED)
-    os.close(hold(store, Attempt(1, 0, 1)))
-    held = hold(store, Attempt(2, 0, 1))
-    record = round_of(place=queue.place, submitted=time.time())
+    os.close(hold(store, AttemptId(1, 0, 1)))
+    held = hold(store, AttemptId(2, 0, 1))
+    record = round_of(place=queue.location, submitted=time.time())
     assert lost(queue, store, record) == {1: MISSING, 3: MISSING}
     os.close(held)
 
@@ -110,10 +110,10 @@ def test_of_what_has_begun_the_ended_and_the_living_are_not_closed(queue: Queue,
 @pytest.mark.parametrize("what", ["outcomes", "logs"])
 def test_one_trace_of_a_round_shows_that_it_was_queued(queue: Queue, store: FolderStore, what: str):
     if what == "logs":
-        os.close(hold(store, Attempt(0, 0, 1)))
+        os.close(hold(store, AttemptId(0, 0, 1)))
     else:
         outcome(store, 0, FAILED)
-    record = round_of(place=queue.place, submitted=time.time())
+    record = round_of(place=queue.location, submitted=time.time())
     assert set(lost(queue, store, record).values()) == {MISSING}
 
 
@@ -124,7 +124,7 @@ def test_what_run_local_left_says_what_became_of_it(store: FolderStore):
     record = round_of(executor="foreground", job_definition=JobDefinition(retries=1))
     outcome(store, 0, SUCCEEDED)
     outcome(store, 1, FAILED, "ValueError: no")
-    os.close(hold(store, Attempt(2, 0, 1)))
+    os.close(hold(store, AttemptId(2, 0, 1)))
     close_unfinished(store, record, NEVER_STARTED)
     assert read_closed(store, ID) == {0: {1: "ValueError: no", 2: LOST, 3: NEVER_STARTED}}
     close_unfinished(store, record, "again")

@@ -78,16 +78,16 @@ def test_a_secret_that_the_caller_has_not_set_is_named():
 
 def test_the_callers_variables_stay_as_they_are():
     caller = {"PATH": "/bin"}
-    environment.show_python(job_variables(JobDefinition(environment={"A": "b"}), caller))
+    environment.prepend_python(job_variables(JobDefinition(environment={"A": "b"}), caller))
     assert caller == {"PATH": "/bin"}
 
 
 def test_commands_find_this_python_first():
     variables = {"PATH": "/bin"}
-    environment.show_python(variables)
+    environment.prepend_python(variables)
     assert variables == {"VIRTUAL_ENV": sys.prefix, "PATH": f"{os.path.dirname(sys.executable)}:/bin"}
     without: dict[str, str] = {}
-    environment.show_python(without)
+    environment.prepend_python(without)
     assert without["PATH"].endswith(os.defpath)
 
 

@@ -48,8 +48,8 @@ def test_everything_is_private_whatever_the_umask(store: FolderStore, file: Path
     old = os.umask(umask)
     try:
         store.create("a/b/created", b"x")
-        store.keep("a/kept", file)
-        store.keep("a/moved", file, move=True)
+        store.put_file("a/kept", file)
+        store.put_file("a/moved", file, move=True)
         store.make_folders("made/early")
     finally:
         os.umask(old)
@@ -70,14 +70,14 @@ def test_everything_is_private_whatever_the_umask(store: FolderStore, file: Path
 @pytest.mark.parametrize("move", [False, True])
 def test_an_executable_file_stays_one(store: FolderStore, file: Path, move: bool):
     file.chmod(0o755)
-    store.keep("tool", file, move=move)
+    store.put_file("tool", file, move=move)
     assert modes(store.root)["tool"] == 0o500
 
 
 def test_moving_a_file_copies_nothing(store: FolderStore, file: Path):
     inode = file.stat().st_ino
-    store.keep("k", file, move=True)
-    assert store.path("k").stat().st_ino == inode
+    store.put_file("k", file, move=True)
+    assert store.local_path("k").stat().st_ino == inode
     assert not file.exists()
 
 
@@ -85,7 +85,7 @@ def test_a_file_of_another_file_system_is_copied_though_it_may_be_moved(store: F
     other = Path("/dev/shm", f"explorer-test-{os.getpid()}")
     other.write_bytes(b"content")
     try:
-        store.keep("k", other, move=True)
+        store.put_file("k", other, move=True)
         assert store.read("k") == b"content"
         assert modes(store.root)["k"] == 0o400
         assert leftovers(store) == []
@@ -97,7 +97,7 @@ def test_a_file_of_another_file_system_is_copied_though_it_may_be_moved(store: F
 def test_a_file_is_kept_once_and_the_second_one_stays_where_it_is(store: FolderStore, file: Path, move: bool):
     store.create("k", b"first")
     with pytest.raises(AlreadyExists, match="k is in the store"):
-        store.keep("k", file, move=move)
+        store.put_file("k", file, move=move)
     assert store.read("k") == b"first"
     assert file.read_bytes() == b"content"
     assert leftovers(store) == []
@@ -110,9 +110,9 @@ def test_nothing_is_left_after_failures(store: FolderStore, file: Path):
         with pytest.raises(StoreError, match=key):
             store.create(key, b"x")
         with pytest.raises(StoreError, match=key):
-            store.keep(key, file)
+            store.put_file(key, file)
     with pytest.raises(StoreError):
-        store.keep("new", file.with_name("gone"))
+        store.put_file("new", file.with_name("gone"))
     assert leftovers(store) == []
     assert not store.exists("new")
 
@@ -232,7 +232,7 @@ def test_the_temporary_folder_may_be_swept_away(store: FolderStore):
     store.create("a", b"1")
     os.rmdir(f"{store.root}/.tmp")
     store.create("b", b"2")
-    assert store.names("") == ["a", "b"]
+    assert store.list_names("") == ["a", "b"]
 
 
 # -- a root that is away ------------------------------------------------------------------------------
@@ -285,9 +285,9 @@ def test_whoever_may_wait_goes_on_when_it_is_back(store: FolderStore, mount_poin
         lambda: waiting.read("here"),
         lambda: waiting.exists("here"),
         lambda: waiting.exists("nowhere"),
-        lambda: waiting.names("nowhere"),
+        lambda: waiting.list_names("nowhere"),
         lambda: waiting.create("later/one", b"2"),
-        lambda: waiting.keep("later/two", Path(__file__)),
+        lambda: waiting.put_file("later/two", Path(__file__)),
     ]
     with ThreadPoolExecutor(len(steps)) as pool:
         futures = [pool.submit(step) for step in steps]
@@ -305,7 +305,7 @@ def test_whoever_may_wait_goes_on_when_it_is_back(store: FolderStore, mount_poin
 
 def test_one_that_nobody_has_made_is_empty_and_made_once(store: FolderStore):
     other = FolderStore(store.root)
-    assert (store.names("a"), store.exists("a"), os.path.exists(store.root)) == ([], False, False)
+    assert (store.list_names("a"), store.exists("a"), os.path.exists(store.root)) == ([], False, False)
     store.create("a/b", b"")
     assert other.exists("a/b")
     assert not other.exists("a/c")  # it sees that it was made
@@ -339,6 +339,6 @@ def test_one_of_before_there_were_marks_is_there(store: FolderStore):
     os.makedirs(f"{store.root}/index")
     old = FolderStore(store.root, RAISE)
     old.create("index/a", b"")
-    assert old.names("index") == ["a"]
+    assert old.list_names("index") == ["a"]
     old.make_folders("analyses/a")
     assert os.path.isdir(f"{store.root}/{MARK}")

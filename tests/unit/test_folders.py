@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import ExplorerError
-from explorer_runner.system.folders import claim_private, make_private, remove_tree
+from explorer_runner.system.folders import ensure_private, make_private, remove_tree
 
 NOBODY = 65534
 
@@ -83,8 +83,8 @@ for n in range(200):
 
 def test_a_private_folder_is_claimed_and_returned(tmp_path: Path):
     path = str(tmp_path / "a")
-    assert claim_private(path) == path
-    assert claim_private(path) == path
+    assert ensure_private(path) == path
+    assert ensure_private(path) == path
     assert mode(tmp_path / "a") == 0o700
 
 
@@ -93,7 +93,7 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path, rights: in
     (tmp_path / "a").mkdir()
     (tmp_path / "a").chmod(rights)
     with pytest.raises(ExplorerError, match=f"others may write to it: .* chmod 700 {tmp_path}/a"):
-        claim_private(str(tmp_path / "a"))
+        ensure_private(str(tmp_path / "a"))
 
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path):
@@ -102,7 +102,7 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path: Path):
         theirs = tmp_path
         os.chown(theirs, NOBODY, NOBODY)
     with pytest.raises(ExplorerError, match="belongs to another user"):
-        claim_private(str(theirs))
+        ensure_private(str(theirs))
 
 
 def test_a_tree_is_removed_and_what_its_links_lead_to_stays(tmp_path: Path):

@@ -14,7 +14,7 @@ from explorer_runner.format.keys import (
     KEY_BYTES,
     SEGMENT_BYTES,
     SUCCEEDED,
-    Attempt,
+    AttemptId,
     OutcomeName,
     analysis_prefix,
     check_key,
@@ -34,7 +34,7 @@ from explorer_runner.format.keys import (
 from explorer_runner.stores.folder import FolderStore
 
 ID = "2023-05-08T154506_age_17eb494f3d5349c88959bace7a6b7873"
-ATTEMPT = Attempt(7, 2, 3)
+ATTEMPT = AttemptId(7, 2, 3)
 
 # Text that is likely to be on the border: dots, slashes, control characters, long and odd parts.
 PARTS = st.one_of(
@@ -46,7 +46,7 @@ PARTS = st.one_of(
 )
 KEYS = st.one_of(st.text(max_size=60), st.lists(PARTS, max_size=6).map("/".join))
 ATTEMPTS = st.tuples(st.integers(0, 9999), st.integers(0, 99), st.integers(1, 10)).map(
-    lambda each: Attempt(*each)
+    lambda each: AttemptId(*each)
 )
 
 
@@ -69,9 +69,9 @@ def test_every_accepted_key_is_a_file_of_that_name_inside_its_folder(key: str):
         for whole in (file_key(ID, ATTEMPT, key), value_key(ID, ATTEMPT, key, "json")):
             store.create(whole, b"content")
             folder = os.path.realpath(f"{root}/store/{analysis_prefix(ID)}")
-            path = os.path.realpath(store.path(whole))
+            path = os.path.realpath(store.local_path(whole))
             assert path.startswith(f"{folder}/")
-            assert store.names(os.path.dirname(whole)) == [os.path.basename(whole)]
+            assert store.list_names(os.path.dirname(whole)) == [os.path.basename(whole)]
             assert Path(path).read_bytes() == b"content"
 
 
@@ -148,7 +148,7 @@ def test_the_layout():
 
 
 @given(ATTEMPTS, st.sampled_from([SUCCEEDED, FAILED]))
-def test_the_name_of_an_outcome_or_a_log_tells_its_attempt(attempt: Attempt, status: str):
+def test_the_name_of_an_outcome_or_a_log_tells_its_attempt(attempt: AttemptId, status: str):
     assert parse_outcome_name(os.path.basename(outcome_key(ID, attempt, status))) == OutcomeName(
         *attempt, status
     )
@@ -156,7 +156,7 @@ def test_the_name_of_an_outcome_or_a_log_tells_its_attempt(attempt: Attempt, sta
 
 
 def test_numbers_are_of_six_digits_at_most():
-    assert parse_log_name("999999.999999-999999.txt") == Attempt(999_999, 999_999, 999_999)
+    assert parse_log_name("999999.999999-999999.txt") == AttemptId(999_999, 999_999, 999_999)
     assert parse_log_name("1000000.0-1.txt") is None
     assert parse_log_name("0.1000000-1.txt") is None
     assert parse_log_name("0.0-1000000.txt") is None

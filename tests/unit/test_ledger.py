@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from explorer_runner.format.keys import Attempt, outcome_key, round_key
+from explorer_runner.format.keys import AttemptId, outcome_key, round_key
 from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.folder import FolderStore
-from gencove_explorer.executors.local.progress import Ledger
+from gencove_explorer.executors.local.progress import ProgressTracker
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.rounds import ActiveRound
 from gencove_explorer.records.closed import read_closed
@@ -27,10 +27,10 @@ def store(tmp_path: Path) -> FolderStore:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def ledger(tmp_path: Path) -> ProgressTracker:
     queue = Queue(tmp_path)
     queue.make()
-    return Ledger(queue)
+    return ProgressTracker(queue)
 
 
 def entry_of(store: str, number: int = 0, *, submitted: float = 1.0, key: str = "a") -> Entry:
@@ -52,23 +52,25 @@ def entry_of(store: str, number: int = 0, *, submitted: float = 1.0, key: str = 
     )
 
 
-def admitted(ledger: Ledger, store: FolderStore, number: int = 0) -> ActiveRound:
+def admitted(ledger: ProgressTracker, store: FolderStore, number: int = 0) -> ActiveRound:
     entry = entry_of(store.root, number)
     store.create(round_key(ID, number), entry.record.to_json())
     return ActiveRound(Path("entry"), entry)
 
 
-def test_credentials_are_those_of_the_newest_entry(ledger: Ledger):
-    assert not ledger.learn(entry_of("s3://a", submitted=2.0))
-    assert not ledger.learn(entry_of("s3://a", submitted=1.0, key="old"))
-    assert not ledger.learn(entry_of("s3://a", submitted=2.0, key="as old"))
-    assert not ledger.learn(entry_of("s3://b", submitted=3.0, key="another store's"))
+def test_credentials_are_those_of_the_newest_entry(ledger: ProgressTracker):
+    assert not ledger.use_newest_credentials(entry_of("s3://a", submitted=2.0))
+    assert not ledger.use_newest_credentials(entry_of("s3://a", submitted=1.0, key="old"))
+    assert not ledger.use_newest_credentials(entry_of("s3://a", submitted=2.0, key="as old"))
+    assert not ledger.use_newest_credentials(entry_of("s3://b", submitted=3.0, key="another store's"))
     same = entry_of("s3://a", submitted=3.0)
-    assert not ledger.learn(dataclasses.replace(same, variables={**same.variables, "HOME": "elsewhere"}))
-    assert ledger.learn(entry_of("s3://a", submitted=4.0, key="new"))
+    assert not ledger.use_newest_credentials(
+        dataclasses.replace(same, variables={**same.variables, "HOME": "elsewhere"})
+    )
+    assert ledger.use_newest_credentials(entry_of("s3://a", submitted=4.0, key="new"))
 
 
-def test_what_is_closed_is_written_once_and_known(ledger: Ledger, store: FolderStore):
+def test_what_is_closed_is_written_once_and_known(ledger: ProgressTracker, store: FolderStore):
     round = admitted(ledger, store)
     ledger.begin(round, fresh=True)
     assert not ledger.write_closed(round)
@@ -77,21 +79,23 @@ def test_what_is_closed_is_written_once_and_known(ledger: Ledger, store: FolderS
     assert ledger.write_closed(round)
     assert not ledger.write_closed(round)
     assert read_closed(store, ID) == {0: {1: "no", 2: "no"}}
-    assert len(store.names(f"analyses/{ID}/closed")) == 1
+    assert len(store.list_names(f"analyses/{ID}/closed")) == 1
     found = ledger.dependency(round, REF)
     assert found is not None
     assert (found.succeeded, found.failed) == (set(), {1, 2})
 
 
-def test_of_a_fresh_first_round_nothing_is_read_and_of_any_other_all(ledger: Ledger, store: FolderStore):
-    store.create(outcome_key(ID, Attempt(0, 0, 1), "SUCCEEDED"), b"{}")
+def test_of_a_fresh_first_round_nothing_is_read_and_of_any_other_all(
+    ledger: ProgressTracker, store: FolderStore
+):
+    store.create(outcome_key(ID, AttemptId(0, 0, 1), "SUCCEEDED"), b"{}")
     round = admitted(ledger, store)
     ledger.begin(round, fresh=True)
     found = ledger.dependency(round, REF)
     assert found is not None
     assert found.succeeded == set()
-    ledger.note_ended(round, [2], ok=True)
-    ledger.note_ended(round, [1], ok=False)
+    ledger.record_ended(round, [2], ok=True)
+    ledger.record_ended(round, [1], ok=False)
     assert (found.succeeded, found.failed, found.finished) == ({2}, {1}, False)
     ledger.begin(round, fresh=False)
     found = ledger.dependency(round, REF)
@@ -99,8 +103,8 @@ def test_of_a_fresh_first_round_nothing_is_read_and_of_any_other_all(ledger: Led
     assert (found.succeeded, found.failed) == ({0}, set())
 
 
-def test_a_retry_is_not_taken_for_the_first_run(ledger: Ledger, store: FolderStore):
-    store.create(outcome_key(ID, Attempt(0, 1, 1), "SUCCEEDED"), b"{}")
+def test_a_retry_is_not_taken_for_the_first_run(ledger: ProgressTracker, store: FolderStore):
+    store.create(outcome_key(ID, AttemptId(0, 1, 1), "SUCCEEDED"), b"{}")
     admitted(ledger, store)
     retry = admitted(ledger, store, 1)
     ledger.begin(retry, fresh=True)
@@ -109,15 +113,15 @@ def test_a_retry_is_not_taken_for_the_first_run(ledger: Ledger, store: FolderSto
     assert found.succeeded == {0}
 
 
-def test_what_this_scheduler_does_not_run_is_read_anew(ledger: Ledger, store: FolderStore):
+def test_what_this_scheduler_does_not_run_is_read_anew(ledger: ProgressTracker, store: FolderStore):
     round = admitted(ledger, store)
     assert ledger.dependency(round, REF) is ledger.dependency(round, REF)
-    store.create(outcome_key(ID, Attempt(0, 0, 1), "SUCCEEDED"), b"{}")
-    ledger.forget_all_but({round.key: round})
+    store.create(outcome_key(ID, AttemptId(0, 0, 1), "SUCCEEDED"), b"{}")
+    ledger.keep_only({round.key: round})
     found = ledger.dependency(round, REF)
     assert found is not None
     assert found.succeeded == set()
-    ledger.forget_all_but({})
+    ledger.keep_only({})
     found = ledger.dependency(round, REF)
     assert found is not None
     assert found.succeeded == {0}

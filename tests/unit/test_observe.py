@@ -11,7 +11,7 @@ from explorer_runner.errors import CorruptPayload
 from explorer_runner.format.keys import OutcomeName
 from gencove_explorer.records.closed import Closed
 from gencove_explorer.records.round import RoundRecord
-from gencove_explorer.records.states import NOT_RUN, as_status, observe, settle
+from gencove_explorer.records.states import NOT_RUN, read_states, settled_states, status_dict
 
 
 def round_of(number=0, indices=None, jobs=3, retries=0):
@@ -32,7 +32,9 @@ def outcome(index, status="SUCCEEDED", round=0, attempt=1):
 
 
 def states(rounds, outcomes, closed=None, told=None, jobs=3):
-    return list(observe(jobs, rounds, outcomes, closed or {}, lambda open_jobs: (told or {}, None)).states)
+    return list(
+        read_states(jobs, rounds, outcomes, closed or {}, lambda open_jobs: (told or {}, None)).states
+    )
 
 
 def test_outcomes_tell():
@@ -62,7 +64,7 @@ def test_an_attempt_that_was_stopped_uses_up_no_retry():
 
 
 def test_failed_jobs_tell_why_they_were_closed_unless_their_own_attempts_ended_them():
-    observed = observe(
+    observed = read_states(
         4,
         [round_of(jobs=4)],
         [outcome(0, "FAILED"), outcome(1, "STOPPED")],
@@ -70,8 +72,8 @@ def test_failed_jobs_tell_why_they_were_closed_unless_their_own_attempts_ended_t
         lambda open_jobs: (dict.fromkeys(open_jobs, "FAILED"), "lost"),
     )
     assert list(observed.states) == ["FAILED"] * 4
-    assert [observed.why_closed(index) for index in range(4)] == [None, "lost", "Dependency failed", "lost"]
-    assert observed.missing == [1, 3]
+    assert [observed.close_reason(index) for index in range(4)] == [None, "lost", "Dependency failed", "lost"]
+    assert observed.unsubmitted == [1, 3]
 
 
 def test_a_round_of_more_jobs_than_there_are_is_refused():
@@ -85,17 +87,19 @@ def test_outcomes_behind_the_last_job_are_left_alone():
 
 
 def test_jobs_that_have_ended_or_never_run_are_not_unfinished():
-    observed = observe(3, [round_of(0, [0, 1])], [outcome(0)], {}, lambda _: ({1: "RUNNING"}, None))
+    observed = read_states(3, [round_of(0, [0, 1])], [outcome(0)], {}, lambda _: ({1: "RUNNING"}, None))
     assert observed.unfinished == [1]
 
 
 def test_one_that_has_begun_to_fail_is_under_way():
     waits = {1: "RUNNABLE", 2: "RUNNABLE"}
-    assert observe(3, [round_of()], [outcome(0, "FAILED")], {}, lambda _: (waits, None)).state == "RUNNING"
+    assert (
+        read_states(3, [round_of()], [outcome(0, "FAILED")], {}, lambda _: (waits, None)).state == "RUNNING"
+    )
 
 
 def test_closed_jobs_have_failed_unless_they_had_succeeded():
-    observed = observe(
+    observed = read_states(
         3,
         [round_of(retries=3)],
         [outcome(0), outcome(1, "FAILED")],
@@ -115,10 +119,10 @@ def test_the_last_round_of_a_job_counts():
 
 
 def test_jobs_that_no_round_runs():
-    observed = observe(3, [round_of(0, [1])], [outcome(1)], {}, lambda _: ({}, None))
+    observed = read_states(3, [round_of(0, [1])], [outcome(1)], {}, lambda _: ({}, None))
     assert list(observed.states) == [NOT_RUN, "SUCCEEDED", NOT_RUN]
     assert observed.finished
-    assert as_status(observed, True, None) == {
+    assert status_dict(observed, True, None) == {
         "status": "SUCCEEDED",
         "jobs": {"SUCCEEDED": 1, "NOT_RUN": 2},
     }
@@ -135,9 +139,9 @@ def test_one_state_for_all():
         ({0: "PENDING", 1: "PENDING", 2: "RUNNABLE"}, "RUNNABLE"),
         ({0: "RUNNING", 1: "STARTING", 2: "RUNNABLE"}, "RUNNING"),
     ):
-        assert observe(3, [round_of()], [], {}, lambda _, told=told: (told, None)).state == expected
+        assert read_states(3, [round_of()], [], {}, lambda _, told=told: (told, None)).state == expected
     assert (
-        observe(3, [round_of()], [outcome(0)], {}, lambda _: ({1: "RUNNABLE", 2: "RUNNABLE"}, None)).state
+        read_states(3, [round_of()], [outcome(0)], {}, lambda _: ({1: "RUNNABLE", 2: "RUNNABLE"}, None)).state
         == "RUNNING"
     )
 
@@ -152,7 +156,7 @@ def test_an_order_of_listing_does_not_matter():
     rounds = [round_of(retries=2)]
     outcomes = [outcome(0, "FAILED", attempt=n) for n in (1, 2)] + [outcome(0, attempt=3)]
     for order in (outcomes, outcomes[::-1]):
-        found = settle(3, rounds, order, {})
+        found = settled_states(3, rounds, order, {})
         assert found[0][0] == "SUCCEEDED"
         assert found[1][0].attempt == 3
 
@@ -160,6 +164,6 @@ def test_an_order_of_listing_does_not_matter():
 def test_ten_thousand_jobs_are_settled_in_one_go():
     names = [outcome(index) for index in range(10_000)]
     begin = time.process_time()
-    found, _, _ = settle(10_000, [round_of(jobs=10_000)], names, {})
+    found, _, _ = settled_states(10_000, [round_of(jobs=10_000)], names, {})
     assert set(found) == {"SUCCEEDED"}
     assert time.process_time() - begin < 5  # linear: a bound that only something quadratic breaks

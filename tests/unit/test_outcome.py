@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from explorer_runner.errors import AlreadyExists, CorruptPayload, OutputError, UnsupportedFormat
 from explorer_runner.format import outcome, validation
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, outcomes_prefix
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, outcomes_prefix
 from explorer_runner.format.outcome import Failure, Outcome
 from explorer_runner.format.payload import FORMAT
 from explorer_runner.stores.uri import open_store
@@ -104,14 +104,14 @@ def test_success_is_said_by_the_status_alone():
     assert ended(SUCCEEDED).succeeded
     assert not ended(FAILED).succeeded
     assert not Outcome(analysis=ID, index=0, round=0, attempt=1).succeeded
-    assert ended().of == Attempt(3, 1, 2)
+    assert ended().of == AttemptId(3, 1, 2)
 
 
 def test_the_name_in_the_store_tells_attempt_and_status(store_uri: str):
     store = open_store(store_uri)
     outcome.write(store, ended())
     outcome.write(store, Outcome(analysis=ID, index=0, round=0, attempt=1, reason="no"))
-    assert store.names(outcomes_prefix(ID)) == ["0.0-1.FAILED.json", "3.1-2.SUCCEEDED.json"]
+    assert store.list_names(outcomes_prefix(ID)) == ["0.0-1.FAILED.json", "3.1-2.SUCCEEDED.json"]
 
 
 def test_an_outcome_is_written_once(store_uri: str):
@@ -127,7 +127,7 @@ def test_an_outcome_that_nobody_would_read_is_not_written(tmp_path: Path):
     store = open_store(str(tmp_path))
     with pytest.raises(OutputError, match="too many for one job"):
         outcome.write(store, ended(FAILED, reason="x" * validation.RECORD_BYTES))
-    assert store.names(outcomes_prefix(ID)) == []
+    assert store.list_names(outcomes_prefix(ID)) == []
 
 
 def test_the_peak_of_memory_is_the_most_that_anybody_saw():

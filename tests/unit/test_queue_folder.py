@@ -81,7 +81,7 @@ print(len(queue.unfinished_rounds()))
 
 
 def test_an_entry_that_is_accepted_just_then_is_found(queue: Queue):
-    queue.add(entry_of())
+    queue.add_round(entry_of())
     command = [sys.executable, "-c", ACCEPT, str(queue.home)]
     assert subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout == "1\n"
     assert not list(queue.new.iterdir())
@@ -90,25 +90,25 @@ def test_an_entry_that_is_accepted_just_then_is_found(queue: Queue):
 def test_what_cannot_appear_leaves_nothing(queue: Queue):
     long = dataclasses.replace(entry_of(), record=dataclasses.replace(entry_of().record, id="x" * 300))
     with pytest.raises(OSError, match="name too long"):
-        queue.add(long)
+        queue.add_round(long)
     assert not list(queue.new.iterdir())
 
 
 def test_an_entry_is_taken_back_unless_it_was_accepted(queue: Queue):
-    path = queue.add(entry_of())
-    assert queue.holds(entry_of().key)
+    path = queue.add_round(entry_of())
+    assert queue.is_new(entry_of().key)
     assert queue.take_back(path)
     assert not queue.has_round(entry_of().key)
-    path = queue.add(entry_of())
+    path = queue.add_round(entry_of())
     assert queue.take_new() == {queue.accepted / path.name}
-    assert not queue.holds(entry_of().key)
+    assert not queue.is_new(entry_of().key)
     assert queue.has_round(entry_of().key)
     assert not queue.take_back(path)
     assert queue.has_round(entry_of().key)
 
 
 def test_rounds_are_known_by_their_own_key(queue: Queue):
-    queue.add(entry_of(11))
+    queue.add_round(entry_of(11))
     assert queue.has_round(f"{ID}.11")
     assert not queue.has_round(f"{ID}.1")
     assert queue.unfinished_rounds() == [entry_of(11)]
@@ -116,9 +116,9 @@ def test_rounds_are_known_by_their_own_key(queue: Queue):
 
 def test_accepted_entries_come_in_their_order_but_for_those_that_are_known(queue: Queue):
     for number in (2, 0, 1):
-        queue.add(entry_of(number))
+        queue.add_round(entry_of(number))
     queue.take_new()
-    queue.add(entry_of(3))
+    queue.add_round(entry_of(3))
     read = queue.accepted_entries(besides={f"{ID}.0"})
     assert [entry.record.round for _, entry in read] == [2, 1]
     assert [entry.record.round for entry in queue.unfinished_rounds()] == [2, 0, 1, 3]
@@ -136,14 +136,14 @@ def test_there_is_one_scheduler(queue: Queue):
 
 def test_an_entry_and_a_request_are_news_until_they_are_taken(queue: Queue):
     assert not queue.has_news()
-    path = queue.add(entry_of())
+    path = queue.add_round(entry_of())
     assert queue.has_news()
     queue.take_back(path)
-    queue.ask({"stop": True})
+    queue.add_request({"stop": True})
     assert queue.has_news()
-    queue.withdraw("terminate")
-    assert list(queue.asked().values()) == [{"stop": True}]
-    queue.withdraw("stop")
+    queue.cancel_requests("terminate")
+    assert list(queue.read_requests().values()) == [{"stop": True}]
+    queue.cancel_requests("stop")
     assert not queue.has_news()
 
 
@@ -159,7 +159,7 @@ def test_what_nobody_writes_any_more_is_abandoned_after_a_while(queue: Queue):
 
 
 def test_what_cannot_be_read_is_put_aside_and_known_by_its_round(queue: Queue):
-    path = queue.add(entry_of())
+    path = queue.add_round(entry_of())
     [accepted] = queue.take_new()
     accepted.write_text("{")
     assert queue.accepted_entries(besides=set()) == []

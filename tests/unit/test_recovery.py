@@ -7,7 +7,7 @@ import pytest
 
 from explorer_runner.attempt import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import Attempt, logs_prefix, outcome_key, round_key
+from explorer_runner.format.keys import AttemptId, logs_prefix, outcome_key, round_key
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer.executors.local.queue import Entry
 from gencove_explorer.executors.local.recovery import claims_of, load_progress, resume
@@ -52,7 +52,7 @@ def written(
 
 def outcome(store: FolderStore, index: int, round: int, attempt: int, status: str) -> None:
     """Only its name counts."""
-    store.create(outcome_key(ID, Attempt(index, round, attempt), status), b"{}")
+    store.create(outcome_key(ID, AttemptId(index, round, attempt), status), b"{}")
 
 
 def claimed(store: FolderStore, index: int, round: int, attempt: int) -> None:
@@ -69,7 +69,7 @@ def test_a_round_goes_on_where_it_stands(store: FolderStore):
     write_closed(store, ID, 0, Closed.of({"Terminated by ann": [3]}))
     for each in (0, 1, 2, 3, 4):
         claimed(store, each, 0, 1)
-    assert resume(round, store, f"{store.root}/{logs_prefix(ID)}") == {4: Attempt(4, 0, 1)}
+    assert resume(round, store, f"{store.root}/{logs_prefix(ID)}") == {4: AttemptId(4, 0, 1)}
     assert round.open == {1, 4, 5}
     assert round.waiting == {1, 5}
     assert round.adopted == {4: 1}
@@ -82,7 +82,7 @@ def test_the_last_claim_is_the_one_to_watch(store: FolderStore):
     outcome(store, 1, 0, 1, "FAILED")
     claimed(store, 1, 0, 1)
     claimed(store, 1, 0, 2)
-    assert resume(round, store, f"{store.root}/{logs_prefix(ID)}") == {1: Attempt(1, 0, 2)}
+    assert resume(round, store, f"{store.root}/{logs_prefix(ID)}") == {1: AttemptId(1, 0, 2)}
 
 
 def test_what_became_of_other_rounds_is_no_matter(store: FolderStore):
@@ -106,7 +106,7 @@ def test_claims_are_those_of_the_round_alone(store: FolderStore):
     for each in ((10, 1, 1), (2, 1, 2), (2, 1, 1), (3, 0, 1), (3, 11, 1)):
         claimed(store, *each)
     Path(f"{folder}/2.1-1.marks").touch()
-    assert claims_of(folder, 1) == [Attempt(2, 1, 1), Attempt(2, 1, 2), Attempt(10, 1, 1)]
+    assert claims_of(folder, 1) == [AttemptId(2, 1, 1), AttemptId(2, 1, 2), AttemptId(10, 1, 1)]
     assert claims_of(f"{folder}/none", 1) == []
 
 

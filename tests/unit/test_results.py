@@ -28,7 +28,7 @@ from explorer_runner.format.keys import (
     FAILED,
     STOPPED,
     SUCCEEDED,
-    Attempt,
+    AttemptId,
     OutcomeName,
     file_key,
     outcome_key,
@@ -36,7 +36,7 @@ from explorer_runner.format.keys import (
 )
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.format.payload import DependencyRef
-from explorer_runner.format.values import PREVIEW, encode, inline
+from explorer_runner.format.values import PREVIEW, encode, encode_inline
 from explorer_runner.outputs import Collected, Output, Produced
 from explorer_runner.results import Results, latest, outcome_names
 from explorer_runner.stores.base import Store
@@ -53,7 +53,7 @@ NAMES = st.builds(
 
 
 def end(
-    store: Store, attempt: Attempt, status: str = SUCCEEDED, files: Path | None = None, **values: Any
+    store: Store, attempt: AttemptId, status: str = SUCCEEDED, files: Path | None = None, **values: Any
 ) -> Outcome:
     """Let an attempt end as the runner does."""
     made = Outcome(
@@ -90,7 +90,7 @@ def results(store: Store, downloads: Path, jobs: int = 1) -> Results:
 def tampered(store: Store, **changes: Any) -> None:
     """Write an outcome of job 0 that no runner would have written."""
     made = json.loads(Outcome(analysis=ID, index=0, round=0, attempt=1, status=SUCCEEDED).to_json())
-    store.create(outcome_key(ID, Attempt(0, 0, 1), SUCCEEDED), json.dumps({**made, **changes}).encode())
+    store.create(outcome_key(ID, AttemptId(0, 0, 1), SUCCEEDED), json.dumps({**made, **changes}).encode())
 
 
 @given(st.lists(NAMES))
@@ -106,20 +106,20 @@ def test_of_the_last_round_a_success_counts_else_the_last_attempt(names: list[Ou
 
 
 def test_later_rounds_and_attempts_win_but_over_a_success(store: Store, downloads: Path):
-    end(store, Attempt(0, 0, 9), value="first round")
-    end(store, Attempt(0, 1, 2), value="tenth attempt")
-    end(store, Attempt(0, 1, 10), value="eleventh attempt")
+    end(store, AttemptId(0, 0, 9), value="first round")
+    end(store, AttemptId(0, 1, 2), value="tenth attempt")
+    end(store, AttemptId(0, 1, 10), value="eleventh attempt")
     assert results(store, downloads).get_output().value("value") == "eleventh attempt"
-    end(store, Attempt(0, 1, 11), STOPPED)  # its machine was taken away after the outcome, before its end
+    end(store, AttemptId(0, 1, 11), STOPPED)  # its machine was taken away after the outcome, before its end
     assert results(store, downloads).get_output().value("value") == "eleventh attempt"
     assert results(store, downloads).values("value") == ["eleventh attempt"]
-    end(store, Attempt(0, 2, 1), FAILED)
+    end(store, AttemptId(0, 2, 1), FAILED)
     with pytest.raises(NotFinished):
         results(store, downloads).get_output()
 
 
 def test_other_files_beside_the_outcomes_are_no_outcomes(store: Store):
-    end(store, Attempt(0, 0, 1))
+    end(store, AttemptId(0, 0, 1))
     store.create(f"analyses/{ID}/outcomes/notes.txt", b"")
     assert outcome_names(store, ID) == [OutcomeName(0, 0, 1, SUCCEEDED)]
 
@@ -132,7 +132,7 @@ def test_small_and_large_values_are_read_alike(store: Store, downloads: Path):
         "large_pickle": (b"x" * 200_000,),
         "deep/k": None,
     }
-    end(store, Attempt(0, 0, 1), **kept)
+    end(store, AttemptId(0, 0, 1), **kept)
     out = results(store, downloads).get_output()
     assert out.values() == kept
     with pytest.raises(NoSuchOutput, match=r"job 0 of .* kept no value 'x'; it kept: 'deep/k', 'large'"):
@@ -174,7 +174,7 @@ def test_previews_end_where_the_outcome_would_be_large(store: Store, downloads: 
 def test_values_of_before_there_were_previews_are_shown_as_they_were(store: Store, downloads: Path):
     kind, data = encode("k", (1, 2))
     beside_it = {"kind": "pkl", "size": 1234, "sha256": "0" * 64}
-    tampered(store, values={"small": json.loads(inline(kind, data)), "large": beside_it})
+    tampered(store, values={"small": json.loads(encode_inline(kind, data)), "large": beside_it})
     out = results(store, downloads).get_output()
     assert (out.glance("small"), out.glance("large")) == ("(a Python object)", "1,234 bytes of pkl")
     assert out.value("small") == (1, 2)
@@ -190,7 +190,7 @@ def test_files_and_folders_are_read_back(store: Store, downloads: Path, tmp_path
     (files / "tree" / "deep").mkdir(parents=True)
     for name in ("a", "tree/b", "tree/deep/c d%é"):
         (files / name).write_text(name)
-    end(store, Attempt(0, 0, 1), files=files)
+    end(store, AttemptId(0, 0, 1), files=files)
     out = results(store, downloads).get_output()
     assert set(out.files()) == {"a", "tree/b", "tree/deep/c d%é"}
     assert out.file("a").as_local().read_text() == "a"
@@ -212,7 +212,7 @@ def test_executable_files_and_empty_folders_are_read_back(store: Store, download
     (files / "tree" / "run.sh").write_text("#!/bin/sh\necho ran\n")
     (files / "tree" / "run.sh").chmod(0o755)
     (files / "tree" / "data").touch()
-    end(store, Attempt(0, 0, 1), files=files)
+    end(store, AttemptId(0, 0, 1), files=files)
     out = results(store, downloads).get_output()
     tree = out.file("tree").as_local()
     assert (tree / "empty" / "deep").is_dir()
@@ -224,7 +224,7 @@ def test_executable_files_and_empty_folders_are_read_back(store: Store, download
 def test_a_file_is_fetched_once(store: Store, downloads: Path, tmp_path: Path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "a").write_text("1")
-    end(store, Attempt(0, 0, 1), files=tmp_path / "made")
+    end(store, AttemptId(0, 0, 1), files=tmp_path / "made")
     first = results(store, downloads).get_output().file("a").as_local()
     inode = first.stat().st_ino
     assert results(store, downloads).get_output().file("a").as_local().stat().st_ino == inode
@@ -256,7 +256,7 @@ def test_files_of_a_job_that_are_fetched_at_once_are_not_mixed_up(downloads: Pat
     for name in "abcd":
         (files / name).write_text(4 * name)
     here = open_store(str(tmp_path / "store"))
-    end(here, Attempt(0, 0, 1), files=files)
+    end(here, AttemptId(0, 0, 1), files=files)
     out = results(Elsewhere(here, 4), downloads).get_output()  # type: ignore[arg-type]
     with ThreadPoolExecutor(4) as pool:
         paths = list(pool.map(lambda name: out.file(name).as_local(), "abcd"))
@@ -269,9 +269,9 @@ def test_a_file_that_is_not_the_one_that_the_job_wrote_is_refused(downloads: Pat
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "a").write_text("1")
     here = open_store(str(tmp_path / "store"))
-    made = end(here, Attempt(0, 0, 1), files=tmp_path / "made")
-    here.delete(file_key(ID, Attempt(0, 0, 1), "a"))
-    here.create(file_key(ID, Attempt(0, 0, 1), "a"), b"2")
+    made = end(here, AttemptId(0, 0, 1), files=tmp_path / "made")
+    here.delete(file_key(ID, AttemptId(0, 0, 1), "a"))
+    here.create(file_key(ID, AttemptId(0, 0, 1), "a"), b"2")
     file = results(Elsewhere(here, 1), downloads).get_output().file("a")  # type: ignore[arg-type]
     with pytest.raises(CorruptPayload, match=f"SHA-256 is [0-9a-f]{{64}}, .*says {made.files[0]['sha256']}"):
         file.as_local()
@@ -281,16 +281,16 @@ def test_a_file_that_is_not_the_one_that_the_job_wrote_is_refused(downloads: Pat
 def test_a_file_that_is_missing_from_the_store_says_so(store: Store, downloads: Path, tmp_path: Path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "a").write_text("1")
-    end(store, Attempt(0, 0, 1), files=tmp_path / "made")
-    store.delete(file_key(ID, Attempt(0, 0, 1), "a"))
+    end(store, AttemptId(0, 0, 1), files=tmp_path / "made")
+    store.delete(file_key(ID, AttemptId(0, 0, 1), "a"))
     file = results(store, downloads).get_output().file("a")
     with pytest.raises((CorruptPayload, StoreError), match=r"a.* (is missing from|in) the store"):
         file.as_local()
 
 
 def test_a_value_that_is_missing_or_changed_in_the_store_says_so(store: Store, downloads: Path):
-    end(store, Attempt(0, 0, 1), k="x" * 100_000)
-    key = value_key(ID, Attempt(0, 0, 1), "k", "json")
+    end(store, AttemptId(0, 0, 1), k="x" * 100_000)
+    key = value_key(ID, AttemptId(0, 0, 1), "k", "json")
     out = results(store, downloads).get_output()
     store.delete(key)
     with pytest.raises(StoreError, match=r"no .*/k\.json in the store"):
@@ -338,31 +338,31 @@ def test_an_outcome_of_another_attempt_is_refused(store: Store, downloads: Path,
 
 
 def test_what_is_no_outcome_is_refused(store: Store, downloads: Path):
-    store.create(outcome_key(ID, Attempt(0, 0, 1), SUCCEEDED), b"garbage")
+    store.create(outcome_key(ID, AttemptId(0, 0, 1), SUCCEEDED), b"garbage")
     with pytest.raises(CorruptPayload, match="an outcome in the store cannot be read"):
         results(store, downloads).get_output()
 
 
 def test_outputs_and_values_come_in_the_inputs_order(store: Store, downloads: Path):
     for index in (10, 2, 0, *range(3, 10), 1):
-        end(store, Attempt(index, 0, 1), x=index)
+        end(store, AttemptId(index, 0, 1), x=index)
     of = results(store, downloads, jobs=11)
     assert [each.index for each in of.get_outputs()] == list(range(11))
     assert of.values("x") == list(range(11))
 
 
 def test_a_missing_job_is_named_and_can_be_stood_in_for(store: Store, downloads: Path):
-    end(store, Attempt(0, 0, 1), x=0)
-    end(store, Attempt(1, 0, 1), FAILED, x=1)
-    end(store, Attempt(2, 0, 1), y=2)
+    end(store, AttemptId(0, 0, 1), x=0)
+    end(store, AttemptId(1, 0, 1), FAILED, x=1)
+    end(store, AttemptId(2, 0, 1), y=2)
     of = results(store, downloads, jobs=4)
     with pytest.raises(NotFinished, match=r"2 of 4 jobs \(1, 3\) did not succeed, so there is no output"):
         of.values("x")
     with pytest.raises(NotFinished, match=r"\(1, 3\)"):
         of.get_outputs()
     assert of.values("x", missing=None) == [0, None, None, None]
-    end(store, Attempt(1, 1, 1), x=1)
-    end(store, Attempt(3, 1, 1), x=3)
+    end(store, AttemptId(1, 1, 1), x=1)
+    end(store, AttemptId(3, 1, 1), x=3)
     with pytest.raises(NoSuchOutput, match=r"job 2 of .* kept no value 'x'"):
         of.values("x")
     assert of.values("x", missing=-1) == [0, 1, -1, 3]
@@ -381,7 +381,7 @@ def test_an_index_outside_the_range_is_refused(tmp_path: Path, downloads: Path):
 def test_get_output_of_an_array_reads_job_zero_and_warns(tmp_path: Path, downloads: Path):
     store = open_store(str(tmp_path / "store"))
     for index in range(2):
-        end(store, Attempt(index, 0, 1), x=index)
+        end(store, AttemptId(index, 0, 1), x=index)
     with pytest.warns(UserWarning, match=r"age is an array of 2 jobs: get_output\(\) reads job 0") as warned:
         assert results(store, downloads, jobs=2).get_output().value("x") == 0
     assert warned[0].filename == __file__

@@ -138,7 +138,7 @@ def test_of_those_to_end_only_what_runs_is_told_and_the_others_never_start():
     position, attempt = round.ready.popleft()
     round.started(position, attempt, 7)
     position, attempt = round.ready.popleft()
-    round.taken(position, attempt)
+    round.reattached(position, attempt)
     assert sorted(round.end([0, 1, 2, 3], "no")) == [(0, 1), (1, 1), (2, 1)]
     assert list(round.ready) == [(4, 1)]
     assert round.closing == {"no": [13]}
@@ -147,7 +147,7 @@ def test_of_those_to_end_only_what_runs_is_told_and_the_others_never_start():
 
 def test_an_adopted_job_that_has_ended_is_adopted_no_more():
     round = started(round_of(1))
-    round.taken(0, 1)
+    round.reattached(0, 1)
     assert round.ended(0, 1, False)
     assert not round.adopted
 

@@ -5,15 +5,15 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gencove_explorer.executors.local.capacity import SLICE_SECONDS, Demand, Size, Turns, allot
+from gencove_explorer.executors.local.capacity import SLICE_SECONDS, Resources, RoundDemand, Turns, allocate
 
-CAPACITY = Size(8, 16_000)
+CAPACITY = Resources(8, 16_000)
 
 
 def demand(analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bound=None, adopted=0):
-    return Demand(
+    return RoundDemand(
         analysis,
-        Size(cpus, memory_mb),
+        Resources(cpus, memory_mb),
         running,
         ready,
         width,
@@ -23,7 +23,7 @@ def demand(analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bou
 
 
 def widths_of(*demands, capacity=CAPACITY, had=None):
-    return allot(capacity, demands, had or {})
+    return allocate(capacity, demands, had or {})
 
 
 demands = st.lists(
@@ -40,26 +40,26 @@ hads = st.dictionaries(st.sampled_from("abcd"), st.floats(0, 100))
 
 
 def used(demands, counts):
-    return sum((each.need * count for each, count in zip(demands, counts, strict=True)), Size(0, 0))
+    return sum((each.need * count for each, count in zip(demands, counts, strict=True)), Resources(0, 0))
 
 
 @given(demands, hads)
 def test_nothing_is_handed_out_beyond_the_capacity(asked, had):
-    total = used(asked, allot(CAPACITY, asked, had))
+    total = used(asked, allocate(CAPACITY, asked, had))
     assert total.cpus <= CAPACITY.cpus
     assert total.memory_mb <= CAPACITY.memory_mb
 
 
 @given(demands, hads)
 def test_no_round_gets_more_than_it_has_jobs(asked, had):
-    for each, width in zip(asked, allot(CAPACITY, asked, had), strict=True):
+    for each, width in zip(asked, allocate(CAPACITY, asked, had), strict=True):
         assert 0 <= width <= each.running + each.ready
 
 
 @given(demands, hads)
 def test_an_analysis_alone_gets_all_that_fits_the_oldest_round_first(asked, had):
     alone = [dataclasses.replace(each, analysis="a") for each in asked]
-    widths = allot(CAPACITY, alone, had)
+    widths = allocate(CAPACITY, alone, had)
     first = next((i for i, each in enumerate(alone) if each.ready), None)
     if first is not None:
         assert widths[first] == min(alone[first].ready, CAPACITY.fits(alone[first].need))
@@ -71,7 +71,7 @@ def test_an_analysis_alone_gets_all_that_fits_the_oldest_round_first(asked, had)
 
 @given(demands, hads)
 def test_nothing_stays_free_that_the_next_in_a_line_could_use(asked, had):
-    widths = allot(CAPACITY, asked, had)
+    widths = allocate(CAPACITY, asked, had)
     total = used(asked, widths)
     for analysis in {each.analysis for each in asked}:
         line = [(each, width) for each, width in zip(asked, widths, strict=True) if each.analysis == analysis]
@@ -82,9 +82,9 @@ def test_nothing_stays_free_that_the_next_in_a_line_could_use(asked, had):
 
 @given(st.integers(1, 8), st.integers(1, 64), st.integers(1, 5))
 def test_equal_analyses_get_equal_parts(cpus, slots, analyses):
-    capacity = Size(cpus * slots, 16_000)
+    capacity = Resources(cpus * slots, 16_000)
     asked = [demand(analysis=str(number), cpus=cpus, memory_mb=1, ready=100) for number in range(analyses)]
-    widths = allot(capacity, asked, {})
+    widths = allocate(capacity, asked, {})
     assert sum(widths) == slots
     assert max(widths) - min(widths) <= 1
 
@@ -92,7 +92,7 @@ def test_equal_analyses_get_equal_parts(cpus, slots, analyses):
 @given(demands, st.integers(1, 8), st.integers(4, 16_000), st.integers(1, 5))
 def test_whoever_had_least_comes_first(asked, cpus, memory_mb, ready):
     newcomer = demand(analysis="new", cpus=cpus, memory_mb=memory_mb, ready=ready)
-    widths = allot(CAPACITY, [*asked, newcomer], dict.fromkeys("abcd", 1.1 * SLICE_SECONDS))
+    widths = allocate(CAPACITY, [*asked, newcomer], dict.fromkeys("abcd", 1.1 * SLICE_SECONDS))
     assert widths[-1] == min(ready, CAPACITY.fits(newcomer.need))
 
 
@@ -100,7 +100,7 @@ def test_whoever_had_least_comes_first(asked, cpus, memory_mb, ready):
 def states(draw):
     """Rounds of which jobs run: what was allotted before, to others that were there then."""
     asked = draw(demands)
-    before = allot(CAPACITY, asked, draw(hads))
+    before = allocate(CAPACITY, asked, draw(hads))
     rounds = []
     for each, width in zip(asked, before, strict=True):
         running = draw(st.integers(0, width))
@@ -115,7 +115,7 @@ def states(draw):
 @given(states(), demands, hads)
 def test_a_width_grows_only_into_what_is_free_in_truth(running, more, had):
     asked = [*running, *more]
-    widths = allot(CAPACITY, asked, had)
+    widths = allocate(CAPACITY, asked, had)
     at_most = [max(width, min(each.bound, each.wanted)) for each, width in zip(asked, widths, strict=True)]
     total = used(asked, at_most)
     assert total.cpus <= CAPACITY.cpus
@@ -177,7 +177,8 @@ def simulate(seconds, *analyses, capacity):
         turns.note(capacity, asked, float(now))
         ended = [dataclasses.replace(each, running=0, bound=0) for each in asked]
         running = {
-            each.analysis: width for each, width in zip(ended, allot(capacity, ended, turns.had), strict=True)
+            each.analysis: width
+            for each, width in zip(ended, allocate(capacity, ended, turns.had), strict=True)
         }
         for analysis, count in running.items():
             done[analysis] += count
@@ -187,7 +188,7 @@ def simulate(seconds, *analyses, capacity):
 @given(st.integers(1, 7), st.integers(1, 3))
 def test_fewer_slots_than_analyses_go_round(analyses, slots):
     asked = [demand(str(number), memory_mb=1, ready=1_000) for number in range(analyses)]
-    done = simulate(20 * analyses, *asked, capacity=Size(slots, 1_000))
+    done = simulate(20 * analyses, *asked, capacity=Resources(slots, 1_000))
     assert max(done.values()) - min(done.values()) <= 3
 
 

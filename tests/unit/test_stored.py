@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from explorer_runner.errors import UnsupportedFormat
-from explorer_runner.format.keys import FAILED, STOPPED, Attempt, index_key, outcome_key, round_key
+from explorer_runner.format.keys import FAILED, STOPPED, AttemptId, index_key, outcome_key, round_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.uri import open_store
@@ -71,7 +71,7 @@ def test_failures_reads_each_outcome_once_and_many_at_a_time(tmp_path: Path):
     for index in range(JOBS):
         status = STOPPED if index == 0 else FAILED
         made = Outcome(analysis=ID, index=index, round=0, attempt=1, status=status, reason=f"no {index % 2}")
-        store.create(outcome_key(ID, Attempt(index, 0, 1), status), made.to_json())
+        store.create(outcome_key(ID, AttemptId(index, 0, 1), status), made.to_json())
     write_closed(store, ID, 0, Closed.of({"lost": [JOBS, JOBS + 1], "timeout": [0]}))
     remote = Remote(store)
     an = StoredAnalysis(remote, index_of(jobs=JOBS + 2), no_executor, str(tmp_path))  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_an_ended_job_says_why_whoever_knows_it(tmp_path: Path):
     store.create(round_key(ID, 0), record.to_json())
     for index, status in ((0, FAILED), (1, FAILED), (2, STOPPED)):
         made = Outcome(analysis=ID, index=index, round=0, attempt=1, status=status, reason=f"its own {index}")
-        store.create(outcome_key(ID, Attempt(index, 0, 1), status), made.to_json())
+        store.create(outcome_key(ID, AttemptId(index, 0, 1), status), made.to_json())
     write_closed(store, ID, 0, Closed.of({"Terminated by ann": [1]}))
     an = StoredAnalysis(store, index_of(jobs=4), lambda name: Batch(), str(tmp_path))  # type: ignore[arg-type, return-value]
     expected = ["its own 0", "Terminated by ann", "Timed out", "Timed out"]

@@ -47,7 +47,7 @@ def test_a_missing_object_is_named_with_its_store(store: Store, tmp_path: Path):
     for read in (
         lambda: store.read("a/k"),
         lambda: store.read_range("a/k", 0, 5),
-        lambda: store.fetch("a/k", tmp_path / "out"),
+        lambda: store.get_file("a/k", tmp_path / "out"),
     ):
         with pytest.raises(NotFound, match=f"no a/k in the store {store.uri}"):
             read()
@@ -71,63 +71,63 @@ def test_a_range_is_that_part_of_the_object(store: Store, offset: int, length: i
 def test_names_are_sorted_and_only_those_directly_below(store: Store):
     for key in ("p/b", "p/a", "p/10", "p/9", "p/deep/x", "pq/c", "p.d", "other"):
         store.create(key, b"")
-    assert store.names("p") == ["10", "9", "a", "b"]
-    assert store.names("p/deep") == ["x"]
-    assert store.folders("p") == ["deep"]
-    assert store.names("nothing") == store.folders("nothing") == store.names("p/a") == []
+    assert store.list_names("p") == ["10", "9", "a", "b"]
+    assert store.list_names("p/deep") == ["x"]
+    assert store.list_folders("p") == ["deep"]
+    assert store.list_names("nothing") == store.list_folders("nothing") == store.list_names("p/a") == []
 
 
 def test_names_after_one_are_those_that_sort_behind_it(store: Store):
     for name in ("a", "b", "b.1", "b1", "c", "é"):
         store.create(f"p/{name}", b"")
-    store.create("p/b/below", b"") if store.path("p/b") is None else None
-    assert store.names("p", after="b") == ["b.1", "b1", "c", "é"]
-    assert store.names("p", after="bb") == ["c", "é"]
-    assert store.names("p", after="0") == ["a", "b", "b.1", "b1", "c", "é"]
-    assert store.names("p", after="é") == []
+    store.create("p/b/below", b"") if store.local_path("p/b") is None else None
+    assert store.list_names("p", after="b") == ["b.1", "b1", "c", "é"]
+    assert store.list_names("p", after="bb") == ["c", "é"]
+    assert store.list_names("p", after="0") == ["a", "b", "b.1", "b1", "c", "é"]
+    assert store.list_names("p", after="é") == []
 
 
 def test_more_names_than_fit_one_answer_are_all_listed_and_deleted(store: Store):
     names = [f"{n:04}" for n in range(120)]
     for name in names:
         store.create(f"p/{name}", b"")
-    assert store.names("p") == names
-    assert store.names("p", after=names[-3]) == names[-2:]
+    assert store.list_names("p") == names
+    assert store.list_names("p", after=names[-3]) == names[-2:]
     store.delete_tree("p")
-    assert store.names("p") == []
+    assert store.list_names("p") == []
 
 
 def test_folders_are_sorted(store: Store):
     for key in ("p/b/1", "p/a/1/2", "p/a b/x", "p/10/x", "p/9/x", "p/file"):
         store.create(key, b"")
-    assert store.folders("p") == ["10", "9", "a", "a b", "b"]
+    assert store.list_folders("p") == ["10", "9", "a", "a b", "b"]
 
 
 @pytest.mark.parametrize("move", [False, True])
 def test_a_file_is_kept(store: Store, file: Path, move: bool):
-    store.keep("a/k", file, move=move)
+    store.put_file("a/k", file, move=move)
     assert store.read("a/k") == b"content"
-    assert not move or not file.exists() or store.path("a/k") is None
+    assert not move or not file.exists() or store.local_path("a/k") is None
     assert move or file.read_bytes() == b"content"
 
 
 @pytest.mark.parametrize("data", [b"", BIG], ids=["empty", "big"])
 def test_files_of_any_size_are_kept_and_fetched(store: Store, file: Path, tmp_path: Path, data: bytes):
     file.write_bytes(data)
-    store.keep("k", file)
-    store.fetch("k", tmp_path / "back")
+    store.put_file("k", file)
+    store.get_file("k", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == data
 
 
 def test_a_kept_file_does_not_change_with_the_one_it_came_from(store: Store, file: Path):
-    store.keep("k", file)
+    store.put_file("k", file)
     file.write_bytes(b"changed")
     assert store.read("k") == b"content"
 
 
 def test_a_fetched_file_is_a_copy(store: Store, tmp_path: Path):
     store.create("k", b"content")
-    store.fetch("k", tmp_path / "back")
+    store.get_file("k", tmp_path / "back")
     (tmp_path / "back").write_bytes(b"changed")
     assert store.read("k") == b"content"
 
@@ -143,7 +143,7 @@ def test_a_tree_is_deleted_and_its_neighbours_stay(store: Store):
     ]
     store.delete_tree("p")
     assert [
-        each for each in store.folders("p") if store.names(f"p/{each}")
+        each for each in store.list_folders("p") if store.list_names(f"p/{each}")
     ] == []  # SeaweedFS keeps empty ones
     store.create("p/a", b"again")
     assert store.read("p/a") == b"again"
@@ -155,7 +155,7 @@ def test_one_object_is_deleted_and_missing_is_fine(store: Store):
     store.delete("p/a")
     store.delete("p/a")
     store.delete("never/was")
-    assert store.names("p") == ["b"]
+    assert store.list_names("p") == ["b"]
 
 
 def test_keys_with_odd_characters_are_kept_and_listed_as_they_are(store: Store, file: Path, tmp_path: Path):
@@ -165,17 +165,17 @@ def test_keys_with_odd_characters_are_kept_and_listed_as_they_are(store: Store, 
         assert store.exists(f"odd/{name}")
         assert store.read(f"odd/{name}") == name.encode()
         assert store.read_range(f"odd/{name}", 0, 1) == name.encode()[:1]
-    assert store.names("odd") == store.folders("folders") == sorted(ODD_NAMES)
-    assert store.names("odd", after="a%20b") == sorted(name for name in ODD_NAMES if name > "a%20b")
+    assert store.list_names("odd") == store.list_folders("folders") == sorted(ODD_NAMES)
+    assert store.list_names("odd", after="a%20b") == sorted(name for name in ODD_NAMES if name > "a%20b")
     for name in ("a b", "100%", "a%20b", "x+y", "c#d", "é"):
-        store.keep(f"kept/{name}/{name}", file)
-        store.fetch(f"kept/{name}/{name}", tmp_path / "back")
+        store.put_file(f"kept/{name}/{name}", file)
+        store.get_file(f"kept/{name}/{name}", tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == b"content"
         store.delete(f"odd/{name}")
         assert not store.exists(f"odd/{name}")
-        assert store.names(f"kept/{name}") == [name]
+        assert store.list_names(f"kept/{name}") == [name]
     store.delete_tree("odd")
-    assert store.names("odd") == []
+    assert store.list_names("odd") == []
 
 
 def test_similar_keys_are_different_objects(store: Store):
@@ -200,7 +200,7 @@ def test_opening_a_store_touches_nothing(tmp_path: Path):
 
 def test_only_a_folder_says_where_objects_lie(store: Store, store_uri: str):
     expected = None if store_uri.startswith("s3://") else Path(store_uri, "a/k")
-    assert store.path("a/k") == expected
+    assert store.local_path("a/k") == expected
 
 
 def test_an_s3_store_without_a_prefix_and_one_with_odd_letters(bucket: str):
@@ -208,7 +208,7 @@ def test_an_s3_store_without_a_prefix_and_one_with_odd_letters(bucket: str):
         store = open_store(f"s3://{bucket}{prefix}")
         store.create("p/k", prefix.encode())
         assert open_store(store.uri).read("p/k") == prefix.encode()
-        assert store.names("p") == ["k"]
+        assert store.list_names("p") == ["k"]
         assert store.uri == f"s3://{bucket}{prefix}".rstrip("/")
 
 
@@ -258,10 +258,10 @@ def test_a_server_that_refuses_is_an_error_with_store_and_key(
             lambda: store.read("p/k"),
             lambda: store.read_range("p/k", 0, 1),
             lambda: store.create("p/k", b""),
-            lambda: store.keep("p/k", file),
+            lambda: store.put_file("p/k", file),
             lambda: store.exists("p/k"),
-            lambda: store.names("p/k"),
-            lambda: store.folders("p/k"),
+            lambda: store.list_names("p/k"),
+            lambda: store.list_folders("p/k"),
             lambda: store.delete("p/k"),
         ):
             with pytest.raises(StoreError, match=f"p/k in the store {store.uri}: ") as refused:

@@ -175,7 +175,9 @@ def test_a_thread_does_not_find_half_of_a_class(tmp_path: Path):
 def test_values_are_read_so(classes: dict[str, Any]):
     kind, data = values.encode("k", classes["Plain"]())
     classes["Plain"].size = 3
-    assert isinstance(values.decode_inline("k", json.loads(values.inline(kind, data))), classes["Plain"])
+    assert isinstance(
+        values.decode_inline("k", json.loads(values.encode_inline(kind, data))), classes["Plain"]
+    )
     assert classes["Plain"].size == 3
 
 

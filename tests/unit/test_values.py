@@ -61,7 +61,7 @@ def same(one: Any, other: Any) -> bool:
 
 def back(kind: str, data: bytes) -> Any:
     """What is read of a value that travelled inside an outcome."""
-    return values.decode_inline("k", json.loads(values.inline(kind, data)))
+    return values.decode_inline("k", json.loads(values.encode_inline(kind, data)))
 
 
 @given(PLAIN)
@@ -75,7 +75,7 @@ def test_what_json_holds_exactly_is_json(value: Any):
 def test_every_value_reads_back_as_it_was(value: Any):
     kind, data = values.encode("k", value)
     assert same(back(kind, data), value)
-    assert same(values.decode_beside("k", json.loads(values.beside(kind, data)), data), value)
+    assert same(values.decode_beside("k", json.loads(values.describe_stored(kind, data)), data), value)
 
 
 @given(ODD)
@@ -161,11 +161,11 @@ def test_a_pickle_that_needs_a_missing_package_says_which():
     ):
         back_named("table", kind, data)
     with pytest.raises(ExplorerError, match="install it, or write the value as plain numbers and text"):
-        values.decode_beside("table", json.loads(values.beside(kind, data)), data)
+        values.decode_beside("table", json.loads(values.describe_stored(kind, data)), data)
 
 
 def back_named(key: str, kind: str, data: bytes) -> Any:
-    return values.decode_inline(key, json.loads(values.inline(kind, data)))
+    return values.decode_inline(key, json.loads(values.encode_inline(kind, data)))
 
 
 def test_a_pickle_that_is_damaged_says_whose_it_is():
@@ -176,7 +176,7 @@ def test_a_pickle_that_is_damaged_says_whose_it_is():
 @given(PLAIN, st.integers(0), st.integers(1, 255))
 def test_no_byte_of_a_stored_value_can_change_unseen(value: Any, place: int, flip: int):
     kind, data = values.encode("k", value)
-    entry = json.loads(values.beside(kind, data))
+    entry = json.loads(values.describe_stored(kind, data))
     broken = bytearray(data)
     broken[place % len(data)] ^= flip
     with pytest.raises(CorruptPayload, match="the value 'k' in the store is not the one that the job wrote"):
@@ -185,5 +185,5 @@ def test_no_byte_of_a_stored_value_can_change_unseen(value: Any, place: int, fli
 
 def test_an_entry_of_a_stored_value_says_kind_and_size():
     kind, data = values.encode("k", "x" * 10)
-    entry = json.loads(values.beside(kind, data))
+    entry = json.loads(values.describe_stored(kind, data))
     assert (entry["kind"], entry["size"], len(entry["sha256"])) == ("json", 12, 64)

@@ -8,7 +8,7 @@ from typing import Any
 from zlib import crc32
 
 from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition
-from gencove_explorer.capture.function_pickler import Capture
+from gencove_explorer.capture.function_pickler import FunctionPickler
 from gencove_explorer.errors import ExplorerError
 
 SECONDS = 300.0
@@ -198,7 +198,7 @@ def unpickled(raw: bytes) -> Seen:
     return Seen("failed", str(value)) if outcome == "failed" else Seen("seen", value=value)
 
 
-def refusal(thing: Thing, capture: Capture) -> str:
+def refusal(thing: Thing, capture: FunctionPickler) -> str:
     """What submission says of a thing as input; empty: it is taken."""
     try:
         capture.value({"thing": thing.value}, "input")

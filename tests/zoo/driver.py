@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gencove_explorer.capture.function_pickler import Capture
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.function_pickler import FunctionPickler
+from gencove_explorer.capture.modules import JobModules
 from zoo.batches import WAYS, Batch, Seen, Thing, Zoo, refusal, unpickled
 from zoo.equality import as_value, same
 from zoo.plain import pickled, views_elsewhere
@@ -29,7 +29,7 @@ def drive(names: dict[str, Any], packages: Sequence[str], results: Path) -> None
                 unfit[row] = f"{type(error).__name__}: {error}"
     things = [thing for group in groups.values() for thing in group]
     plain = _plain(things, names, results.parent)
-    without_packages = Capture(Modules(None))
+    without_packages = FunctionPickler(JobModules(None))
     bare = {
         thing.key: refusal(thing, without_packages)
         for package in packages

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
-from explorer_runner.attempt.supervised import Order, run_job
+from explorer_runner.attempt.supervised import AttemptRequest, run_job
 from explorer_runner.errors import ExplorerError
 from explorer_runner.format.names import parse_id
 from explorer_runner.models import CACHE
-from explorer_runner.system.folders import claim_private
+from explorer_runner.system.folders import ensure_private
 from explorer_runner.system.patience import JOB_SECONDS
 
 DISK = "EXPLORER_DISK"
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         parse_id(given.analysis)
-        order = Order(
+        order = AttemptRequest(
             store=given.store,
             analysis=given.analysis,
             round=int(given.round),
@@ -52,8 +52,8 @@ def _claim(path: str) -> str:
     base = _base()
     try:
         if path.startswith(f"{base}/"):
-            claim_private(base)
-        return claim_private(path)
+            ensure_private(base)
+        return ensure_private(path)
     except ExplorerError as error:
         disk = os.environ.get(DISK)
         where = f"; {DISK} says that this host's disk is mounted at {disk}" if disk else ""

@@ -12,7 +12,7 @@ from explorer_runner.errors import CorruptPayload, InvalidArgument, NoSuchJob, N
 from explorer_runner.format import values
 from explorer_runner.format.keys import (
     SUCCEEDED,
-    Attempt,
+    AttemptId,
     OutcomeName,
     check_key,
     file_key,
@@ -148,13 +148,13 @@ class JobOutput:
         return self._make_folder(file.key)
 
     def _make_folder(self, key: str) -> Path:
-        path = self._store.path(self._key(key)) or self._download_path(key)
+        path = self._store.local_path(self._key(key)) or self._download_path(key)
         make_private(str(path))
         return path
 
     def _fetch(self, entry: dict[str, Any]) -> Path:
         key = self._key(entry["key"])
-        path = self._store.path(key)
+        path = self._store.local_path(key)
         if path is not None:
             if not path.exists():
                 raise CorruptPayload(f"the output file {entry['key']!r} is missing from the store: {path}")
@@ -172,7 +172,7 @@ class JobOutput:
         descriptor, part = tempfile.mkstemp(suffix=".part", prefix=".", dir=path.parent)
         os.close(descriptor)
         try:
-            self._store.fetch(key, Path(part))
+            self._store.get_file(key, Path(part))
             with open(part, "rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != entry["sha256"]:
@@ -192,7 +192,7 @@ class JobOutput:
         return file_key(self.outcome.analysis, self.outcome.of, check_key(key))
 
     def _uri(self, key: str) -> str:
-        path = self._store.path(self._key(key))
+        path = self._store.local_path(self._key(key))
         return os.fspath(path) if path else f"{self._store.uri}/{self._key(key)}"
 
     def _download_path(self, key: str) -> Path:
@@ -228,7 +228,7 @@ def _weight(name: OutcomeName) -> tuple[int, bool, int]:
 
 def outcome_names(store: Store, analysis: str) -> list[OutcomeName]:
     """All outcomes of an analysis, read from their names: one listing."""
-    names = map(parse_outcome_name, store.names(outcomes_prefix(analysis)))
+    names = map(parse_outcome_name, store.list_names(outcomes_prefix(analysis)))
     return [name for name in names if name is not None]
 
 
@@ -283,7 +283,9 @@ class Results:
         """Why these jobs have no outputs, and what to do."""
         shown = ", ".join(map(str, indices[:10])) + (", ..." if len(indices) > 10 else "")
         which = f"{len(indices)} of {self.jobs} jobs ({shown})" if self.array else "its job"
-        if not any(self.store.names(prefix(self.analysis)) for prefix in (rounds_prefix, outcomes_prefix)):
+        if not any(
+            self.store.list_names(prefix(self.analysis)) for prefix in (rounds_prefix, outcomes_prefix)
+        ):
             return f"{self.analysis} is not in the store {self.store.uri}: it was deleted"
         return f"{self.analysis}: {which} did not succeed, so there is no output"
 
@@ -299,14 +301,14 @@ class Results:
         return check_index(job_index, self.jobs, self.name)
 
     def _output(self, name: OutcomeName) -> JobOutput:
-        attempt = Attempt(name.index, name.round, name.attempt)
+        attempt = AttemptId(name.index, name.round, name.attempt)
         outcome = read_outcome(self.store, self.analysis, attempt, name.status)
         return JobOutput(self.store, outcome, self.downloads)
 
     def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:
         """The outputs behind these outcomes."""
         # Files of a folder are read fastest one after the other; S3 answers many at once.
-        if self.store.path("") is not None or len(names) < 2:
+        if self.store.local_path("") is not None or len(names) < 2:
             return [self._output(name) for name in names]
         from concurrent.futures import ThreadPoolExecutor  # not at the top: every fork would pay for it
 

@@ -16,7 +16,7 @@ from gencove_explorer.monitoring.tables import analyses_as_html, analyses_as_tex
 from gencove_explorer.records.index import IndexRecord, read_index
 from gencove_explorer.session import Session
 from gencove_explorer.settings import Settings
-from gencove_explorer.utils.durations import seconds
+from gencove_explorer.utils.durations import parse_duration
 
 __all__ = ["JobList", "JobManager"]
 
@@ -82,7 +82,7 @@ class JobManager:
         for what, text in (("name", name), ("user", user)):
             if text is not None and not isinstance(text, str):
                 raise InvalidFilter(f"{what}={text!r}: use text, such as {what}='example'")
-        earliest = datetime.now(UTC) - timedelta(seconds=seconds(since)) if since is not None else None
+        earliest = datetime.now(UTC) - timedelta(seconds=parse_duration(since)) if since is not None else None
         first, last = _days(date, earliest)
         found: dict[str, Store] = {}
         for store in self._session.stores:
@@ -145,12 +145,12 @@ def _days(given: object, earliest: datetime | None) -> tuple[str, str]:
 
 
 def _days_in(store: Store, first: str, last: str) -> Iterable[str]:
-    return [day for day in store.folders("index") if first <= day <= last and _DATE.fullmatch(day)]
+    return [day for day in store.list_folders("index") if first <= day <= last and _DATE.fullmatch(day)]
 
 
 def _ids(store: Store, day: str) -> Iterator[str]:
     """The ids that are listed on a day; other files are somebody else's."""
-    for name in store.names(f"index/{day}"):
+    for name in store.list_names(f"index/{day}"):
         try:
             if name.endswith(".json") and parse_id(name.removesuffix(".json")).date == day:
                 yield name.removesuffix(".json")
@@ -167,7 +167,7 @@ def _matches(analysis_id: str, earliest: datetime | None, name: str | None) -> b
 
 def _read(ids: list[tuple[str, Store]]) -> list[IndexRecord | ExplorerError | None]:
     """The records, or why they cannot be read; None for what somebody has just deleted."""
-    folders = all(store.path("") is not None for _, store in ids)
+    folders = all(store.local_path("") is not None for _, store in ids)
 
     def read(pair: tuple[str, Store]) -> IndexRecord | ExplorerError | None:
         analysis_id, store = pair
@@ -178,7 +178,7 @@ def _read(ids: list[tuple[str, Store]]) -> list[IndexRecord | ExplorerError | No
         except PayloadError as error:
             return error
         except StoreError as error:
-            if store.path("") is None:
+            if store.local_path("") is None:
                 raise  # it is the server, and would be for the others
             return error  # one file: its permissions, its disk
 

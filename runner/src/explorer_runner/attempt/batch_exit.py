@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from explorer_runner.attempt.output_pump import Terminated
 from explorer_runner.errors import ExplorerError, Unreachable
-from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.stores.base import Store
 from explorer_runner.system import processes
 
 
-def ended_before(store: Store, analysis: str, attempt: Attempt, retries: int) -> int | None:
+def ended_before(store: Store, analysis: str, attempt: AttemptId, retries: int) -> int | None:
     """The exit code of a job that earlier attempts of its round have ended; None for one that is to run.
 
     AWS starts a container again if it could not look at one that had run to its end.
@@ -46,10 +46,10 @@ def code_without_outcome(error: ExplorerError) -> int:
     return processes.RETRY if isinstance(error, Unreachable | Terminated) else processes.UNWRITTEN
 
 
-def _count(store: Store, analysis: str, attempt: Attempt, status: str) -> int:
+def _count(store: Store, analysis: str, attempt: AttemptId, status: str) -> int:
     """How many attempts before this one have an outcome of this status: a look-up each, of nine at most."""
     return sum(store.exists(outcome_key(analysis, each, status)) for each in _earlier(attempt))
 
 
-def _earlier(attempt: Attempt) -> Iterator[Attempt]:
+def _earlier(attempt: AttemptId) -> Iterator[AttemptId]:
     return (attempt._replace(attempt=number) for number in range(1, attempt.attempt))

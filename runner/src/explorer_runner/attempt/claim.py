@@ -18,7 +18,7 @@ class AlreadyClaimed(Exception):
     """Another process has made, or is making, this attempt."""
 
 
-class Life(enum.Enum):
+class ClaimState(enum.Enum):
     """What the lock of a claim tells."""
 
     UNCLAIMED = "unclaimed"
@@ -55,22 +55,22 @@ def running(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
-def inspect(path: str) -> Life:
+def inspect(path: str) -> ClaimState:
     """Whether somebody holds the claim at ``path``, the log's path."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return Life.UNCLAIMED
+        return ClaimState.UNCLAIMED
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return Life.STARTING
+            return ClaimState.STARTING
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return Life.RUNNING
-        return Life.GONE
+            return ClaimState.RUNNING
+        return ClaimState.GONE
     finally:
         os.close(descriptor)
 
@@ -85,7 +85,7 @@ def sweep(folder: str) -> None:
     except FileNotFoundError:
         return
     for name in names:
-        if name.startswith(_UNNAMED) and inspect(path := f"{folder}/{name}") is Life.GONE:
+        if name.startswith(_UNNAMED) and inspect(path := f"{folder}/{name}") is ClaimState.GONE:
             try:
                 os.unlink(path)
             except FileNotFoundError:

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from explorer_runner.attempt import claim, environment, log_file
-from explorer_runner.attempt.execute import Job, execute, publish
+from explorer_runner.attempt.execute import JobAttempt, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
-from explorer_runner.format.keys import Attempt
+from explorer_runner.format.keys import AttemptId
 from explorer_runner.outputs import OUTPUTS, Collected
 from explorer_runner.stores.folder import FolderStore
 from explorer_runner.system import memory, processes, temp_folder
@@ -23,11 +23,18 @@ _RETRY_SECONDS = 1.0
 _PRIVATE_FOLDER = stat.S_IFDIR | 0o700
 
 
-class Place:
+class RoundContext:
     """Where the jobs of a round run on this host; ``job`` becomes one attempt in each process."""
 
     def __init__(
-        self, job: Job, *, claims: str, scratch: str, environments: str, uv: str, variables: dict[str, str]
+        self,
+        job: JobAttempt,
+        *,
+        claims: str,
+        scratch: str,
+        environments: str,
+        uv: str,
+        variables: dict[str, str],
     ) -> None:
         self.job = job
         self.claims = claims
@@ -45,13 +52,13 @@ class Place:
         """Wait for a store, which holds the claims too, that is away; False if it was there."""
         return isinstance(self.job.store, FolderStore) and self.job.store.was_away()
 
-    def begin(self, attempt: Attempt, slot: int, started: float) -> str:
+    def begin(self, attempt: AttemptId, slot: int, started: float) -> str:
         """Make ``job`` this attempt; returns the path of its log."""
         self.job.begin(attempt, f"{self.scratch}/{slot}", started)
         return f"{self.claims}/{attempt[0]}.{attempt[1]}-{attempt[2]}.txt"
 
 
-def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
+def make_attempt(place: RoundContext, position: int, attempt: AttemptId, slot: int) -> int:
     """Claim, call, publish, clean up; returns the exit code. Raises AlreadyClaimed."""
     os.setsid()
     processes.become_subreaper()
@@ -64,7 +71,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     os.close(log)
     job = place.job
     enter_scratch(job.scratch)
-    environment.use_folders(temp_folder.reach(place.scratch, str(slot)), job.private)
+    environment.set_temp_folders(temp_folder.reach(place.scratch, str(slot)), job.private)
     packages: Path | None = None
 
     def set_up() -> None:
@@ -75,7 +82,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
 
     def on_call() -> None:
         if packages is not None:
-            environment.yield_to_pins(packages)
+            environment.prefer_user_pins(packages)
         claim.running(lock)
 
     collected = execute(
@@ -83,7 +90,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     )
     job.outcome.add_peak(memory.take_peak(log_path))
     if not job.outcome.succeeded:
-        job.outcome.reason = _told_to_end(job.scratch) or job.outcome.reason
+        job.outcome.reason = _read_end_reason(job.scratch) or job.outcome.reason
     try:
         if os.fstat(lock).st_size > log_file.LIMIT:
             place.was_away()
@@ -94,7 +101,7 @@ def make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> in
     return 0 if job.outcome.succeeded else 1
 
 
-def _claim(place: Place, log: str) -> int:
+def _claim(place: RoundContext, log: str) -> int:
     while True:
         try:
             return claim.claim(place.claims, log)
@@ -103,7 +110,7 @@ def _claim(place: Place, log: str) -> int:
                 raise
 
 
-def tell_to_end(scratch: str, reason: str) -> None:
+def write_end_reason(scratch: str, reason: str) -> None:
     """Leave word for a job that gets a signal: it may handle that, and then says itself why it ended."""
     try:
         with open(f"{scratch}.reason", "w") as file:
@@ -112,7 +119,7 @@ def tell_to_end(scratch: str, reason: str) -> None:
         pass  # a full disk: then the reason is the signal
 
 
-def take_word_back(scratch: str) -> None:
+def clear_end_reason(scratch: str) -> None:
     """Remove what ``tell_to_end`` left."""
     try:
         os.unlink(f"{scratch}.reason")
@@ -120,7 +127,7 @@ def take_word_back(scratch: str) -> None:
         pass
 
 
-def _told_to_end(scratch: str) -> str | None:
+def _read_end_reason(scratch: str) -> str | None:
     try:
         with open(f"{scratch}.reason") as file:
             return file.read()
@@ -141,7 +148,7 @@ def enter_scratch(path: str) -> None:
         os.chdir(path)
 
 
-def leave_scratch(job: Job) -> None:
+def leave_scratch(job: JobAttempt) -> None:
     """Leave the slot's folders as new, or not at all."""
     os.chdir("/")
     if not _is_empty(job.scratch):
@@ -177,7 +184,7 @@ def _remove_empty(folder: str) -> None:
         pass  # it is not there, or a job could not clean up: the next scheduler sweeps
 
 
-def write_for(place: Place, log: str, wait_status: int, reason: str | None) -> None:
+def write_lost_outcome(place: RoundContext, log: str, wait_status: int, reason: str | None) -> None:
     """Write the outcome of the attempt that ``place.job`` is, which ended without one; clean up after it.
 
     Tries again while the store cannot be written (a full disk): the job has ended, and that must not

@@ -90,7 +90,7 @@ def environment_name(lock: bytes) -> str:
     return hashlib.sha256(facts + lock).hexdigest()[:32]
 
 
-def use_folders(temporary: str, private: str) -> None:
+def set_temp_folders(temporary: str, private: str) -> None:
     """Point temporary files into a folder, and IPython's own beside the job's."""
     os.environ["TMPDIR"] = temporary
     if "tempfile" in sys.modules:  # it looks once, and may have looked before
@@ -133,13 +133,13 @@ def ensure(root: Path, lock: bytes, store: Store, uv: str) -> Path:
 
 def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held: int) -> None:
     """``held`` is the lock: uv holds it too, lest it outlive a killed builder and meet the next one."""
-    from explorer_runner.format.pylock import lay_out
+    from explorer_runner.format.pylock import unpack_wheels
     from explorer_runner.system import progress  # likewise
 
     if not uv:
         raise PackageError("uv is not installed here, and the analysis has pip_packages: pip install uv")
     with progress.waiting("installing packages, once on this host"):
-        pylock = lay_out(lock, store, source)
+        pylock = unpack_wheels(lock, store, source)
         venv = ("venv", "--quiet", "--no-project", "--no-config", "--no-cache")
         _uv(uv, held, source, *venv, "--python", sys.executable, os.fspath(folder))
         install = ("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config")
@@ -186,16 +186,16 @@ def activate(folder: Path) -> None:
     sys.path.extend(own)
     sys.prefix = sys.exec_prefix = os.fspath(folder)
     sys.executable = os.fspath(folder / "bin" / "python")
-    show_python(os.environ)
+    prepend_python(os.environ)
 
 
-def show_python(variables: MutableMapping[str, str]) -> None:
+def prepend_python(variables: MutableMapping[str, str]) -> None:
     """Make commands find this process's Python, and the scripts of its packages, first."""
     variables["VIRTUAL_ENV"] = sys.prefix
     variables["PATH"] = f"{os.path.dirname(sys.executable)}:{variables.get('PATH', os.defpath)}"
 
 
-def yield_to_pins(folder: Path) -> None:
+def prefer_user_pins(folder: Path) -> None:
     """Forget those of the runner's libraries that the environment has in a version of its own.
 
     Called when everything is unpickled (which takes the cloudpickle that pickled it) and before the

@@ -23,7 +23,7 @@ from explorer_runner.attempt.main_module import MainModule, introduce
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.format import values
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, file_key, value_key
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, file_key, value_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.format.package_versions import find_lack
 from explorer_runner.format.payload import Payload
@@ -39,7 +39,7 @@ _PATIENCE_SECONDS = 3.0
 _NEVER_RAN = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 
-class Job:
+class JobAttempt:
     """One attempt at one job, with all that it needs.
 
     Made once a round, and ``begin`` makes it a certain attempt: the forker's children each have a
@@ -54,7 +54,7 @@ class Job:
         self.digest = digest
         self._payload = payload
         self.store = store
-        self.attempt = Attempt(-1, round, 0)
+        self.attempt = AttemptId(-1, round, 0)
         self.scratch = ""
         """The job's own folder: its working directory, empty."""
         self.private = ""
@@ -76,7 +76,7 @@ class Job:
         assert self._payload is not None, "the payload could not be opened"
         return self._payload
 
-    def begin(self, attempt: Attempt, scratch: str, started: float) -> None:
+    def begin(self, attempt: AttemptId, scratch: str, started: float) -> None:
         """Become this attempt."""
         self.attempt = attempt
         self.scratch = scratch
@@ -95,7 +95,11 @@ class Job:
 
 
 def execute(
-    job: Job, *, read_input: Callable[[], bytes], set_up: Callable[[], None], on_call: Callable[[], None]
+    job: JobAttempt,
+    *,
+    read_input: Callable[[], bytes],
+    set_up: Callable[[], None],
+    on_call: Callable[[], None],
 ) -> Collected:
     """Call the work function; ``set_up`` comes before unpickling, ``on_call`` right before the call.
 
@@ -133,7 +137,7 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
     attempt = outcome.of
     for file in collected.files:
         size, sha256 = _measure(file.path)
-        store.keep(file_key(outcome.analysis, attempt, file.key), file.path, move=file.movable)
+        store.put_file(file_key(outcome.analysis, attempt, file.key), file.path, move=file.movable)
         entry = {"key": file.key, "size": size, "sha256": sha256}
         outcome.files.append({**entry, "executable": True} if file.executable else entry)
     outcome.folders = collected.folders
@@ -143,10 +147,10 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
     for key, (kind, data) in collected.values.items():
         if len(data) <= values.INLINE_BYTES and len(data) <= left:
             left -= len(data)
-            texts[key] = values.inline(kind, data, notes.get(key))
+            texts[key] = values.encode_inline(kind, data, notes.get(key))
         else:
             store.create(value_key(outcome.analysis, attempt, key, kind), data)
-            texts[key] = values.beside(kind, data, notes.get(key))
+            texts[key] = values.describe_stored(kind, data, notes.get(key))
     outcome.ended = time.time()
     write(store, outcome, texts)
 
@@ -161,7 +165,7 @@ def _bounded(notes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return kept
 
 
-def _fail(job: Job, error: BaseException) -> None:
+def _fail(job: JobAttempt, error: BaseException) -> None:
     """Write down in the outcome, and in the log, that ``error`` ended the job."""
     outcome = job.outcome
     outcome.status = FAILED
@@ -177,7 +181,7 @@ def _fail(job: Job, error: BaseException) -> None:
         _log_anyway(text)
 
 
-def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
+def _prepare(job: JobAttempt, raw_input: bytes) -> AnalysisContext:
     # A fresh __main__, so that neither the work function nor a process that it starts sees ours.
     payload, attempt = job.payload, job.attempt
     sys.modules["__main__"] = MainModule(job.private, payload.function)
@@ -193,7 +197,7 @@ def _prepare(job: Job, raw_input: bytes) -> AnalysisContext:
     )
 
 
-def _unpickle(job: Job, raw: bytes, what: str) -> Any:
+def _unpickle(job: JobAttempt, raw: bytes, what: str) -> Any:
     try:
         return pickle.loads(raw)
     except Exception as error:

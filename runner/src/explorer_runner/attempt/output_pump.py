@@ -20,7 +20,7 @@ class Terminated(ExplorerError):
     """The parent was asked to end before the work function was called."""
 
 
-class Drain:
+class OutputPump:
     """Copies what a child prints to the parent's own streams and to the log, until the child ends.
 
     SIGTERM to the parent, or the end of its standard input where ``foreground`` is set, is passed
@@ -58,7 +58,7 @@ class Drain:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         processes.become_subreaper()
-        processes.use_as_output()  # before the streams become pipes, which cannot say where they are
+        processes.configure_streams()  # before the streams become pipes, which cannot say where they are
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
         for number, (reader, writer) in enumerate(self._ends, start=1):

@@ -33,7 +33,7 @@ def sweep(scratch: str) -> None:
         if folder.endswith(_LOGS):
             for log in _names(f"{scratch}/{folder}"):
                 path = f"{scratch}/{folder}/{log}"
-                if log.endswith(".txt") and claim.inspect(path) is claim.Life.GONE:
+                if log.endswith(".txt") and claim.inspect(path) is claim.ClaimState.GONE:
                     attempt = attempt_folder(scratch, folder.removesuffix(_LOGS), log.removesuffix(".txt"))
                     remove_tree(attempt)
                     remove_tree(f"{attempt}.files")

@@ -30,8 +30,8 @@ from explorer_runner.attempt import (
     startup_variables,
     supervised_child,
 )
-from explorer_runner.attempt.execute import Job, publish
-from explorer_runner.attempt.output_pump import Drain, Terminated
+from explorer_runner.attempt.execute import JobAttempt, publish
+from explorer_runner.attempt.output_pump import OutputPump, Terminated
 from explorer_runner.errors import (
     AlreadyExists,
     ExplorerError,
@@ -42,7 +42,7 @@ from explorer_runner.errors import (
     Unreachable,
 )
 from explorer_runner.format import payload, validation
-from explorer_runner.format.keys import STOPPED, Attempt, log_key, logs_prefix, round_key
+from explorer_runner.format.keys import STOPPED, AttemptId, log_key, logs_prefix, round_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.outputs import Collected
 from explorer_runner.stores.base import RAISE, Store
@@ -54,7 +54,7 @@ from explorer_runner.system.patience import JOB_SECONDS, Patience
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class AttemptRequest:
     """Which attempt to make, and where things are on this host."""
 
     store: str
@@ -77,7 +77,7 @@ class Order:
     """Seconds for which requests to a store are tried again whose failure may pass."""
 
 
-def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> int:
+def run_job(order: AttemptRequest, *, foreground: bool = False, forward: bool = True) -> int:
     """Make the attempt and write its outcome; returns the process's exit code: 0 only for success.
 
     ``foreground=True`` ends the job when standard input closes: with whoever started it.
@@ -86,7 +86,7 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
     processes.become_subreaper()
     try:
         leave_after = processes.LEAVE_SECONDS if order.batch_job else None
-        drain = Drain(foreground=foreground, forward=forward, leave_after=leave_after)
+        drain = OutputPump(foreground=foreground, forward=forward, leave_after=leave_after)
         pid, orders = _fork_child(drain)
         return _Parent(order, drain, pid, orders, foreground).run()
     except (ExplorerError, claim.AlreadyClaimed) as error:
@@ -98,7 +98,7 @@ def run_job(order: Order, *, foreground: bool = False, forward: bool = True) -> 
         return 128 + signal.SIGTERM if isinstance(error, Terminated) else processes.UNWRITTEN
 
 
-def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
+def _fork_child(drain: OutputPump) -> tuple[int, BinaryIO]:
     """Start a child that waits for its order; returns its pid and where to write the order."""
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -116,7 +116,7 @@ def _fork_child(drain: Drain) -> tuple[int, BinaryIO]:
     return pid, os.fdopen(writer, "wb")
 
 
-def _index_in_round(store: Store, order: Order) -> int:
+def _index_in_round(store: Store, order: AttemptRequest) -> int:
     """Which job an order is about, from the record of its round, where the payload does not tell."""
     key = round_key(order.analysis, order.round)
     try:
@@ -128,7 +128,9 @@ def _index_in_round(store: Store, order: Order) -> int:
 
 
 class _Parent:
-    def __init__(self, order: Order, drain: Drain, pid: int, orders: BinaryIO, foreground: bool) -> None:
+    def __init__(
+        self, order: AttemptRequest, drain: OutputPump, pid: int, orders: BinaryIO, foreground: bool
+    ) -> None:
         self.order = order
         self.foreground = foreground
         """Whether nobody else sees to limits."""
@@ -137,7 +139,7 @@ class _Parent:
         self.orders = orders
         self.patience = Patience(order.patience)
         self.store = open_store(order.store, absent=RAISE, patience=self.patience)
-        self.job = Job(
+        self.job = JobAttempt(
             analysis=order.analysis, round=order.round, digest=order.digest, payload=None, store=self.store
         )
         self.job.outcome.started = time.time()
@@ -152,7 +154,7 @@ class _Parent:
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
-        attempt = Attempt(index, order.round, order.attempt)
+        attempt = AttemptId(index, order.round, order.attempt)
         if order.batch_job:
             ended = batch_exit.ended_before(self.store, order.analysis, attempt, self._retries)
             if ended is not None:
@@ -171,14 +173,14 @@ class _Parent:
         """Write the outcome of a job whose payload cannot even be opened."""
         order = self.order
         index = _index_in_round(self.store, order)
-        self.job.begin(Attempt(index, order.round, order.attempt), "", self.job.outcome.started)
+        self.job.begin(AttemptId(index, order.round, order.attempt), "", self.job.outcome.started)
         self.drain.say(f"{error}\n")
         publish(self.store, self.job.fail(str(error)), Collected([], [], {}))
         return 1
 
     def _claim(self) -> str:
         """Claim the attempt; returns the path of its log."""
-        logs_folder = self.store.path(logs_prefix(self.order.analysis))
+        logs_folder = self.store.local_path(logs_prefix(self.order.analysis))
         folder = self.order.claims or (os.fspath(logs_folder) if logs_folder else None)
         if folder is None:
             scratch.sweep(self.order.scratch)
@@ -304,8 +306,8 @@ class _Parent:
 
     def _keep_log(self, log: str) -> None:
         key = log_key(self.order.analysis, self.job.attempt)
-        if self.store.path(key) != Path(log):
+        if self.store.local_path(key) != Path(log):
             try:
-                self.store.keep(key, Path(log))
+                self.store.put_file(key, Path(log))
             except StoreError as error:  # a lost log is no reason to lose the outputs
                 print(f"explorer: the log could not be stored: {error}", file=sys.stderr)

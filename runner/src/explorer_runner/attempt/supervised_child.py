@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from explorer_runner.attempt import environment, report
-from explorer_runner.attempt.execute import Job, execute
-from explorer_runner.format.keys import Attempt
+from explorer_runner.attempt.execute import JobAttempt, execute
+from explorer_runner.format.keys import AttemptId
 from explorer_runner.format.payload import Payload
 from explorer_runner.stores.base import RAISE
 from explorer_runner.stores.uri import open_store
@@ -39,7 +39,7 @@ def follow(orders: BinaryIO) -> NoReturn:
 
 def resume(path: str) -> NoReturn:
     """Carry out an order that is in a file: what Python does that was started again."""
-    processes.use_as_output()
+    processes.configure_streams()
     faulthandler.enable(file=2)
     with open(path, "rb") as file:
         sent = frames.read(file)
@@ -72,24 +72,24 @@ def _order_in(private: str) -> str:
 def _carry_out(sent: Mapping[str, bytes], facts: Mapping[str, Any]) -> NoReturn:
     """Call the work function, leave a report, end."""
     os.environ.update(facts["variables"])
-    environment.show_python(os.environ)
+    environment.prepend_python(os.environ)
     folder = Path(facts["environment"]) if facts["environment"] else None
     os.chdir(facts["scratch"])
     payload = Payload(sent)
-    job = Job(
+    job = JobAttempt(
         analysis=payload.spec.id,
         round=payload.spec.round,
         digest=facts["digest"],
         payload=payload,
         store=open_store(facts["store"], absent=RAISE, patience=Patience(facts["patience"])),
     )
-    job.begin(Attempt(*facts["attempt"]), facts["scratch"], facts["started"])
-    environment.use_folders(temp_folder.reach(job.scratch), job.private)
+    job.begin(AttemptId(*facts["attempt"]), facts["scratch"], facts["started"])
+    environment.set_temp_folders(temp_folder.reach(job.scratch), job.private)
     collected = execute(
         job,
         read_input=lambda: sent["input"],
         set_up=lambda: environment.activate(folder) if folder else None,
-        on_call=lambda: environment.yield_to_pins(folder) if folder else None,
+        on_call=lambda: environment.prefer_user_pins(folder) if folder else None,
     )
     os.makedirs(job.private, mode=0o700, exist_ok=True)
     with open(f"{job.private}/report", "wb") as file:

@@ -7,16 +7,16 @@ import time
 from typing import NoReturn
 
 from explorer_runner.attempt import claim
-from explorer_runner.attempt.direct import Place, make_attempt, write_for
+from explorer_runner.attempt.direct import RoundContext, make_attempt, write_lost_outcome
 from explorer_runner.forker import fork_hooks
-from explorer_runner.forker.rounds import Running
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.forker.rounds import ForkedJob
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.system import memory, processes
 
 _DEATH_SECONDS = 2.0
 
 
-def become(job: Running, private: tuple[int, ...]) -> NoReturn:
+def run_child(job: ForkedJob, private: tuple[int, ...]) -> NoReturn:
     """The forked process: make the attempt, or write the outcome of one that died. Never returns."""
     code = processes.UNWRITTEN
     try:
@@ -34,7 +34,7 @@ def become(job: Running, private: tuple[int, ...]) -> NoReturn:
         os._exit(code)
 
 
-def _make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> int:
+def _make_attempt(place: RoundContext, position: int, attempt: AttemptId, slot: int) -> int:
     """Make an attempt, where the store is no folder with a parent of its own; returns the exit code."""
     try:
         if place.folder is not None:
@@ -44,14 +44,14 @@ def _make_attempt(place: Place, position: int, attempt: Attempt, slot: int) -> i
         return processes.CLAIMED
 
 
-def _close_attempt(job: Running) -> int:
+def _close_attempt(job: ForkedJob) -> int:
     """Write the outcome of an attempt whose process ended without one; CLAIMED if it is another's."""
     place = job.round.place
     log = place.begin(job.attempt, job.slot, job.started)
     place.was_away()  # a claim in a store that is away tells nothing
     # What the job forked holds its lock too; the forker has killed it, which takes a moment.
     deadline = time.monotonic() + _DEATH_SECONDS
-    while lives := claim.inspect(log) in (claim.Life.STARTING, claim.Life.RUNNING):
+    while lives := claim.inspect(log) in (claim.ClaimState.STARTING, claim.ClaimState.RUNNING):
         if time.monotonic() > deadline:
             break
         time.sleep(0.005)
@@ -59,7 +59,7 @@ def _close_attempt(job: Running) -> int:
     if lives or any(place.job.store.exists(key) for key in keys):
         return processes.CLAIMED  # ours found the attempt claimed, or ended before it could claim it
     place.job.outcome.add_peak(job.peak * memory.UNIT)
-    write_for(place, log, job.died, job.reason)
+    write_lost_outcome(place, log, job.died, job.reason)
     return 0
 
 
@@ -74,13 +74,13 @@ def _say_why(error: BaseException) -> int:
     return processes.FULL if full else processes.UNWRITTEN
 
 
-def _with_parent(place: Place, position: int, attempt: Attempt) -> int:
+def _with_parent(place: RoundContext, position: int, attempt: AttemptId) -> int:
     # Here, since it brings more along than a forker should hold.
-    from explorer_runner.attempt.supervised import Order, run_job
+    from explorer_runner.attempt.supervised import AttemptRequest, run_job
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    order = Order(
+    order = AttemptRequest(
         store=place.job.store.uri,
         analysis=place.job.analysis,
         round=place.job.round,

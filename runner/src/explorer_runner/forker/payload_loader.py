@@ -23,7 +23,7 @@ _AT_ONCE = 4
 """How many payloads of one store are opened at once: each takes a process, and with S3 some 30 MiB."""
 
 
-class NotOpened(Exception):
+class LoadFailed(Exception):
     """The payload could not be opened this time; ``silent``: because its store did not answer."""
 
     def __init__(self, reason: str, *, silent: bool = False) -> None:
@@ -31,7 +31,7 @@ class NotOpened(Exception):
         self.silent = silent
 
 
-class Opening:
+class PayloadLoad:
     """A round whose payload is to be opened; jobs of it may be queued already."""
 
     def __init__(self, facts: dict[str, Any]) -> None:
@@ -78,21 +78,21 @@ class Opening:
         except EOFError:
             code, number, _ = processes.describe_exit(status)
             how = f"was killed by signal {number}" if number else f"ended with exit code {code}"
-            raise NotOpened(f"the process that opened the payload {how}") from None
+            raise LoadFailed(f"the process that opened the payload {how}") from None
         if "error" not in members:
             return Payload(members)
         reason, kind = members["error"].decode(), members["kind"].decode()
         if kind == "broken":
             raise PayloadError(reason)
-        raise NotOpened(reason, silent=kind == "silent")
+        raise LoadFailed(reason, silent=kind == "silent")
 
 
-class Openings:
+class PayloadLoads:
     """All rounds whose payload is to be opened. What comes of them is waited for with ``poll``."""
 
     def __init__(self, poll: select.poll) -> None:
         self._poll = poll
-        self._all: dict[str, Opening] = {}
+        self._all: dict[str, PayloadLoad] = {}
         self._waited_for: set[int] = set()
         self.due = False
         """Whether one may have to be started."""
@@ -103,14 +103,14 @@ class Openings:
     def pids(self) -> list[int]:
         return [opening.pid for opening in self._all.values() if opening.pid]
 
-    def find(self, key: str) -> Opening | None:
+    def find(self, key: str) -> PayloadLoad | None:
         return self._all.get(key)
 
     def add(self, facts: dict[str, Any]) -> None:
-        self._all[facts["key"]] = Opening(facts)
+        self._all[facts["key"]] = PayloadLoad(facts)
         self.due = True
 
-    def next(self) -> Iterator[Opening]:
+    def next(self) -> Iterator[PayloadLoad]:
         """Those that may be started now."""
         self.due = False
         busy = Counter(opening.facts["store"] for opening in self._all.values() if opening.pid)
@@ -119,7 +119,7 @@ class Openings:
                 busy[opening.facts["store"]] += 1
                 yield opening
 
-    def start(self, opening: Opening, private: Iterable[int]) -> None:
+    def start(self, opening: PayloadLoad, private: Iterable[int]) -> None:
         """Start to open a payload. Raises OSError if there is no process to be had."""
         opening.start([*private, *self.readers()])
         self._poll.register(opening.reader, select.POLLIN)
@@ -131,7 +131,7 @@ class Openings:
             if opening.reader == reader and not opening.receive():
                 self._forget(reader)  # at its end a pipe is always ready
 
-    def take(self, pid: int) -> Opening | None:
+    def take(self, pid: int) -> PayloadLoad | None:
         """The one whose process has ended, no longer held here; None if ``pid`` was none of them."""
         opening = next((each for each in self._all.values() if each.pid == pid), None)
         if opening is not None:
@@ -150,7 +150,7 @@ class Openings:
         for key in list(self._all):
             self.give_up(key)
 
-    def _remove(self, opening: Opening) -> None:
+    def _remove(self, opening: PayloadLoad) -> None:
         del self._all[opening.facts["key"]]
         self.due = bool(self._all)
         if opening.pid:

@@ -3,9 +3,9 @@
 from collections import deque
 from typing import Any
 
-from explorer_runner.attempt.direct import Place
-from explorer_runner.attempt.execute import Job
-from explorer_runner.format.keys import Attempt, outcomes_prefix
+from explorer_runner.attempt.direct import RoundContext
+from explorer_runner.attempt.execute import JobAttempt
+from explorer_runner.format.keys import AttemptId, outcomes_prefix
 from explorer_runner.format.payload import Payload
 from explorer_runner.stores.base import WAIT
 from explorer_runner.stores.uri import open_store
@@ -18,7 +18,7 @@ _WRITERS = 20
 class Round:
     """A round that jobs are started of."""
 
-    def __init__(self, key: str, place: Place) -> None:
+    def __init__(self, key: str, place: RoundContext) -> None:
         self.key = key
         self.place = place
         self.width = 0
@@ -33,12 +33,12 @@ def make_round(facts: dict[str, Any], payload: Payload, width: int, queue: deque
     facts = dict(facts)
     key, store = facts.pop("key"), open_store(facts.pop("store"), absent=WAIT)
     named = {name: facts.pop(name) for name in ("analysis", "round", "digest")}
-    round = Round(key, Place(Job(payload=payload, store=store, **named), **facts))
+    round = Round(key, RoundContext(JobAttempt(payload=payload, store=store, **named), **facts))
     round.width, round.queue = width, queue
     return round
 
 
-class Running:
+class ForkedJob:
     """A process of ours: a job, or a writer that closes a job which died."""
 
     __slots__ = (
@@ -55,7 +55,7 @@ class Running:
         "written_badly",
     )
 
-    def __init__(self, round: Round, position: int, attempt: Attempt, slot: int, started: float) -> None:
+    def __init__(self, round: Round, position: int, attempt: AttemptId, slot: int, started: float) -> None:
         self.round = round
         self.position = position
         self.attempt = attempt

@@ -38,13 +38,13 @@ from typing import Any
 import cloudpickle.cloudpickle  # noqa: F401  loaded once here instead of once in every job
 
 from explorer_runner.attempt import environment
-from explorer_runner.attempt.direct import forget_slots, take_word_back, tell_to_end
+from explorer_runner.attempt.direct import clear_end_reason, forget_slots, write_end_reason
 from explorer_runner.errors import ExplorerError
-from explorer_runner.forker.children import become
-from explorer_runner.forker.payload_loader import NotOpened, Opening, Openings
-from explorer_runner.forker.rounds import Round, Running, make_round
+from explorer_runner.forker.children import run_child
+from explorer_runner.forker.payload_loader import LoadFailed, PayloadLoad, PayloadLoads
+from explorer_runner.forker.rounds import ForkedJob, Round, make_round
 from explorer_runner.forker.warm_up import warm_up
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId
 from explorer_runner.system import processes, temp_folder
 
 REPORT_SECONDS = 0.02
@@ -59,8 +59,8 @@ class Forker:
     def __init__(self, commands: int, reports: int) -> None:
         self.commands, self.reports = commands, reports
         self.rounds: dict[str, Round] = {}
-        self.running: dict[int, Running] = {}
-        self.unwritten: deque[Running] = deque()
+        self.running: dict[int, ForkedJob] = {}
+        self.unwritten: deque[ForkedJob] = deque()
         """Jobs that died without an outcome, which no process writes right now."""
         self.slots: list[int] = []
         """Scratch folders that no job has; with those that jobs have they are 0, 1, 2, ..."""
@@ -85,7 +85,7 @@ class Forker:
         self.poll = select.poll()
         self.poll.register(self.wake, select.POLLIN)
         self.poll.register(commands, select.POLLIN)
-        self.openings = Openings(self.poll)
+        self.openings = PayloadLoads(self.poll)
 
     def run(self) -> None:
         processes.become_subreaper()
@@ -115,9 +115,9 @@ class Forker:
             while round.queue and round.running < round.width:
                 position, attempt = round.queue[0]
                 index = round.place.job.payload.spec.index_of(position)
-                attempted = Attempt(index, round.place.job.round, attempt)
+                attempted = AttemptId(index, round.place.job.round, attempt)
                 slot = self.slots.pop() if self.slots else len(self.running)
-                job = Running(round, position, attempted, slot, time.time())
+                job = ForkedJob(round, position, attempted, slot, time.time())
                 pid = self.fork(job)
                 if pid is None:
                     self.slots.append(slot)
@@ -135,7 +135,7 @@ class Forker:
             self.unwritten.popleft()
         return True
 
-    def fork(self, job: Running) -> int | None:
+    def fork(self, job: ForkedJob) -> int | None:
         """Fork a process for ``job``; None if the system has none to give right now."""
         self.use(job.round.place.variables)
         try:
@@ -144,7 +144,7 @@ class Forker:
             self.fork_again_at = time.monotonic() + _FORK_RETRY_SECONDS
             return None
         if pid == 0:
-            become(job, (*self.private, *self.openings.readers()))
+            run_child(job, (*self.private, *self.openings.readers()))
         self.running[pid] = job
         return pid
 
@@ -165,19 +165,19 @@ class Forker:
                 self.openings.give_up(key)
                 self.note("unopened", [key, f"no process was to be had to open its payload: {error}", False])
 
-    def opened(self, opening: Opening, status: int) -> None:
+    def opened(self, opening: PayloadLoad, status: int) -> None:
         """The process that opened a payload has ended."""
         key = opening.facts["key"]
         try:
             payload = opening.result(status)
             if payload.lock is None:
-                environment.show_python(opening.facts["variables"])
+                environment.prepend_python(opening.facts["variables"])
                 self.variables = None
             self.rounds[key] = make_round(opening.facts, payload, opening.width, opening.queue)
             self.report.setdefault("opened", []).append(key)
             # Where a job is about to start, that is reported with it.
             self.report_due = self.report_due or not (opening.width and opening.queue)
-        except NotOpened as error:
+        except LoadFailed as error:
             self.note("unopened", [key, str(error), error.silent])
         except ExplorerError as error:
             self.note("broken", [key, str(error)])
@@ -204,7 +204,7 @@ class Forker:
             elif opening is not None:
                 self.opened(opening, status)
 
-    def ended(self, job: Running, status: int) -> None:
+    def ended(self, job: ForkedJob, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         round = job.round
         if job.writer:
@@ -220,13 +220,13 @@ class Forker:
         round.running -= 1
         self.slots.append(job.slot)
         if job.reason is not None:
-            take_word_back(f"{self.scratch}/{job.slot}")
+            clear_end_reason(f"{self.scratch}/{job.slot}")
         if job.writer and code == processes.CLAIMED:
             self.note("claimed", [round.key, job.position, job.attempt.attempt])
         else:
             self.note("ended", [round.key, job.position, job.attempt.attempt, code == 0 and not job.writer])
 
-    def has_outcome(self, job: Running, status: str) -> bool:
+    def has_outcome(self, job: ForkedJob, status: str) -> bool:
         """Whether the job wrote its outcome: the exit code alone may be the work function's own."""
         outcomes = job.round.outcomes
         return outcomes is None or os.access(f"{outcomes}{job.attempt.stem}.{status}.json", os.F_OK)
@@ -284,7 +284,7 @@ class Forker:
                 attempt,
             ) and not job.writer:
                 job.reason = job.reason or reason
-                tell_to_end(f"{self.scratch}/{job.slot}", reason)
+                write_end_reason(f"{self.scratch}/{job.slot}", reason)
                 processes.end_group(pid, signal.SIGTERM if gently else signal.SIGKILL)
                 job.kill_at = time.monotonic() + processes.GRACE_SECONDS if gently else None
                 self.killing = self.killing or gently
@@ -332,7 +332,7 @@ def main(commands: int, reports: int) -> None:
         os.set_inheritable(descriptor, False)
     with open(os.devnull, "r+b", buffering=0) as nothing:
         os.dup2(nothing.fileno(), 1)
-    processes.use_as_output()
+    processes.configure_streams()
     faulthandler.enable(file=2)
     atexit.unregister(logging.shutdown)  # see child._call
     gc.collect()

@@ -13,9 +13,9 @@ from typing import Any
 import cloudpickle
 
 from explorer_runner._version import __version__
-from explorer_runner.attempt.execute import Job, execute, publish
+from explorer_runner.attempt.execute import JobAttempt, execute, publish
 from explorer_runner.errors import StoreError
-from explorer_runner.format.keys import Attempt
+from explorer_runner.format.keys import AttemptId
 from explorer_runner.format.payload import (
     CONFIG,
     FUNCTION,
@@ -40,8 +40,10 @@ def warm_up(folder: str) -> None:
     try:
         make_private(folder)
         for number in range(TIMES):
-            job = Job(analysis="warm-up", round=0, digest="", payload=payload, store=FolderStore(folder))
-            job.begin(Attempt(0, 0, number), folder, 0.0)
+            job = JobAttempt(
+                analysis="warm-up", round=0, digest="", payload=payload, store=FolderStore(folder)
+            )
+            job.begin(AttemptId(0, 0, number), folder, 0.0)
             collected = execute(job, read_input=_reader(job), set_up=_nothing, on_call=_nothing)
             publish(job.store, job.outcome, collected)
     except (OSError, StoreError):
@@ -77,7 +79,7 @@ def _trivial_payload() -> Payload:
     )
 
 
-def _reader(job: Job) -> Callable[[], bytes]:
+def _reader(job: JobAttempt) -> Callable[[], bytes]:
     return lambda: job.payload.read_input(job.store, 0)
 
 

@@ -82,7 +82,7 @@ def _problem(key: str) -> str | None:
     return None
 
 
-class Attempt(NamedTuple):
+class AttemptId(NamedTuple):
     """One try at one job: which index, in which round, the how-manieth."""
 
     index: int  # type: ignore[assignment]  # instead of tuple.index, which nobody wants here
@@ -152,7 +152,7 @@ def outcomes_prefix(analysis_id: str) -> str:
     return f"analyses/{analysis_id}/outcomes"
 
 
-def outcome_key(analysis_id: str, attempt: Attempt, status: str) -> str:
+def outcome_key(analysis_id: str, attempt: AttemptId, status: str) -> str:
     return f"analyses/{analysis_id}/outcomes/{attempt.stem}.{status}.json"
 
 
@@ -160,15 +160,15 @@ def logs_prefix(analysis_id: str) -> str:
     return f"analyses/{analysis_id}/logs"
 
 
-def log_key(analysis_id: str, attempt: Attempt) -> str:
+def log_key(analysis_id: str, attempt: AttemptId) -> str:
     return f"analyses/{analysis_id}/logs/{attempt.stem}.txt"
 
 
-def file_key(analysis_id: str, attempt: Attempt, key: str) -> str:
+def file_key(analysis_id: str, attempt: AttemptId, key: str) -> str:
     return f"analyses/{analysis_id}/files/{attempt.folder}/{key}"
 
 
-def value_key(analysis_id: str, attempt: Attempt, key: str, kind: str) -> str:
+def value_key(analysis_id: str, attempt: AttemptId, key: str, kind: str) -> str:
     return f"analyses/{analysis_id}/values/{attempt.folder}/{key}.{kind}"
 
 
@@ -181,10 +181,10 @@ def parse_outcome_name(name: str) -> OutcomeName | None:
     return OutcomeName(int(index), int(round), int(attempt), status)
 
 
-def parse_log_name(name: str) -> Attempt | None:
+def parse_log_name(name: str) -> AttemptId | None:
     """Read ``<index>.<round>-<attempt>.txt``; None for any other file."""
     found = _LOG_NAME.fullmatch(name)
-    return Attempt(*map(int, found.groups())) if found else None
+    return AttemptId(*map(int, found.groups())) if found else None
 
 
 def parse_closed_name(name: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer_runner.errors import CorruptPayload, OutputError
 from explorer_runner.format import validation
-from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.payload import FORMAT, load_record
 from explorer_runner.stores.base import Store
 from explorer_runner.system.memory import as_mb
@@ -70,8 +70,8 @@ class Outcome:
         self.peak_memory_mb = max(self.peak_memory_mb, as_mb(size))
 
     @property
-    def of(self) -> Attempt:
-        return Attempt(self.index, self.round, self.attempt)
+    def of(self) -> AttemptId:
+        return AttemptId(self.index, self.round, self.attempt)
 
     def to_json(self, values: Mapping[str, str] | None = None) -> bytes:
         """As JSON; ``values`` are its values as JSON text, which spares reading and writing them again."""
@@ -160,7 +160,7 @@ _OUTCOME: dict[str, validation.Check] = {
 }
 
 
-def read(store: Store, analysis: str, attempt: Attempt, status: str) -> Outcome:
+def read(store: Store, analysis: str, attempt: AttemptId, status: str) -> Outcome:
     """The outcome of an attempt. Raises NotFound, or CorruptPayload if it is another's."""
     key = outcome_key(analysis, attempt, status)
     outcome = Outcome.from_json(store.read(key, limit=validation.RECORD_BYTES))

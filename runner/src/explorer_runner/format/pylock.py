@@ -67,7 +67,7 @@ def locked_modules(lock: bytes) -> set[str] | None:
     return found
 
 
-def lay_out(lock: bytes, store: Store, folder: Path) -> Path:
+def unpack_wheels(lock: bytes, store: Store, folder: Path) -> Path:
     """Put a lock and its wheels into an empty folder, as an installer takes them; returns the lock's path.
 
     Raises PackageError for a wheel that the store does not have.
@@ -75,7 +75,7 @@ def lay_out(lock: bytes, store: Store, folder: Path) -> Path:
     wheels = locked_wheels(lock)
     path = folder / "pylock.toml"
     path.write_bytes(lock)
-    here = store.path(PACKAGES)
+    here = store.local_path(PACKAGES)
     if here is not None:
         (folder / PACKAGES).symlink_to(here)
         return path
@@ -84,7 +84,7 @@ def lay_out(lock: bytes, store: Store, folder: Path) -> Path:
         target = folder / wheel.key
         os.makedirs(target.parent, mode=0o700)
         try:
-            store.fetch(wheel.key, target)
+            store.get_file(wheel.key, target)
         except NotFound as error:
             raise PackageError(
                 f"the store does not have {wheel.filename} any more ({error}): submit the function anew"

@@ -123,7 +123,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def inline(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
+def encode_inline(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
     """A small value as a part of the outcome: JSON text. ``notes`` are said beside a pickled one."""
     if kind == JSON:
         return f'{{"{JSON}": {data.decode()}}}'
@@ -132,7 +132,7 @@ def inline(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> st
     return json.dumps({PICKLE: base64.b64encode(data).decode(), **(notes or {})})
 
 
-def beside(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
+def describe_stored(kind: str, data: bytes, notes: Mapping[str, Any] | None = None) -> str:
     """What the outcome says of a value that is stored beside it: JSON text."""
     facts = {"kind": kind, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     return json.dumps({**facts, **(notes or {})})

@@ -28,21 +28,21 @@ class Store(Protocol):
         """Write an object that appears whole or not at all. Raises AlreadyExists."""
         ...
 
-    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+    def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         """Create an object from a file, streaming; ``move=True`` allows taking the file away."""
         ...
 
-    def fetch(self, key: str, path: Path) -> None:
+    def get_file(self, key: str, path: Path) -> None:
         """Write the object to ``path``, streaming. Raises NotFound."""
         ...
 
     def exists(self, key: str) -> bool: ...
 
-    def names(self, prefix: str, *, after: str = "") -> list[str]:
+    def list_names(self, prefix: str, *, after: str = "") -> list[str]:
         """Sorted names of the objects directly below ``prefix`` that sort after ``after``."""
         ...
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         """Sorted names of the folders directly below ``prefix``."""
         ...
 
@@ -54,6 +54,6 @@ class Store(Protocol):
         """Delete one object; none there is fine."""
         ...
 
-    def path(self, key: str) -> Path | None:
+    def local_path(self, key: str) -> Path | None:
         """Where the object lies on this machine's disk, or None if it lies elsewhere."""
         ...

@@ -67,7 +67,7 @@ class FolderStore:
         except OSError as error:
             raise self._translate(error, key, len(data)) from error
 
-    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+    def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         try:
             mode = 0o500 if os.stat(path).st_mode & stat.S_IXUSR else 0o400
             if move:
@@ -91,7 +91,7 @@ class FolderStore:
         except OSError as error:
             raise self._translate(error, key) from error
 
-    def fetch(self, key: str, path: Path) -> None:
+    def get_file(self, key: str, path: Path) -> None:
         import shutil
 
         self._tried(key, lambda: shutil.copyfile(f"{self.root}/{key}", path))
@@ -102,11 +102,11 @@ class FolderStore:
                 return False
         return True
 
-    def names(self, prefix: str, *, after: str = "") -> list[str]:
+    def list_names(self, prefix: str, *, after: str = "") -> list[str]:
         names = self._scan(prefix, folders=False)
         return sorted(name for name in names if name > after) if after else sorted(names)
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         return sorted(self._scan(prefix, folders=True))
 
     def delete_tree(self, prefix: str) -> None:
@@ -130,7 +130,7 @@ class FolderStore:
             return prefix  # it is not there; or it has to be removed where it is
         return aside
 
-    def path(self, key: str) -> Path:
+    def local_path(self, key: str) -> Path:
         return Path(f"{self.root}/{key}")
 
     def make_folders(self, *prefixes: str) -> None:

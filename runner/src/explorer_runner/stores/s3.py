@@ -96,7 +96,7 @@ class S3Store:
             if self.read(key) != data:
                 raise AlreadyExists(f"{key} is in the store {self.uri} already") from error
 
-    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+    def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         try:
             with open(path, "rb") as file:
                 self._upload(key, file, os.fstat(file.fileno()).st_size)
@@ -121,7 +121,7 @@ class S3Store:
         together = size if size <= part else max(part, _UPLOAD_BYTES)
         self._ask(key, put, timeout=_upload_seconds(together), parts=size > part)
 
-    def fetch(self, key: str, path: Path) -> None:
+    def get_file(self, key: str, path: Path) -> None:
         import obstore
 
         meta = self._ask(key, lambda backend: obstore.head(backend, key))
@@ -140,7 +140,7 @@ class S3Store:
             return False
         return True
 
-    def names(self, prefix: str, *, after: str = "") -> list[str]:
+    def list_names(self, prefix: str, *, after: str = "") -> list[str]:
         import obstore
 
         offset = f"{prefix}/{after}" if after else None
@@ -152,7 +152,7 @@ class S3Store:
 
         return sorted(name for name in self._ask(prefix, listed) if "/" not in name)
 
-    def folders(self, prefix: str) -> list[str]:
+    def list_folders(self, prefix: str) -> list[str]:
         import obstore
 
         found = self._ask(prefix, lambda backend: obstore.list_with_delimiter(backend, prefix))
@@ -172,7 +172,7 @@ class S3Store:
 
         self._ask(key, lambda backend: obstore.delete(backend, key))
 
-    def path(self, key: str) -> None:
+    def local_path(self, key: str) -> None:
         return None
 
     def _ask(

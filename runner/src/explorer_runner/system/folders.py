@@ -21,7 +21,7 @@ def make_private(path: str) -> None:
             raise
 
 
-def claim_private(path: str) -> str:
+def ensure_private(path: str) -> str:
     """Make, or take over, a folder that only this user may use; returns it.
 
     Raises ExplorerError if it cannot be made, is somebody else's, or open to others: code is run from it.

@@ -145,7 +145,7 @@ def _kill(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def use_as_output() -> None:
+def configure_streams() -> None:
     """Make Python's own streams show each line at once, and never fail on a character."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import AwsError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import AwsError, translate_errors
 from gencove_explorer.errors import SubmissionError
 
 _REFUSED = ("AccessDenied", "403", "InvalidObjectState")
@@ -11,10 +11,10 @@ _REFUSED = ("AccessDenied", "403", "InvalidObjectState")
 _KMS = "KMS."
 
 
-def check_bucket(aws: Aws, bucket: str) -> None:
+def check_bucket(aws: AwsClients, bucket: str) -> None:
     """Raise SubmissionError unless a bucket is there, may be looked at, and is in the jobs' region."""
     try:
-        with errors(f"the bucket {bucket}"):
+        with translate_errors(f"the bucket {bucket}"):
             found = aws.client("s3").head_bucket(Bucket=bucket)
     except AwsError as error:
         why = {
@@ -32,7 +32,7 @@ def check_bucket(aws: Aws, bucket: str) -> None:
         )
 
 
-def check_object(aws: Aws, bucket: str, key: str) -> None:
+def check_object(aws: AwsClients, bucket: str, key: str) -> None:
     """Raise SubmissionError if an object of a bucket may not be read, for a reason that is the bucket's.
 
     Its first byte is read: HEAD is answered without words, and of an encrypted object without its key.
@@ -55,10 +55,10 @@ def check_object(aws: Aws, bucket: str, key: str) -> None:
     raise SubmissionError(f"{where}; jobs may not read it either ({failure})") from failure
 
 
-def _refusal(aws: Aws, bucket: str, key: str, **how: str) -> AwsError | None:
+def _refusal(aws: AwsClients, bucket: str, key: str, **how: str) -> AwsError | None:
     """What S3 says to whoever may not read an object; None if it may be read, or is not there."""
     try:
-        with errors(f"the object s3://{bucket}/{key}"):
+        with translate_errors(f"the object s3://{bucket}/{key}"):
             answer = aws.client("s3").get_object(Bucket=bucket, Key=key, Range="bytes=0-0", **how)
             answer["Body"].close()
     except AwsError as error:
@@ -69,12 +69,12 @@ def _refusal(aws: Aws, bucket: str, key: str, **how: str) -> AwsError | None:
 class BucketLister:
     """Lists the objects of buckets, for inputs of manifests that are patterns."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: AwsClients) -> None:
         self._aws = aws
 
     def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
         """A request for every thousand objects. Raises ExecutorError."""
-        with errors(f"the objects of s3://{bucket}/{prefix}"):
+        with translate_errors(f"the objects of s3://{bucket}/{prefix}"):
             pages = (
                 self._aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             )

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from gencove_explorer._version import __version__
-from gencove_explorer.aws.errors import errors
+from gencove_explorer.aws.errors import translate_errors
 from gencove_explorer.errors import ExecutorError
 
 _ATTEMPTS = 8
@@ -13,7 +13,7 @@ _ATTEMPTS = 8
 (https://docs.aws.amazon.com/boto3/latest/guide/retries.html, mode "standard")."""
 
 
-class Aws:
+class AwsClients:
     """One client for each service, of the configured profile and region.
 
     ``region``: the jobs'; None: what AWS's own variables and profiles say.
@@ -40,7 +40,7 @@ class Aws:
                 read_timeout=60,
                 user_agent_extra=f"explorer/{__version__}",
             )
-            with errors(f"a client of {service}"):
+            with translate_errors(f"a client of {service}"):
                 self._clients[service, attempts] = self.session.client(service, config=config)
         return self._clients[service, attempts]
 
@@ -49,7 +49,7 @@ class Aws:
         if self._session is None:
             from boto3.session import Session
 
-            with errors("the AWS configuration"):
+            with translate_errors("the AWS configuration"):
                 self._session = Session(region_name=self._region)
         return self._session
 

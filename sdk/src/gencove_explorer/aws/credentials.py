@@ -8,12 +8,12 @@ import sys
 from typing import Any
 
 from explorer_runner.stores.credentials import AGAIN
-from gencove_explorer.aws.errors import errors, may_pass
+from gencove_explorer.aws.errors import may_pass, translate_errors
 
 
 def find_credentials() -> dict[str, str] | None:
     """boto3's credentials as environment variables; None if it finds none. Raises ExecutorError."""
-    with errors("AWS credentials for containers"):
+    with translate_errors("AWS credentials for containers"):
         facts = _ask()
     names = {
         "AWS_ACCESS_KEY_ID": "access_key_id",

@@ -23,7 +23,7 @@ class UnreachableError(ExecutorError):
 
 
 @contextmanager
-def errors(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Turn botocore's errors into ExecutorError, AwsError where AWS answered: what was wanted, what to do."""
     from botocore import exceptions, parsers
 

@@ -15,7 +15,7 @@ from typing import Any
 import cloudpickle
 
 from gencove_explorer.capture.imports import check_imports
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.pickler import Pickler
 from gencove_explorer.capture.signature import (
     captured,
@@ -38,10 +38,10 @@ _BY_VALUE = threading.RLock()
 """cloudpickle keeps one list of what goes by value for the whole process: threads take turns."""
 
 
-class Capture:
+class FunctionPickler:
     """Pickles one work function and whatever goes with it."""
 
-    def __init__(self, modules: Modules, *, imports: bool = True) -> None:
+    def __init__(self, modules: JobModules, *, imports: bool = True) -> None:
         self._modules = modules
         self._imports = imports
         """Whether it is known what jobs have: not with an image of one's own."""
@@ -62,17 +62,17 @@ class Capture:
         try:
             pickler.dump(value)
         except Exception as error:
-            raise CaptureError(f"{what}{self.fault_in(value)}: {explain(error)}") from error
+            raise CaptureError(f"{what}{self.path_to_unpicklable(value)}: {error_text(error)}") from error
         self.buckets |= pickler.buckets
         return buffer.getvalue()
 
-    def fault_in(self, value: Any, depth: int = 0) -> str:
+    def path_to_unpicklable(self, value: Any, depth: int = 0) -> str:
         """The path, such as ``['sample'][3].handle``, to the part of ``value`` that cannot be pickled."""
         for step, part in _parts(value) if depth < 50 else ():
             try:
                 Pickler(io.BytesIO(), self._modules).dump(part)
             except Exception:
-                return step + self.fault_in(part, depth + 1)
+                return step + self.path_to_unpicklable(part, depth + 1)
         return ""
 
     def _check_imports(self, function: Callable[..., Any], path: str, *, branches: bool) -> None:
@@ -87,7 +87,7 @@ class Capture:
             seen.add(id(value))
             where = f"{path} uses {name!r}"
             helper = wrapped_function(value)
-            if isinstance(helper, types.FunctionType) and self._modules.travels(helper.__module__):
+            if isinstance(helper, types.FunctionType) and self._modules.is_by_value(helper.__module__):
                 # It may serve others too, with branches that this one never takes.
                 self._check_imports(helper, f"{path} -> {name}", branches=False)
                 self._check_captured(helper, f"{path} -> {name}", seen)
@@ -101,13 +101,15 @@ class Capture:
                     "job would load: pass it as input= or global_config=, or keep it in a file that jobs read"
                 ) from None
             except Exception as error:
-                raise CaptureError(f"{where}{self.fault_in(value)}: {explain(error)}") from error
+                raise CaptureError(
+                    f"{where}{self.path_to_unpicklable(value)}: {error_text(error)}"
+                ) from error
             if taken.written > WARN_BYTES:
                 size = taken.written / (1 << 20)
                 _log.warning("%s, %.1f MB that every job loads: global_config= says so openly", where, size)
 
     @contextmanager
-    def travelling_with(self, function: Callable[..., Any]) -> Iterator[None]:
+    def pickling_by_value(self, function: Callable[..., Any]) -> Iterator[None]:
         """While this lasts, what the function's own file defines travels by value, if it is a user's."""
         module = sys.modules.get(getattr(plain_function(function), "__module__", None) or "")
         if module is None or not self._modules.is_own(module.__name__):
@@ -116,13 +118,13 @@ class Capture:
         with _BY_VALUE:
             cloudpickle.register_pickle_by_value(module)
             try:
-                with self._modules.travelling(module.__name__):
+                with self._modules.pickling_by_value(module.__name__):
                     yield
             finally:
                 cloudpickle.unregister_pickle_by_value(module)
 
 
-def explain(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The message of an error, without the name of our own exceptions."""
     if isinstance(error, CaptureError):
         return str(error)

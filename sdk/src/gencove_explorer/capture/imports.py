@@ -4,13 +4,13 @@ import ast
 import textwrap
 from collections.abc import Iterator
 
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.errors import CaptureError
 
 _TRIES = (ast.Try, ast.TryStar)
 
 
-def check_imports(source: str, function: str, modules: Modules, *, branches: bool = True) -> None:
+def check_imports(source: str, function: str, modules: JobModules, *, branches: bool = True) -> None:
     """Raise CaptureError for a module that the function imports and no job of its can have.
 
     An import in a ``try`` is the function's own affair, and a text that is no whole function (a

@@ -9,8 +9,8 @@ from typing import Any
 
 from explorer_runner.format.payload import INLINE_BYTES, InputEntry
 from explorer_runner.system.folders import make_private
-from gencove_explorer.capture.function_pickler import Capture
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.function_pickler import FunctionPickler
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.pickler import Pickler
 from gencove_explorer.errors import CaptureError, SubmissionError
 from gencove_explorer.utils.log import get_logger
@@ -83,7 +83,7 @@ class PickledInputs:
             Path(self._file.name).unlink(missing_ok=True)
 
 
-def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: Path) -> PickledInputs:
+def pickle_inputs(inputs: Sequence[Any], array: bool, modules: JobModules, folder: Path) -> PickledInputs:
     """Pickle each input. Raises CaptureError naming index and path of one that cannot be."""
     pickled = PickledInputs(folder)
     buffer = io.BytesIO()
@@ -96,7 +96,7 @@ def pickle_inputs(inputs: Sequence[Any], array: bool, modules: Modules, folder: 
             except Exception as error:
                 # The exact message takes another look, at this input alone.
                 name = f"input[{index}]" if array else "input"
-                Capture(modules).value(value, name)
+                FunctionPickler(modules).value(value, name)
                 raise CaptureError(f"{name}: {error}") from error
             if buffer.tell() > MAX_INPUT_BYTES:
                 raise SubmissionError(

@@ -38,7 +38,7 @@ guessing at a typing error would send people to whatever somebody registered und
 _BY_VALUE = frozenset(("__main__", "__mp_main__"))
 
 
-class Modules:
+class JobModules:
     """The modules of one analysis's jobs."""
 
     def __init__(self, lock: bytes | None) -> None:
@@ -46,12 +46,12 @@ class Modules:
         """What the packages bring, top level; None if the lock does not tell, and so may be anything."""
         self._travelling: set[str] = set()
 
-    def travels(self, module: str | None) -> bool:
+    def is_by_value(self, module: str | None) -> bool:
         """Whether what a module defines is pickled by value: it needs no module in the job."""
         return module in _BY_VALUE or module in self._travelling or module not in sys.modules
 
     @contextmanager
-    def travelling(self, module: str) -> Iterator[None]:
+    def pickling_by_value(self, module: str) -> Iterator[None]:
         """While this lasts, what ``module`` defines travels by value."""
         self._travelling.add(module)
         try:
@@ -71,7 +71,7 @@ class Modules:
         """Whether jobs have a module, or need none for it."""
         top = module.split(".")[0]
         brought = self._brought is None or top in self._brought
-        return top in sys.stdlib_module_names or top in _RUNNER or brought or self.travels(module)
+        return top in sys.stdlib_module_names or top in _RUNNER or brought or self.is_by_value(module)
 
     def check(self, module: str, what: str) -> None:
         """Raise CaptureError unless the job will have ``module``; ``what`` refers to it."""

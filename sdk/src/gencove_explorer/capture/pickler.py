@@ -18,7 +18,7 @@ import cloudpickle
 from explorer_runner import shell
 from explorer_runner.models import File, Sample
 from gencove_explorer.capture.magics import is_exit, is_get_ipython, names_in_commands, uses_display
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.reducers import (
     CACHED_FUNCTION,
     REBUILDERS,
@@ -45,7 +45,7 @@ PROTOCOL = 5
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles by cloudpickle, and refuses what refers to a module that the job will not have."""
 
-    def __init__(self, file: Any, modules: Modules) -> None:
+    def __init__(self, file: Any, modules: JobModules) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self._modules = modules
         self._available: set[str] = set()
@@ -122,7 +122,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _reduce_named(self, obj: Any, name: str) -> Any:
         """An object that pickle looks up by its name, as functions are: NumPy's ufuncs, pandas' NA."""
         module = pickle.whichmodule(obj, name)  # type: ignore[attr-defined]  # as the pickler itself
-        if self._modules.travels(module) or not _is_importable(obj, module, name):
+        if self._modules.is_by_value(module) or not _is_importable(obj, module, name):
             if isinstance(obj, CACHED_FUNCTION):
                 return reduce_cached_function(obj)
             raise CaptureError(

@@ -11,7 +11,7 @@ from gencove_explorer.cli.common import echo, json_option, print_json
 from gencove_explorer.doctor.check import Check
 from gencove_explorer.executors.local.executor import LocalExecutor
 from gencove_explorer.settings import Settings
-from gencove_explorer.utils.durations import ago
+from gencove_explorer.utils.durations import format_duration
 
 
 @click.command()
@@ -58,7 +58,7 @@ def executor_status(as_json: bool) -> None:
     explorer executor status
     """
     local = LocalExecutor(Settings.load())
-    alive = local.queue.ring(silently=True)
+    alive = local.queue.wake(silently=True)
     state = local.queue.read_state() if alive else {}
     waiting = len(local.queue.unfinished_rounds())
     if as_json:
@@ -77,7 +77,8 @@ def executor_status(as_json: bool) -> None:
         if waiting:
             echo(f"{waiting} submissions wait")
         return
-    echo(f"running since {ago(time.time() - state.get('started', time.time()))} (process {state.get('pid')})")
+    age = format_duration(time.time() - state.get("started", time.time()))
+    echo(f"running since {age} (process {state.get('pid')})")
     echo(f"{state.get('running', 0):,} jobs run, {state.get('waiting', 0):,} wait")
     echo(
         f"{state.get('cpus_in_use', 0)} of {state.get('cpus')} CPUs, {state.get('memory_mb_in_use', 0):,} of "

@@ -18,7 +18,7 @@ from gencove_explorer.manifests.schema import json_schema
 from gencove_explorer.models.sheets import MAX_BYTES
 from gencove_explorer.reconcile.actions import WAIT
 from gencove_explorer.reconcile.history import changes_of, history_of
-from gencove_explorer.reconcile.plan import MAX_PRUNE, Choice, Plan
+from gencove_explorer.reconcile.plan import MAX_PRUNE, Plan, PlanOptions
 from gencove_explorer.reconcile.reconciler import Reconciler
 from gencove_explorer.reconcile.render import headline, plan_as_json, plan_as_markdown, rows_of, source_diff
 from gencove_explorer.reconcile.revision_store import Revisions, project_of
@@ -90,7 +90,7 @@ def plan(
     explorer plan manifests --select rank-features --out plan.json
     """
     reconciler = Reconciler(folder, allow_older=allow_older)
-    made = reconciler.plan(Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune))
+    made = reconciler.plan(PlanOptions(select=select, rerun=rerun, prune=prune, max_prune=max_prune))
     data = plan_as_json(made, reconciler.checkout)
     if out is not None:
         out.write_text(json_text(data) + "\n")
@@ -137,15 +137,15 @@ def reconcile(
     explorer reconcile --rerun feature-scan
     """
     reconciler = Reconciler(folder, allow_dirty=allow_dirty, allow_older=allow_older)
-    choice = Choice(select=select, rerun=rerun, prune=prune, max_prune=max_prune)
+    choice = PlanOptions(select=select, rerun=rerun, prune=prune, max_prune=max_prune)
     expected = None
     if saved is not None:
-        if choice != Choice(select=(), rerun=()):
+        if choice != PlanOptions(select=(), rerun=()):
             raise click.UsageError(
                 "--plan has its own choice: say --select, --rerun or --prune to explorer plan"
             )
         expected = _read_plan(saved)
-        choice = Choice(**expected["choice"])
+        choice = PlanOptions(**expected["choice"])
     announce = (lambda plan: None) if as_json else _show
     failed: list[str] = []
     try:

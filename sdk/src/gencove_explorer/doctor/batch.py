@@ -7,8 +7,8 @@ from typing import Any
 from explorer_runner.errors import ExplorerError
 from explorer_runner.format.payload import python_minor
 from explorer_runner.system.patience import Patience
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import AwsError, UnreachableError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import AwsError, UnreachableError, translate_errors
 from gencove_explorer.doctor.check import Check
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.records.open_store import open_configured_store
@@ -23,9 +23,9 @@ class _Wrong(Exception):
         self.mend = mend
 
 
-def check_batch(settings: Settings, aws: Aws | None = None) -> Iterator[Check]:
+def check_batch(settings: Settings, aws: AwsClients | None = None) -> Iterator[Check]:
     """Look at all that a submission to AWS Batch needs, cheapest and most basic first."""
-    looks = _Looks(settings, aws or Aws(settings.batch.region))
+    looks = _Looks(settings, aws or AwsClients(settings.batch.region))
     for piece, look in looks.pieces().items():
         yield _run(piece, look)
 
@@ -43,7 +43,7 @@ def _run(piece: str, look: Callable[[], str]) -> Check:
 
 
 class _Looks:
-    def __init__(self, settings: Settings, aws: Aws) -> None:
+    def __init__(self, settings: Settings, aws: AwsClients) -> None:
         self._settings = settings
         self._batch = settings.batch
         self._aws = aws
@@ -62,7 +62,7 @@ class _Looks:
         }
 
     def _credentials(self) -> str:
-        with errors("the caller's identity"):
+        with translate_errors("the caller's identity"):
             return str(self._aws.client("sts").get_caller_identity()["Arn"])
 
     def _store(self) -> str:
@@ -70,7 +70,7 @@ class _Looks:
         if not uri.startswith("s3://"):
             raise _Wrong(f"{uri} is a folder, which jobs on AWS cannot reach", "set EXPLORER_STORE=s3://...")
         bucket = uri.removeprefix("s3://").partition("/")[0]
-        with errors(f"the bucket {bucket}"):
+        with translate_errors(f"the bucket {bucket}"):
             head = self._aws.client("s3").head_bucket(Bucket=bucket)
         region = head.get("BucketRegion") or self._aws.region
         if region != self._aws.region:
@@ -101,7 +101,7 @@ class _Looks:
             raise _Wrong(
                 "batch.queue is not set", "set EXPLORER_BATCH__QUEUE, or [batch] queue in explorer.toml"
             )
-        with errors(f"the queue {name}"):
+        with translate_errors(f"the queue {name}"):
             found = self._aws.client("batch").describe_job_queues(jobQueues=[name])["jobQueues"]
         if not found:
             raise _Wrong(
@@ -112,7 +112,7 @@ class _Looks:
 
     def _environments(self) -> str:
         names = [each["computeEnvironment"] for each in self._described_queue()["computeEnvironmentOrder"]]
-        with errors("the compute environments"):
+        with translate_errors("the compute environments"):
             found = self._aws.client("batch").describe_compute_environments(computeEnvironments=names)
         said = []
         for each in found["computeEnvironments"]:
@@ -141,7 +141,7 @@ class _Looks:
         if arn is None:
             raise _Wrong("not set", f"set EXPLORER_BATCH__{setting}")
         try:
-            with errors(f"the role {arn}"):
+            with translate_errors(f"the role {arn}"):
                 self._aws.client("iam", attempts=1).get_role(RoleName=arn.rpartition("/")[2])
         except UnreachableError:
             # A private network may have no way to IAM, and jobs need none.
@@ -160,7 +160,7 @@ class _Looks:
             raise _Wrong(
                 "not set", "set EXPLORER_BATCH__LOG_GROUP; jobs that run then have no logs to follow"
             )
-        with errors(f"the log group {name}"):
+        with translate_errors(f"the log group {name}"):
             found = self._aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         group = next((each for each in found if each["logGroupName"] == name), None)
         if group is None:

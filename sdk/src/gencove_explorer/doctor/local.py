@@ -9,7 +9,7 @@ from pathlib import Path
 from explorer_runner.attempt.environment import find_uv
 from explorer_runner.errors import ExplorerError, StoreError
 from explorer_runner.stores.folder import FolderStore
-from explorer_runner.system.folders import claim_private
+from explorer_runner.system.folders import ensure_private
 from explorer_runner.system.patience import Patience
 from gencove_explorer.doctor.check import Check
 from gencove_explorer.executors.host.runtime import find_runtime
@@ -24,7 +24,7 @@ def check_local(settings: Settings) -> Iterator[Check]:
     """Look at all that a run on this machine needs."""
 
     def home() -> Check:
-        path = claim_private(str(settings.home))
+        path = ensure_private(str(settings.home))
         free = shutil.disk_usage(path).free
         mend = "" if free > _LEAST_FREE else "make room, or move it (EXPLORER_HOME)"
         return Check("home", not mend, f"{path}, {free / (1 << 30):.1f} GiB free", mend)
@@ -42,7 +42,7 @@ def check_local(settings: Settings) -> Iterator[Check]:
         if left:
             mend = "it may hold secrets; the executor removes it within a minute: explorer executor start"
             return Check("queue", False, f"left by a submission that was killed: {', '.join(left)}", mend)
-        troubles = found.read_state().get("troubles", {}) if found.ring(silently=True) else {}
+        troubles = found.read_state().get("troubles", {}) if found.wake(silently=True) else {}
         for place, why in troubles.items():
             mend = "it is tried again by itself; submit anew if it were credentials that had expired"
             return Check("queue", False, f"{place} cannot go on: {why}", mend)

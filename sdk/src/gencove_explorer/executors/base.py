@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import Attempt, OutcomeName
+from explorer_runner.format.keys import AttemptId, OutcomeName
 from explorer_runner.stores.base import Store
-from gencove_explorer.executors.log_reader import Reader
+from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.records.index import IndexRecord
 from gencove_explorer.records.round import RoundRecord, Rounds
-from gencove_explorer.records.states import Observed
+from gencove_explorer.records.states import JobStates
 
 
 class Executor(Protocol):
@@ -20,7 +20,7 @@ class Executor(Protocol):
 
     name: str
     """As rounds record it."""
-    place: str
+    location: str
     """Which of its kind it is, as rounds record it."""
     platform: str | None
     """What packages are resolved for, as uv names platforms; None: this machine."""
@@ -70,11 +70,11 @@ class Executor(Protocol):
         """End jobs (None: all), those that have not started too."""
         ...
 
-    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
         ...
 
-    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: AttemptId, since: float) -> LogReader | None:
         """What an attempt has written since a time, and still writes; None if that is not to be had."""
         ...
 

@@ -7,7 +7,7 @@ from explorer_runner.attempt import log_file
 from explorer_runner.system.folders import open_regular
 
 
-class Reader(Protocol):
+class LogReader(Protocol):
     """Reads a log that may still grow."""
 
     def read(self) -> bytes:
@@ -15,7 +15,7 @@ class Reader(Protocol):
         ...
 
 
-class FileReader:
+class FileLogReader:
     """A log on this machine's disk, from what was written since a time on."""
 
     def __init__(self, path: Path, since: float) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 from explorer_runner.context import GlobalConfig
 from gencove_explorer.aws.buckets import BucketLister
-from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.find import manifest_files
-from gencove_explorer.manifests.inputs import Objects
-from gencove_explorer.manifests.load import Loaded, load_file
-from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.inputs import ObjectLister
+from gencove_explorer.manifests.load import LoadedManifest, load_file
+from gencove_explorer.manifests.problems import ManifestError, Problem, suggest
 from gencove_explorer.manifests.schema import OutputInput
 from gencove_explorer.submission.request import AnalysisRequest, Dependency
 from gencove_explorer.utils.git import repository_root
 
 
-def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) -> AnalysisRequest:
+def from_manifest(path: str | os.PathLike[str], objects: ObjectLister | None = None) -> AnalysisRequest:
     """The request of a manifest, with those of what it depends on.
 
     Its dependencies are the manifests of those names in its folder or below, else further up in the
@@ -28,12 +28,12 @@ def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) 
     """
     path = Path(path).absolute()
     if not path.is_file():
-        raise ManifestError([Fault(str(path), None, "", "is not a file", "the path of a manifest")])
+        raise ManifestError([Problem(str(path), None, "", "is not a file", "the path of a manifest")])
     root = repository_root(path.parent) or path.parent.resolve()
-    objects = objects or BucketLister(Aws())
+    objects = objects or BucketLister(AwsClients())
     built: dict[str, AnalysisRequest] = {}
 
-    def make(loaded: Loaded, above: tuple[str, ...]) -> AnalysisRequest:
+    def make(loaded: LoadedManifest, above: tuple[str, ...]) -> AnalysisRequest:
         if isinstance(loaded.manifest.input, OutputInput):
             raise SubmissionError(
                 f"the input of {loaded.name} is an output of {loaded.manifest.input.output.manifest}, "
@@ -51,7 +51,9 @@ def from_manifest(path: str | os.PathLike[str], objects: Objects | None = None) 
     return make(loaded, (loaded.name,))
 
 
-def build(loaded: Loaded, depends_on: Sequence[Dependency] = (), value: Any = None) -> AnalysisRequest:
+def build(
+    loaded: LoadedManifest, depends_on: Sequence[Dependency] = (), value: Any = None
+) -> AnalysisRequest:
     """The request of a manifest; ``value`` is its input where that is an output of another one.
 
     Runs the part of the file that the function takes along. Raises SubmissionError.
@@ -70,7 +72,7 @@ def build(loaded: Loaded, depends_on: Sequence[Dependency] = (), value: Any = No
     )
 
 
-def _load(loaded: Loaded) -> Callable[..., Any]:
+def _load(loaded: LoadedManifest) -> Callable[..., Any]:
     path = loaded.function.file.path
     sys.path.insert(0, str(path.parent))
     try:
@@ -85,7 +87,7 @@ def _load(loaded: Loaded) -> Callable[..., Any]:
         sys.path.remove(str(path.parent))
 
 
-def _find(name: str, by: Loaded, root: Path, objects: Objects) -> Loaded:
+def _find(name: str, by: LoadedManifest, root: Path, objects: ObjectLister) -> LoadedManifest:
     """The manifest of a name: searched in the folder of the one that needs it, then further up."""
     there: set[str] = set()
     folder = by.place.folder
@@ -105,5 +107,7 @@ def _find(name: str, by: Loaded, root: Path, objects: Objects) -> Loaded:
             break
         folder = folder.parent
     line = by.document.line(("depends_on",))
-    fault = Fault(by.file, line, "depends_on", f"there is no manifest {name!r}", nearest(name, sorted(there)))
+    fault = Problem(
+        by.file, line, "depends_on", f"there is no manifest {name!r}", suggest(name, sorted(there))
+    )
     raise ManifestError([fault])

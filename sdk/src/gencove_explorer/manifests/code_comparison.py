@@ -11,14 +11,14 @@ STAR = "*"
 """What ``from math import *`` binds, as far as the text tells."""
 
 
-def same_code(one: str, other: str) -> bool:
+def is_same_code(one: str, other: str) -> bool:
     """Whether two texts are the same code: comments, white space, and the order of what may stand anywhere
     (imports and definitions) aside.
     """
     return one == other or _normal(one) == _normal(other)
 
 
-def bound(node: ast.AST) -> set[str]:
+def bound_names(node: ast.AST) -> set[str]:
     """The names that a statement of the top level binds, or changes a part of."""
     if isinstance(node, DEFINITIONS):
         return {node.name}
@@ -29,10 +29,10 @@ def bound(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
         return {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
     if isinstance(node, ast.ExceptHandler) and node.name:
-        return {node.name}.union(*(bound(each) for each in ast.iter_child_nodes(node)))
+        return {node.name}.union(*(bound_names(each) for each in ast.iter_child_nodes(node)))
     if isinstance(node, ast.Lambda):
         return set()
-    return set().union(*(bound(each) for each in ast.iter_child_nodes(node)))
+    return set().union(*(bound_names(each) for each in ast.iter_child_nodes(node)))
 
 
 def lines_of(text: str) -> list[str]:
@@ -53,7 +53,7 @@ def _ordered(body: list[ast.stmt]) -> tuple[list[str], list[str]]:
     The former are imports and definitions whose name nothing else binds, and that read none of the file's
     own names before they are called.
     """
-    found = [(node, bound(node)) for node in body]
+    found = [(node, bound_names(node)) for node in body]
     times = Counter(name for _, names in found for name in names)
     own = {name for node, names in found if not isinstance(node, IMPORTS) for name in names}
     free: list[str] = []

@@ -15,11 +15,11 @@ from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import SubmissionError
-from gencove_explorer.manifests.export_source import written
+from gencove_explorer.manifests.export_source import function_source_text
 from gencove_explorer.manifests.find import MANIFEST_SUFFIXES, manifest_files
 from gencove_explorer.manifests.function_source import SourceError, SourceFile
-from gencove_explorer.manifests.inputs import Place, check_size
-from gencove_explorer.manifests.problems import Fault, ManifestError
+from gencove_explorer.manifests.inputs import ManifestLocation, check_size
+from gencove_explorer.manifests.problems import ManifestError, Problem
 from gencove_explorer.manifests.schema import check_document, is_form
 from gencove_explorer.manifests.yaml_document import parse_document, read_document
 from gencove_explorer.submission.prepare import check_definition
@@ -37,7 +37,7 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
             f"{folder} is the name of a file: give the folder that {request.name}.yaml is to be written into"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    place = Place(folder.resolve(), repository_root(folder) or folder.resolve())
+    place = ManifestLocation(folder.resolve(), repository_root(folder) or folder.resolve())
     name = request.name
     if request.function is None:
         raise SubmissionError(
@@ -72,7 +72,7 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
     return target
 
 
-def _function(function: Any, name: str, place: Place, files: dict[Path, str]) -> str:
+def _function(function: Any, name: str, place: ManifestLocation, files: dict[Path, str]) -> str:
     """FILE:FUNCTION: its own file if that is in the repository, else one that is written."""
     called = getattr(function, "__name__", "")
     if not called.isidentifier():
@@ -85,12 +85,12 @@ def _function(function: Any, name: str, place: Place, files: dict[Path, str]) ->
             return f"{os.path.relpath(own, place.folder)}:{called}"
         except SourceError:
             pass  # it stands inside of something else
-    text, suffix = written(function)
+    text, suffix = function_source_text(function)
     files[place.folder / f"{name}{suffix}"] = text
     return f"{name}{suffix}:{called}"
 
 
-def _value(value: Any, what: str, stem: str, place: Place, files: dict[Path, str]) -> Any:
+def _value(value: Any, what: str, stem: str, place: ManifestLocation, files: dict[Path, str]) -> Any:
     """An input, or a value of global_config. What is long goes into a file, named after ``stem``."""
     if isinstance(value, Sample):
         return {"sample": _row(value, what, place)}
@@ -108,7 +108,7 @@ def _value(value: Any, what: str, stem: str, place: Place, files: dict[Path, str
     return {"value": value} if is_form(value) else value
 
 
-def _files(files: Sequence[File], what: str, place: Place) -> dict[str, Any]:
+def _files(files: Sequence[File], what: str, place: ManifestLocation) -> dict[str, Any]:
     beside = {tuple(each.secondary_files) for each in files}
     if len(beside) > 1:
         raise SubmissionError(f"{what} has files with different secondary_files: use samples")
@@ -117,7 +117,7 @@ def _files(files: Sequence[File], what: str, place: Place) -> dict[str, Any]:
     return {**found, "secondary_files": suffixes} if suffixes else found
 
 
-def _sheet(samples: Sequence[Sample], what: str, place: Place) -> str:
+def _sheet(samples: Sequence[Sample], what: str, place: ManifestLocation) -> str:
     """The samples as JSON Lines."""
     twice = next((each for each, count in Counter(each.id for each in samples).items() if count > 1), None)
     if twice is not None:
@@ -125,7 +125,7 @@ def _sheet(samples: Sequence[Sample], what: str, place: Place) -> str:
     return "".join(f"{json.dumps(_row(each, what, place))}\n" for each in samples)
 
 
-def _row(sample: Sample, what: str, place: Place) -> dict[str, Any]:
+def _row(sample: Sample, what: str, place: ManifestLocation) -> dict[str, Any]:
     if not isinstance(sample.id, str) or not sample.id:
         raise SubmissionError(f"{what} has a sample whose id is {sample.id!r}: use text")
     addresses = {name: _address(uri, what, place) for name, uri in sample.files.items()}
@@ -135,7 +135,7 @@ def _row(sample: Sample, what: str, place: Place) -> dict[str, Any]:
     return row
 
 
-def _address(uri: str, what: str, place: Place) -> str:
+def _address(uri: str, what: str, place: ManifestLocation) -> str:
     """An address as every clone of the repository has it: of a file, its path from the manifest's folder."""
     if "://" in uri and not uri.startswith("file://"):
         return uri
@@ -151,7 +151,9 @@ def _address(uri: str, what: str, place: Place) -> str:
     return os.path.relpath(path, place.folder)
 
 
-def _config(config: GlobalConfig | None, name: str, place: Place, files: dict[Path, str]) -> dict[str, Any]:
+def _config(
+    config: GlobalConfig | None, name: str, place: ManifestLocation, files: dict[Path, str]
+) -> dict[str, Any]:
     return {
         key: _value(value, f"global_config.{key} of {name}", f"{name}.{key}", place, files)
         for key, value in (vars(config) if config is not None else {}).items()
@@ -171,7 +173,7 @@ def _definition(definition: JobDefinition | None) -> dict[str, Any]:
     }
 
 
-def _requirement(text: str, place: Place) -> str:
+def _requirement(text: str, place: ManifestLocation) -> str:
     path = Path(text).expanduser()
     if text.startswith((".", "/", "~")) and path.is_dir():
         relative = os.path.relpath(path.resolve(), place.folder)
@@ -231,13 +233,13 @@ def _refuse_others(target: Path, name: str, files: dict[Path, str]) -> None:
     if target.exists():
         if _name_in(target) != name:
             raise ManifestError(
-                [Fault(str(target), None, "name", "it is the file of another manifest", "another folder")]
+                [Problem(str(target), None, "name", "it is the file of another manifest", "another folder")]
             )
         own = target.read_text()
     for path in files:
         if path.exists() and path.name not in own:
             raise ManifestError(
-                [Fault(str(path), None, "", "is there already, and not of this manifest", "another name")]
+                [Problem(str(path), None, "", "is there already, and not of this manifest", "another name")]
             )
 
 

@@ -7,14 +7,14 @@ import types
 from typing import Any
 
 from gencove_explorer.capture.magics import is_get_ipython, names_in_text
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.function_source import without_magics
 
 _SHELL = "get_ipython"
 
 
-def written(function: Any) -> tuple[str, str]:
+def function_source_text(function: Any) -> tuple[str, str]:
     """``(text, suffix)`` of a file that defines a function as it is here. Raises SubmissionError."""
     pieces = _Pieces()
     pieces.add_function(function)
@@ -34,7 +34,7 @@ class _Pieces:
         self.code: list[str] = []
         self.shell = False
         self._seen: set[str] = set()
-        self._modules = Modules(None)
+        self._modules = JobModules(None)
 
     def add_function(self, function: Any) -> None:
         text = _text_of(function)
@@ -57,7 +57,7 @@ class _Pieces:
             return
         if isinstance(value, types.ModuleType):
             self.imports.add(f"import {value.__name__}" + (f" as {name}" if name != value.__name__ else ""))
-        elif isinstance(value, types.FunctionType | type) and self._modules.travels(module):
+        elif isinstance(value, types.FunctionType | type) and self._modules.is_by_value(module):
             self.add_function(value)
         elif isinstance(value, types.FunctionType | types.BuiltinFunctionType | type) and module:
             called = value.__qualname__

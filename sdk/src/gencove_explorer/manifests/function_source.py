@@ -16,7 +16,7 @@ from typing import Any
 
 from gencove_explorer.capture.magics import names_in_text
 from gencove_explorer.errors import ExplorerError
-from gencove_explorer.manifests.code_comparison import DEFINITIONS, IMPORTS, STAR, bound, lines_of
+from gencove_explorer.manifests.code_comparison import DEFINITIONS, IMPORTS, STAR, bound_names, lines_of
 
 
 class SourceError(ExplorerError):
@@ -168,7 +168,7 @@ def _statements(tree: ast.Module, functions: dict[int, frozenset[str]], shell: b
             texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
             needs |= {name for text in texts if isinstance(text, str) for name in names_in_text(text)}
         for part in _parts(node):
-            yield Statement(part, frozenset(bound(part)), frozenset(needs), frozenset(_changed(part)))
+            yield Statement(part, frozenset(bound_names(part)), frozenset(needs), frozenset(_changed(part)))
 
 
 def _parts(node: ast.stmt) -> list[ast.stmt]:

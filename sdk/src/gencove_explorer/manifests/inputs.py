@@ -31,7 +31,7 @@ MAX_FILE_BYTES = 256 << 20
 _S3 = "s3://"
 
 
-class Objects(Protocol):
+class ObjectLister(Protocol):
     """Lists a bucket."""
 
     def list(self, bucket: str, prefix: str) -> Iterable[tuple[str, str]]:
@@ -40,7 +40,7 @@ class Objects(Protocol):
 
 
 @dataclass(frozen=True)
-class Input:
+class ResolvedInput:
     """What a manifest's jobs get: their input, or a value of global_config."""
 
     value: Any
@@ -60,7 +60,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Place:
+class ManifestLocation:
     """Where relative paths of a manifest start, and the folder that they must not leave."""
 
     folder: Path
@@ -81,29 +81,29 @@ class Place:
         return path.relative_to(self.root).as_posix()
 
 
-def load_input(source: Any, place: Place, objects: Objects) -> Input:
+def load_input(source: Any, place: ManifestLocation, objects: ObjectLister) -> ResolvedInput:
     """The input that a manifest names. Raises ExplorerError; an OutputInput is not known here."""
     value, plain, local = _read(source or ValueInput(value=None), place, objects)
     check_size(value)
-    found = Input(value, None, local)
+    found = ResolvedInput(value, None, local)
     return replace(found, identity={**_digest(plain), "jobs": found.jobs, "array": found.array})
 
 
-def load_shared(value: Any, place: Place, objects: Objects) -> Input:
+def load_shared(value: Any, place: ManifestLocation, objects: ObjectLister) -> ResolvedInput:
     """A value of ``global_config``, as it is written. Raises ExplorerError.
 
     What stands in the manifest is its own identity; of all else there is a digest.
     """
     source = source_of(value)
     found, plain, local = _read(source, place, objects)
-    return Input(found, plain if isinstance(source, ValueInput) else _digest(plain), local)
+    return ResolvedInput(found, plain if isinstance(source, ValueInput) else _digest(plain), local)
 
 
 _Read = tuple[Any, Any, str]
 """A value, plain data that is the same exactly if the values are, and a file of the repository in it."""
 
 
-def _read(source: Source, place: Place, objects: Objects) -> _Read:
+def _read(source: Source, place: ManifestLocation, objects: ObjectLister) -> _Read:
     if isinstance(source, ValueInput):
         return source.value, source.value, ""
     if isinstance(source, FileInput):
@@ -135,7 +135,7 @@ def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
     return value
 
 
-def _from_file(file: str, place: Place) -> _Read:
+def _from_file(file: str, place: ManifestLocation) -> _Read:
     path = place.resolve(file)
     try:
         size = path.stat().st_size
@@ -164,7 +164,7 @@ def _from_file(file: str, place: Place) -> _Read:
     return [row for row, _ in located], plain, _local_in(plain) if samples else ""
 
 
-def _from_pattern(source: ObjectsInput, place: Place, objects: Objects) -> _Read:
+def _from_pattern(source: ObjectsInput, place: ManifestLocation, objects: ObjectLister) -> _Read:
     pattern = source.objects
     if pattern.startswith(_S3):
         bucket, _, key = pattern[len(_S3) :].partition("/")
@@ -201,7 +201,7 @@ def _matcher(pattern: str) -> Any:
     return re.compile(text).fullmatch
 
 
-def _located(given: File | Sample, place: Place) -> tuple[Any, Any]:
+def _located(given: File | Sample, place: ManifestLocation) -> tuple[Any, Any]:
     """A file or sample with its addresses made whole, and as plain data that every machine agrees on."""
     if isinstance(given, File):
         uri, plain = _address(given.uri, place)
@@ -215,7 +215,7 @@ def _located(given: File | Sample, place: Place) -> tuple[Any, Any]:
     return whole, {"sample": {**facts, "files": {name: plain for name, (_, plain) in files.items()}}}
 
 
-def _address(uri: str, place: Place) -> tuple[str, Any]:
+def _address(uri: str, place: ManifestLocation) -> tuple[str, Any]:
     """An address as jobs read it, and what is compared: in a bucket its text, of a file here its content."""
     if "://" in uri and not uri.startswith("file://"):
         return uri, uri

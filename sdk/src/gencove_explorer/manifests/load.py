@@ -13,9 +13,15 @@ from explorer_runner.system.folders import open_regular
 from gencove_explorer.errors import CorruptPayload, ExplorerError, PackageError
 from gencove_explorer.manifests.find import manifest_files
 from gencove_explorer.manifests.function_source import FunctionSource, SourceError, read_source
-from gencove_explorer.manifests.inputs import Input, Objects, Place, load_input, load_shared
+from gencove_explorer.manifests.inputs import (
+    ManifestLocation,
+    ObjectLister,
+    ResolvedInput,
+    load_input,
+    load_shared,
+)
 from gencove_explorer.manifests.lock_file import check_lock
-from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.problems import ManifestError, Problem, suggest
 from gencove_explorer.manifests.schema import Manifest, OutputInput, check_document
 from gencove_explorer.manifests.yaml_document import MAX_BYTES, Document, dotted, read_document
 from gencove_explorer.packages.requirements import folder_of
@@ -26,18 +32,18 @@ _NO_SOURCES = frozenset(("__pycache__", "build", "dist", "node_modules"))
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedManifest:
     """A manifest, and what it refers to."""
 
     manifest: Manifest
     """As it is compared: in ``global_config``, of files what tells them apart in their place."""
     document: Document
-    place: Place
+    place: ManifestLocation
     function: FunctionSource
-    input: Input | None
+    input: ResolvedInput | None
     """None where it is an output of another analysis, which nobody knows yet."""
     lock: bytes | None
-    shared: Mapping[str, Input] = field(default_factory=dict)
+    shared: Mapping[str, ResolvedInput] = field(default_factory=dict)
     """The values of ``global_config``."""
     folders: Mapping[str, str] = field(default_factory=dict)
     """Requirement that names a folder of the repository -> digest of what is in it."""
@@ -65,31 +71,31 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Folder:
+class ManifestFolder:
     """What a folder of manifests holds."""
 
     path: Path
     root: Path
     """The repository; without one the folder itself."""
-    manifests: Mapping[str, Loaded]
+    manifests: Mapping[str, LoadedManifest]
     """By name, those that have no fault of their own."""
-    faults: Sequence[Fault]
+    faults: Sequence[Problem]
 
-    def require(self) -> Mapping[str, Loaded]:
+    def require(self) -> Mapping[str, LoadedManifest]:
         """The manifests. Raises ManifestError if any has a fault."""
         if self.faults:
             raise ManifestError(sorted(self.faults, key=lambda each: (each.file, each.line or 0, each.field)))
         return self.manifests
 
 
-def load_folder(folder: Path, objects: Objects) -> Folder:
+def load_folder(folder: Path, objects: ObjectLister) -> ManifestFolder:
     """Read every manifest below a folder."""
     folder = folder.resolve()
     root = repository_root(folder) or folder
-    found: dict[str, Loaded] = {}
-    faults: list[Fault] = []
+    found: dict[str, LoadedManifest] = {}
+    faults: list[Problem] = []
     if not folder.is_dir():
-        faults.append(Fault(str(folder), None, "", "is not a folder", "a folder of manifests"))
+        faults.append(Problem(str(folder), None, "", "is not a folder", "a folder of manifests"))
     for path in manifest_files(folder):
         try:
             loaded = load_file(path, root, objects)
@@ -98,7 +104,7 @@ def load_folder(folder: Path, objects: Objects) -> Folder:
             continue
         if loaded.name in found:
             faults.append(
-                Fault(
+                Problem(
                     loaded.file,
                     loaded.document.line(("name",)),
                     "name",
@@ -109,18 +115,18 @@ def load_folder(folder: Path, objects: Objects) -> Folder:
         else:
             found[loaded.name] = loaded
     faults += _dependency_faults(found, complete=not faults)
-    return Folder(folder, root, found, faults)
+    return ManifestFolder(folder, root, found, faults)
 
 
-def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
+def load_file(path: Path, root: Path, objects: ObjectLister) -> LoadedManifest:
     """Read a manifest. Raises ManifestError with every fault that it has."""
     file = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     if not path.resolve().is_relative_to(root):
-        raise ManifestError([Fault(file, None, "", f"leads out of the repository, to {path.resolve()}")])
+        raise ManifestError([Problem(file, None, "", f"leads out of the repository, to {path.resolve()}")])
     document = read_document(path, file)
     manifest = check_document(document)
-    place = Place(path.resolve().parent, root)
-    faults: list[Fault] = []
+    place = ManifestLocation(path.resolve().parent, root)
+    faults: list[Problem] = []
 
     def look(where: str, find: Callable[[], _T], *more: str) -> _T | None:
         at = (where, *more)
@@ -128,9 +134,9 @@ def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
             return find()
         except SourceError as error:
             line = f"{manifest.function.rpartition(':')[0]}, line {error.line}: " if error.line else ""
-            faults.append(Fault(file, document.line(at), dotted(at), f"{line}{error}"))
+            faults.append(Problem(file, document.line(at), dotted(at), f"{line}{error}"))
         except ExplorerError as error:
-            faults.append(Fault(file, document.line(at), dotted(at), str(error)))
+            faults.append(Problem(file, document.line(at), dotted(at), str(error)))
         return None
 
     function = look("function", lambda: _function(manifest.function, place))
@@ -150,10 +156,10 @@ def load_file(path: Path, root: Path, objects: Objects) -> Loaded:
     known = {name: each for name, each in shared.items() if each is not None}
     compared = {name: each.identity for name, each in known.items()}
     manifest = manifest.model_copy(update={"global_config": compared})
-    return Loaded(manifest, document, place, function, given, lock, known, folders)
+    return LoadedManifest(manifest, document, place, function, given, lock, known, folders)
 
 
-def _function(target: str, place: Place) -> FunctionSource:
+def _function(target: str, place: ManifestLocation) -> FunctionSource:
     file, _, name = target.rpartition(":")
     path = place.resolve(file)
     try:
@@ -184,7 +190,7 @@ def _lock(path: Path, manifest: Manifest) -> bytes | None:
     return lock
 
 
-def _folders(requirements: Sequence[str], place: Place) -> dict[str, str]:
+def _folders(requirements: Sequence[str], place: ManifestLocation) -> dict[str, str]:
     """The requirements that are folders of the repository, with a digest of each."""
     found = {}
     for each in requirements:
@@ -220,7 +226,7 @@ def _digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _dependency_faults(found: Mapping[str, Loaded], *, complete: bool) -> Iterator[Fault]:
+def _dependency_faults(found: Mapping[str, LoadedManifest], *, complete: bool) -> Iterator[Problem]:
     """Dependencies that are not there (unless files with faults may have them), circles, unequal arrays."""
     for loaded in found.values():
         place = loaded.document.line(("depends_on",)) or loaded.document.line(("input",))
@@ -228,17 +234,17 @@ def _dependency_faults(found: Mapping[str, Loaded], *, complete: bool) -> Iterat
             other = found.get(name)
             if other is None:
                 if complete:
-                    allowed = nearest(name, sorted(found.keys() - {loaded.name}))
-                    yield Fault(loaded.file, place, "depends_on", f"there is no manifest {name!r}", allowed)
+                    allowed = suggest(name, sorted(found.keys() - {loaded.name}))
+                    yield Problem(loaded.file, place, "depends_on", f"there is no manifest {name!r}", allowed)
             elif each and loaded.input and other.input:
                 own, its = loaded.input.jobs, other.input.jobs
                 if own != its or not loaded.input.array:
                     said = f"each: {name} has {its:,} jobs, {loaded.name} has {own:,}"
-                    yield Fault(loaded.file, place, "depends_on", said, "two arrays of one size")
+                    yield Problem(loaded.file, place, "depends_on", said, "two arrays of one size")
     yield from _circles(found)
 
 
-def _circles(found: Mapping[str, Loaded]) -> Iterator[Fault]:
+def _circles(found: Mapping[str, LoadedManifest]) -> Iterator[Problem]:
     graph = {name: found[name].manifest.dependencies().keys() & found.keys() for name in sorted(found)}
     try:
         TopologicalSorter(graph).prepare()
@@ -246,4 +252,4 @@ def _circles(found: Mapping[str, Loaded]) -> Iterator[Fault]:
         circle: list[str] = error.args[1][::-1]
         loaded = found[min(circle)]
         said = f"the dependencies go in a circle: {' -> '.join(circle)}"
-        yield Fault(loaded.file, loaded.document.line(("depends_on",)), "depends_on", said)
+        yield Problem(loaded.file, loaded.document.line(("depends_on",)), "depends_on", said)

@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 from explorer_runner.errors import PackageError
 from explorer_runner.format.pylock import locked_wheels, read_lock
 from gencove_explorer.manifests.find import manifest_files
-from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.problems import ManifestError, Problem, suggest
 from gencove_explorer.manifests.schema import Manifest, check_document
 from gencove_explorer.manifests.yaml_document import read_document
 from gencove_explorer.packages import check_requirements, lock, publish
@@ -68,5 +68,5 @@ def _find(name: str, folder: Path) -> tuple[Path, Manifest]:
             return path, manifest
         names.append(manifest.name)
     raise ManifestError(
-        [Fault(str(folder), None, "", f"no manifest here is called {name!r}", nearest(name, names))]
+        [Problem(str(folder), None, "", f"no manifest here is called {name!r}", suggest(name, names))]
     )

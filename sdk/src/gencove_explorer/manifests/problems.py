@@ -7,11 +7,11 @@ from typing import Any
 
 from gencove_explorer.errors import ManifestError
 
-__all__ = ["Fault", "ManifestError", "nearest"]
+__all__ = ["ManifestError", "Problem", "suggest"]
 
 
 @dataclass(frozen=True, order=True)
-class Fault:
+class Problem:
     """One thing that is wrong in one place."""
 
     file: str
@@ -30,7 +30,7 @@ class Fault:
         return asdict(self)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """``did you mean memory_mb?``, or all that there are."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)

@@ -23,7 +23,7 @@ from pydantic import (
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.names import NAME_LENGTH, check_name
 from gencove_explorer.errors import ExplorerError
-from gencove_explorer.manifests.problems import Fault, ManifestError, nearest
+from gencove_explorer.manifests.problems import ManifestError, Problem, suggest
 from gencove_explorer.manifests.yaml_document import Document, dotted
 from gencove_explorer.packages.requirements import check_text
 
@@ -280,7 +280,7 @@ def check_document(document: Document) -> Manifest:
         raise ManifestError([_fault(document, each) for each in error.errors()]) from error
 
 
-def _fault(document: Document, error: Any) -> Fault:
+def _fault(document: Document, error: Any) -> Problem:
     where = tuple(error["loc"])
     if where[:1] == ("depends_on",) and len(where) > 2:
         where = (*where[:2], *where[3:])  # without pydantic's name of the form
@@ -290,10 +290,10 @@ def _fault(document: Document, error: Any) -> Fault:
     if kind == "missing":
         found, allowed = "is missing", "it is required"
     elif kind == "extra_forbidden":
-        found, allowed = "is not a key here", nearest(str(where[-1]), _keys_at(where[:-1], document))
+        found, allowed = "is not a key here", suggest(str(where[-1]), _keys_at(where[:-1], document))
     elif kind == "model_type":
         allowed = f"a mapping with {', '.join(_keys_at(where, document))}"
-    return Fault(document.file, document.line(where), dotted(where), found, allowed)
+    return Problem(document.file, document.line(where), dotted(where), found, allowed)
 
 
 def _keys_at(where: tuple[str | int, ...], document: Document) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from gencove_explorer.manifests.problems import Fault, ManifestError
+from gencove_explorer.manifests.problems import ManifestError, Problem
 from gencove_explorer.utils.text_files import read_text
 
 MAX_BYTES = 1 << 20
@@ -61,12 +61,12 @@ def read_document(path: Path, file: str) -> Document:
             allowed = (
                 f"at most {MAX_BYTES >> 20} MB; keep inputs in a file of their own: input: {{file: ...}}"
             )
-            raise ManifestError([Fault(file, None, "", f"is {size:,} bytes long", allowed)])
+            raise ManifestError([Problem(file, None, "", f"is {size:,} bytes long", allowed)])
         return parse_document(read_text(path, MAX_BYTES), file)
     except OSError as error:
-        raise ManifestError([Fault(file, None, "", f"cannot be read: {error.strerror}")]) from error
+        raise ManifestError([Problem(file, None, "", f"cannot be read: {error.strerror}")]) from error
     except ValueError as error:
-        raise ManifestError([Fault(file, None, "", f"cannot be read: {error}")]) from error
+        raise ManifestError([Problem(file, None, "", f"cannot be read: {error}")]) from error
 
 
 def parse_document(text: str, file: str) -> Document:
@@ -79,10 +79,10 @@ def parse_document(text: str, file: str) -> Document:
         mark = error.problem_mark or error.context_mark
         said = " ".join(str(error.problem or error.context).split())
         line = mark.line + 1 if mark else None
-        raise ManifestError([Fault(file, line, "", f"is not YAML: {said}")]) from error
+        raise ManifestError([Problem(file, line, "", f"is not YAML: {said}")]) from error
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
-        raise ManifestError([Fault(file, None, "", f"is not YAML: {said}")]) from error
+        raise ManifestError([Problem(file, None, "", f"is not YAML: {said}")]) from error
     return reading.document
 
 
@@ -181,7 +181,7 @@ class _Reading:
 
     def _fault(self, line: int, found: str, allowed: str, where: Path_ | None = None) -> ManifestError:
         field = dotted(self._where() if where is None else where)
-        return ManifestError([Fault(self.document.file, line, field, found, allowed)])
+        return ManifestError([Problem(self.document.file, line, field, found, allowed)])
 
 
 def _scalar(event: yaml.ScalarEvent, fault: Callable[[str, str], ManifestError]) -> Any:

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from explorer_runner.attempt import log_file
 from explorer_runner.errors import NotFound
-from explorer_runner.format.keys import FAILED, Attempt, log_key
+from explorer_runner.format.keys import FAILED, AttemptId, log_key
 from explorer_runner.stores.base import Store
 from explorer_runner.text import visible
-from gencove_explorer.executors.log_reader import Reader
+from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.records.states import FINISHED, Observed
-from gencove_explorer.utils.durations import ago, seconds
+from gencove_explorer.records.states import FINISHED, JobStates
+from gencove_explorer.utils.durations import format_duration, parse_duration
 
 _LARGEST_LOG = 4 * log_file.LIMIT
 """Bytes that are read of a log in the store: more than any that was put there."""
@@ -51,7 +51,7 @@ def show_log(
 
     call: what a person types to see the log since a length of time; default: the method's call.
     """
-    length = seconds(since)
+    length = parse_duration(since)
     observed = stored.observe(index)
     try:
         if live:
@@ -85,7 +85,7 @@ def show_failed(
 
 def _show_once(
     stored: StoredAnalysis,
-    observed: Observed,
+    observed: JobStates,
     index: int,
     length: float,
     write: Callable[[str], object],
@@ -103,13 +103,15 @@ def _show_once(
         ended, started = time.time() - outcome.ended, time.time() - outcome.started
         if ended > length:
             # All of it, and still so when somebody types this a while later.
-            show = call(ago(max(3600.0, started + _MARGIN_SECONDS)))
-            note(f"job {index} of {stored.id} ended {ago(ended)} ago: {show} shows its log")
+            show = call(format_duration(max(3600.0, started + _MARGIN_SECONDS)))
+            note(f"job {index} of {stored.id} ended {format_duration(ended)} ago: {show} shows its log")
             return
     data = _reader(stored, attempt, time.time() - length).read()
     write(data.decode(errors="replace"))
     if not data:
-        note(f"job {index} of {stored.id} ({state}) has written nothing in the last {ago(length)}")
+        note(
+            f"job {index} of {stored.id} ({state}) has written nothing in the last {format_duration(length)}"
+        )
 
 
 def _method(stored: StoredAnalysis, index: int) -> Callable[[str], str]:
@@ -125,8 +127,8 @@ def _follow(
     note: Callable[[str], object],
 ) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    attempt: Attempt | None = None
-    reader: Reader | None = None
+    attempt: AttemptId | None = None
+    reader: LogReader | None = None
     said: str | None = None
     shown = ""
     shortest, longest = stored.executor_of(index).follow_seconds
@@ -159,16 +161,16 @@ def _follow(
         time.sleep(pause)
 
 
-def _reader(stored: StoredAnalysis, attempt: Attempt, since: float) -> Reader:
+def _reader(stored: StoredAnalysis, attempt: AttemptId, since: float) -> LogReader:
     """The log where it grows, else the store's copy, written at the job's end."""
     growing = stored.executor_of(attempt.index).open_log(stored.rounds, attempt, since)
     return growing or _StoreReader(stored.store, log_key(stored.id, attempt))
 
 
-def _rest(stored: StoredAnalysis, attempt: Attempt, shown: str) -> str:
+def _rest(stored: StoredAnalysis, attempt: AttemptId, shown: str) -> str:
     """What the store has of a log after the text that was shown last: a log service lags behind."""
     key = log_key(stored.id, attempt)
-    if stored.store.path(key) is not None or not shown:
+    if stored.store.local_path(key) is not None or not shown:
         return ""
     kept = _StoreReader(stored.store, key).read().decode(errors="replace")
     position = kept.rfind(shown)

@@ -13,7 +13,7 @@ from explorer_runner.format import payload
 from explorer_runner.format.keys import (
     FAILED,
     SUCCEEDED,
-    Attempt,
+    AttemptId,
     OutcomeName,
     analysis_prefix,
     index_key,
@@ -38,9 +38,9 @@ from gencove_explorer.records.states import (
     PENDING,
     RUNNABLE,
     SUBMITTED,
-    Observed,
-    as_status,
-    observe,
+    JobStates,
+    read_states,
+    status_dict,
 )
 from gencove_explorer.utils.user import user_name
 
@@ -99,17 +99,17 @@ class StoredAnalysis:
 
     # -- state --------------------------------------------------------------------------------------
 
-    def observe(self, job_index: int | None = None) -> Observed:
+    def observe(self, job_index: int | None = None) -> JobStates:
         """The state of every job, as of now; of those that wait only ``job_index`` may be exact."""
         observed = self._look(job_index)
-        if observed.missing:
+        if observed.unsubmitted:
             observed = self._look(job_index)  # the executor may just have written down why they failed
         return observed
 
-    def _look(self, job_index: int | None) -> Observed:
+    def _look(self, job_index: int | None) -> JobStates:
         rounds = self.rounds
         names = outcome_names(self.store, self.id)
-        return observe(
+        return read_states(
             self.record.jobs,
             rounds,
             names,
@@ -144,7 +144,7 @@ class StoredAnalysis:
             check_index(job_index, self.record.jobs, self.record.name)
         observed = self.observe(job_index)
         if job_index is None:
-            found = as_status(observed, self.record.array, self._reason(observed))
+            found = status_dict(observed, self.record.array, self._reason(observed))
             rounds = self._rounds or self.rounds
             if len(rounds) > 1:
                 found["rounds"] = _history(rounds)
@@ -153,16 +153,16 @@ class StoredAnalysis:
         reason = self.reason_of(observed, job_index)
         return Status(status, reason=reason) if reason else status
 
-    def reason_of(self, observed: Observed, index: int) -> str | None:
+    def reason_of(self, observed: JobStates, index: int) -> str | None:
         """Why a job failed, or why it waits."""
         state = observed.states[index]
         if state == FAILED and index in observed.outcomes:
-            return observed.why_closed(index) or self.outcome(observed, index).reason
+            return observed.close_reason(index) or self.outcome(observed, index).reason
         if state == FAILED:
-            return observed.why_closed(index)
+            return observed.close_reason(index)
         return observed.reason if state in _WAITING else None
 
-    def _reason(self, observed: Observed) -> str | None:
+    def _reason(self, observed: JobStates) -> str | None:
         if observed.state == FAILED:
             failed = observed.indices(FAILED)
             first = self.reason_of(observed, failed[0])
@@ -171,10 +171,10 @@ class StoredAnalysis:
             return f"{len(failed):,} of {observed.submitted:,} jobs failed; job {failed[0]}: {first}"
         return observed.reason if observed.indices(*_WAITING) else None
 
-    def outcome(self, observed: Observed, index: int) -> Outcome:
+    def outcome(self, observed: JobStates, index: int) -> Outcome:
         """The outcome that counts for a job, which has one."""
         name = observed.outcomes[index]
-        return read_outcome(self.store, self.id, Attempt(*name[:3]), name.status)
+        return read_outcome(self.store, self.id, AttemptId(*name[:3]), name.status)
 
     def terminate(self, indices: Sequence[int] | None = None) -> None:
         """End jobs that have not ended (None: all)."""
@@ -221,7 +221,7 @@ class StoredAnalysis:
                 f"{self._job(index)} is {state}, so there is no output yet: wait_done() waits for it"
             ) from error
 
-    def require_success(self, observed: Observed | None = None, *, whole: bool = False) -> None:
+    def require_success(self, observed: JobStates | None = None, *, whole: bool = False) -> None:
         """Raise NotFinished or JobFailed unless every job succeeded, ``whole``: those left out too."""
         observed = observed or self.observe()
         if not observed.finished:
@@ -238,7 +238,7 @@ class StoredAnalysis:
                 "values(key, missing=None) leaves room for the others"
             )
 
-    def job_failed(self, observed: Observed, index: int, others: int = 0) -> JobFailed:
+    def job_failed(self, observed: JobStates, index: int, others: int = 0) -> JobFailed:
         """The error that tells how a job failed: reason, remote traceback, and how to see its log."""
         outcome = self.outcome(observed, index) if index in observed.outcomes else None
         text = f"{self._job(index)} failed: {self.reason_of(observed, index)}"
@@ -258,7 +258,7 @@ class StoredAnalysis:
         for index in failed:
             outcome = outcomes.get(index)
             failure = outcome.failure if outcome else None
-            reason = observed.why_closed(index) or (outcome and outcome.reason) or "unknown"
+            reason = observed.close_reason(index) or (outcome and outcome.reason) or "unknown"
             key = (failure.type, failure.file, failure.line) if failure else (reason,)
             if key in groups:
                 groups[key].indices.append(index)
@@ -310,16 +310,18 @@ class StoredAnalysis:
         for record in records:
             if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
                 raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
-        if self.store.path("") is None:  # elsewhere a tree is gone at once
+        if self.store.local_path("") is None:  # elsewhere a tree is gone at once
             self.store.delete_tree(rounds_prefix(self.id))
         self.store.delete_tree(analysis_prefix(self.id))
         self.store.delete(listing)
 
     def _is_claimed(self) -> bool:
         """Whether a process of this machine makes an attempt at a job, as far as the store tells."""
-        folder = self.store.path(logs_prefix(self.id))
+        folder = self.store.local_path(logs_prefix(self.id))
         logs = folder.glob("*.txt") if folder is not None else ()
-        return any(claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING) for log in logs)
+        return any(
+            claim.inspect(str(log)) in (claim.ClaimState.STARTING, claim.ClaimState.RUNNING) for log in logs
+        )
 
     def _has_ended(self, record: RoundRecord) -> bool:
         """Whether another analysis has finished, though its executor may not have noticed yet."""

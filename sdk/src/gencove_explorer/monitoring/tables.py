@@ -10,7 +10,7 @@ from explorer_runner.text import visible_line
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.records.states import NOT_RUN
-from gencove_explorer.utils.durations import ago
+from gencove_explorer.utils.durations import format_duration
 
 SHOWN = 50
 """How many analyses a table shows: each costs a look at its state."""
@@ -67,7 +67,7 @@ def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:
 
 def _row(stored: StoredAnalysis) -> tuple[str, ...]:
     record = stored.record
-    age = f"{ago(max(0.0, time.time() - record.submitted))} ago"
+    age = f"{format_duration(max(0.0, time.time() - record.submitted))} ago"
     cells = (record.id, record.name, record.user, age, *_jobs_and_status(stored))
     return tuple(map(visible_line, cells))
 

@@ -9,7 +9,7 @@ from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.results import JobOutput
 from gencove_explorer.errors import InvalidArgument, WaitTimeout
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-from gencove_explorer.records.states import FINISHED, RUNNING, Observed
+from gencove_explorer.records.states import FINISHED, RUNNING, JobStates
 from gencove_explorer.utils.log import get_logger
 from gencove_explorer.utils.progress import is_watched, open_bar
 
@@ -20,7 +20,9 @@ _LOG_SECONDS = (5.0, 60.0)
 _log = get_logger(__name__)
 
 
-def wait(stored: StoredAnalysis, until: Callable[[Observed], bool], timeout: float | None = None) -> Observed:
+def wait(
+    stored: StoredAnalysis, until: Callable[[JobStates], bool], timeout: float | None = None
+) -> JobStates:
     """Poll until ``until`` holds; returns what was seen then.
 
     Polls begin close together, so that a short job is seen at once, and grow rarer by the length of
@@ -63,7 +65,7 @@ def leaving_jobs_alone(stored: StoredAnalysis) -> Iterator[None]:
         raise
 
 
-def has_begun(observed: Observed) -> bool:
+def has_begun(observed: JobStates) -> bool:
     """Whether a job runs, or all have ended."""
     return observed.finished or RUNNING in observed.counts or any(s in observed.counts for s in FINISHED)
 
@@ -82,7 +84,7 @@ def outputs_as_they_finish(stored: StoredAnalysis) -> Iterator[JobOutput]:
 
 
 @contextmanager
-def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
+def _show(stored: StoredAnalysis) -> Iterator[Callable[[JobStates], None]]:
     """A function that shows progress: a bar for people, a line now and then in a log."""
     if not is_watched():
         yield _log_lines(stored)
@@ -90,7 +92,7 @@ def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
     update: Callable[..., None] | None = None
     with ExitStack() as bar:
 
-        def show(observed: Observed) -> None:
+        def show(observed: JobStates) -> None:
             nonlocal update
             if update is None:
                 if observed.finished:
@@ -102,7 +104,7 @@ def _show(stored: StoredAnalysis) -> Iterator[Callable[[Observed], None]]:
         yield show
 
 
-def _open_bar(stored: StoredAnalysis, observed: Observed) -> AbstractContextManager[Callable[..., None]]:
+def _open_bar(stored: StoredAnalysis, observed: JobStates) -> AbstractContextManager[Callable[..., None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -115,11 +117,11 @@ def _open_bar(stored: StoredAnalysis, observed: Observed) -> AbstractContextMana
     return open_bar(stored.record.name, observed.submitted, columns, states="")
 
 
-def _log_lines(stored: StoredAnalysis) -> Callable[[Observed], None]:
+def _log_lines(stored: StoredAnalysis) -> Callable[[JobStates], None]:
     pause, longest = _LOG_SECONDS
     due = time.monotonic() + pause
 
-    def show(observed: Observed) -> None:
+    def show(observed: JobStates) -> None:
         nonlocal pause, due
         if not observed.finished and time.monotonic() >= due:
             pause = min(2 * pause, longest)

@@ -129,7 +129,7 @@ def _put(path: Path, key: str, store: Store) -> None:
     name = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     os.link(path, name)
     try:
-        store.keep(key, name, move=True)
+        store.put_file(key, name, move=True)
     except AlreadyExists:
         pass  # somebody else's submission was faster with the same bytes
     finally:

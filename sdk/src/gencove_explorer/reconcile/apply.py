@@ -15,11 +15,11 @@ from explorer_runner.format.payload import load
 from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.reconcile.actions import MISSING, RESUME, RETRY, STARTS
-from gencove_explorer.reconcile.leases import Claim, Claims
-from gencove_explorer.reconcile.observed import look
+from gencove_explorer.reconcile.leases import Lease, Leases
+from gencove_explorer.reconcile.observed import observe_run
 from gencove_explorer.reconcile.plan import Plan
 from gencove_explorer.reconcile.prepare import SubmissionPreparer
-from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 from gencove_explorer.reconcile.revision_store import Revisions
 from gencove_explorer.records.index import write_index
 from gencove_explorer.records.round import read_rounds
@@ -31,7 +31,7 @@ from gencove_explorer.utils.log import get_logger
 _log = get_logger(__name__)
 
 
-class Converging:
+class Applier:
     """See the module."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Converging:
         revisions: Revisions,
         revision: Revision,
         preparing: SubmissionPreparer,
-        claims: Claims,
+        claims: Leases,
     ) -> None:
         self._session, self._revisions, self._revision = session, revisions, revision
         self._preparing, self._claims = preparing, claims
@@ -70,23 +70,23 @@ class Converging:
         entry = self._revision.entries[name]
         store = self._session.store
         last = len(read_rounds(store, entry.id)) - 1
-        claim = self._claims.take(entry.id, max(0, last), lambda: self._is_submitted(entry))
+        claim = self._claims.acquire(entry.id, max(0, last), lambda: self._is_submitted(entry))
         if claim is None:
             return
         with claim:
             if not self._is_wanted(name, entry):
-                claim.give_up()
+                claim.release()
                 return
             if self._is_begun(entry):
                 self._finish(entry, claim)
             else:
                 if claim.number > 1:
                     store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
-                commit(self._preparing.submission(name, self._revision), self._session, claim.confirm)
+                commit(self._preparing.submission(name, self._revision), self._session, claim.renew)
         self._submitted[entry.id] = name
         _log.info("%s: submitted as %s", name, entry.id)
 
-    def _is_begun(self, entry: Entry) -> bool:
+    def _is_begun(self, entry: RevisionEntry) -> bool:
         """Whether its executor may know of it; what is not even listed was left by a killed process."""
         store = self._session.store
         rounds = read_rounds(store, entry.id)
@@ -95,7 +95,7 @@ class Converging:
         listed = store.exists(index_key(parse_id(entry.id).date, entry.id))
         return listed or self._session.executor_named(rounds[-1].executor).has_round(store, rounds[-1])
 
-    def _finish(self, entry: Entry, claim: Claim) -> None:
+    def _finish(self, entry: RevisionEntry, claim: Lease) -> None:
         """Hand over a round that is in the store, and that nobody handed over."""
         store = self._session.store
         rounds = read_rounds(store, entry.id)
@@ -107,7 +107,7 @@ class Converging:
         index = index_record(spec, first, asked, entry.specification.labels, self._revision.project)
         executor = self._session.executor_named(last.executor)
         if not executor.has_round(store, last):
-            claim.confirm()
+            claim.renew()
             executor.submit(store, last, index)
         write_index(store, index)
 
@@ -118,12 +118,12 @@ class Converging:
             enough = len(read_rounds(self._session.store, entry.id)) >= entry.rounds
             return enough and self._is_submitted(entry)
 
-        claim = self._claims.take(entry.id, entry.rounds - 1, done)
+        claim = self._claims.acquire(entry.id, entry.rounds - 1, done)
         if claim is None:
             return
         with claim:
             if not self._is_wanted(name, entry):
-                claim.give_up()
+                claim.release()
                 return
             self._submitted[entry.id] = name
             if len(read_rounds(self._session.store, entry.id)) >= entry.rounds:
@@ -135,7 +135,7 @@ class Converging:
             except NotFinished as error:  # what was taken for lost has come after all
                 _log.info("%s: %s", name, error)
 
-    def _is_wanted(self, name: str, entry: Entry) -> bool:
+    def _is_wanted(self, name: str, entry: RevisionEntry) -> bool:
         """Whether the newest revision has this run, and those that it reads, too."""
         if self._revisions.is_newest(self._revision):
             return True
@@ -156,11 +156,11 @@ class Converging:
         newest = self._revisions.newest()
         return {entry.id for entry in newest.entries.values()} if newest else set()
 
-    def _is_submitted(self, entry: Entry) -> bool:
-        return look(self._session, entry.id).state != MISSING
+    def _is_submitted(self, entry: RevisionEntry) -> bool:
+        return observe_run(self._session, entry.id).state != MISSING
 
     def _stop(self, name: str, analysis_id: str) -> None:
-        seen = look(self._session, analysis_id)
+        seen = observe_run(self._session, analysis_id)
         if seen.finished or seen.state == MISSING:
             return
         try:

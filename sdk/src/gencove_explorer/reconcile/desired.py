@@ -4,16 +4,16 @@ import hashlib
 from collections.abc import Mapping
 
 from explorer_runner.definition import JobDefinition
-from gencove_explorer.manifests.load import Loaded
+from gencove_explorer.manifests.load import LoadedManifest
 from gencove_explorer.manifests.schema import OutputInput
-from gencove_explorer.reconcile.plan import Wanted
+from gencove_explorer.reconcile.plan import DesiredRun
 from gencove_explorer.reconcile.specification import Specification
 
 
-def wanted_of(manifests: Mapping[str, Loaded]) -> dict[str, Wanted]:
+def desired_runs(manifests: Mapping[str, LoadedManifest]) -> dict[str, DesiredRun]:
     """What each manifest asks for."""
     return {
-        name: Wanted(
+        name: DesiredRun(
             name=name,
             file=loaded.file,
             specification=specification_of(loaded),
@@ -25,7 +25,7 @@ def wanted_of(manifests: Mapping[str, Loaded]) -> dict[str, Wanted]:
     }
 
 
-def specification_of(loaded: Loaded) -> Specification:
+def specification_of(loaded: LoadedManifest) -> Specification:
     """What a revision records of a manifest."""
     manifest = loaded.manifest
     source = manifest.input

@@ -41,39 +41,39 @@ _HOLDER: dict[str, validation.Check] = {
 _log = get_logger(__name__)
 
 
-class ClaimLost(AlreadyExists):
+class LeaseLost(AlreadyExists):
     """Somebody else has taken over a submission, and sees to it: nothing of it is to be deleted."""
 
 
 @dataclass
-class Claim:
+class Lease:
     """The right to submit one round; given up if the submission fails, or is not wanted any more."""
 
-    claims: "Claims"
+    claims: "Leases"
     prefix: str
     number: int
     taken: float
 
-    def confirm(self) -> None:
+    def renew(self) -> None:
         """Make sure that it still holds; renewed if it is old. Raises ClaimLost."""
         if self.claims.clock() - self.taken < RENEW_SECONDS:
             return
         try:
             self.claims.write(self.prefix, self.number + 1)
         except AlreadyExists:
-            raise ClaimLost(
+            raise LeaseLost(
                 f"the submission took so long that somebody else has taken {self.prefix} over"
             ) from None
         self.number, self.taken = self.number + 1, self.claims.clock()
 
-    def __enter__(self) -> "Claim":
+    def __enter__(self) -> "Lease":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self.give_up()
+            self.release()
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Let somebody else take it at once."""
         try:
             self.claims.write(self.prefix, self.number + 1, given_up=True)
@@ -81,7 +81,7 @@ class Claim:
             pass  # taken over meanwhile, or out of reach: then time gives it up
 
 
-class Claims:
+class Leases:
     """The claims of a project."""
 
     def __init__(
@@ -94,19 +94,19 @@ class Claims:
         self.store, self.project = store, project
         self.clock, self.sleep = clock, sleep
 
-    def take(self, analysis: str, round: int, done: Callable[[], bool]) -> Claim | None:
+    def acquire(self, analysis: str, round: int, done: Callable[[], bool]) -> Lease | None:
         """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
         prefix = lease_prefix(self.project, analysis, round)
         said = False
         while not done():
-            numbers = map(parse_number, self.store.names(prefix))
+            numbers = map(parse_number, self.store.list_names(prefix))
             last = max((number for number in numbers if number is not None), default=0)
             holder = self._holder(prefix, last) if last else None
             if holder is None or self._free(holder):
                 try:
                     taken = self.clock()
                     self.write(prefix, last + 1)
-                    return Claim(self, prefix, last + 1, taken)
+                    return Lease(self, prefix, last + 1, taken)
                 except AlreadyExists:
                     continue
             if not said:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from explorer_runner.format.keys import SUCCEEDED
 from gencove_explorer.reconcile.actions import ADOPT, MISSING, RETIRE, RETRY, STARTS, UPDATE
-from gencove_explorer.reconcile.plan import Plan, Row
-from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.plan import Plan, PlanRow
+from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 
 
 def needs_revision(plan: Plan) -> bool:
@@ -57,13 +57,17 @@ def next_revision(
 
 
 def _entry(
-    row: Row, old: Entry | None, entries: Mapping[str, Entry], plan: Plan, new_id: Callable[[str], str]
-) -> Entry | None:
+    row: PlanRow,
+    old: RevisionEntry | None,
+    entries: Mapping[str, RevisionEntry],
+    plan: Plan,
+    new_id: Callable[[str], str],
+) -> RevisionEntry | None:
     want = plan.wanted[row.name]
     specification = want.specification
     if row.action in STARTS:
         ids = {name: entries[name].id for name in specification.depends_on}
-        return Entry(
+        return RevisionEntry(
             id=new_id(row.name),
             file=want.file,
             specification=specification,
@@ -81,10 +85,10 @@ def _entry(
     return replace(old, file=want.file)
 
 
-def _remembering(entry: Entry, plan: Plan) -> Entry:
+def _remembering(entry: RevisionEntry, plan: Plan) -> RevisionEntry:
     seen = plan.seen.get(entry.id)
     return replace(entry, succeeded=True) if seen and seen.state == SUCCEEDED else entry
 
 
-def _finished(entry: Entry, plan: Plan) -> bool:
+def _finished(entry: RevisionEntry, plan: Plan) -> bool:
     return entry.succeeded or (entry.id in plan.seen and plan.seen[entry.id].finished)

@@ -10,61 +10,61 @@ from gencove_explorer.errors import NoSuchAnalysis
 from gencove_explorer.monitoring.lookup import open_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.reconcile.actions import MISSING
-from gencove_explorer.reconcile.plan import Seen
+from gencove_explorer.reconcile.plan import ObservedRun
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.records.index import find
 from gencove_explorer.records.round import RoundRecord, read_rounds
-from gencove_explorer.records.states import FINISHED, NEVER_RAN, Observed
+from gencove_explorer.records.states import FINISHED, UNTRIED_REASONS, JobStates
 from gencove_explorer.session import Session
 
 _AT_ONCE = 16
 
 
-def observe(session: Session, revision: Revision | None) -> dict[str, Seen]:
+def observe_runs(session: Session, revision: Revision | None) -> dict[str, ObservedRun]:
     """Id -> what became of each run that may still change: what has succeeded is recorded, and final."""
     if revision is None:
         return {}
     ids = [entry.id for entry in revision.entries.values() if not entry.succeeded] + list(revision.leaving)
-    if len(ids) < 2 or session.store.path("") is not None:
-        return {each: look(session, each) for each in ids}
+    if len(ids) < 2 or session.store.local_path("") is not None:
+        return {each: observe_run(session, each) for each in ids}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(ids, pool.map(lambda each: look(session, each), ids), strict=True))
+        return dict(zip(ids, pool.map(lambda each: observe_run(session, each), ids), strict=True))
 
 
-def look(session: Session, analysis_id: str) -> Seen:
+def observe_run(session: Session, analysis_id: str) -> ObservedRun:
     """What became of one analysis."""
-    store = ReadOnly(session.store)
+    store = ReadOnlyStore(session.store)
     rounds = read_rounds(store, analysis_id)
     try:
         stored = open_analysis(session, store, find(store, analysis_id))
     except NoSuchAnalysis:
-        return Seen(state=MISSING)
+        return ObservedRun(state=MISSING)
     if not rounds:
-        return Seen(state=MISSING)
+        return ObservedRun(state=MISSING)
     observed = stored.observe()
     if not observed.finished and not _is_submitted(stored, rounds[-1], observed):
-        return Seen(state=MISSING, rounds=len(rounds))
+        return ObservedRun(state=MISSING, rounds=len(rounds))
     failed = observed.indices(FAILED)
     reason = stored.reason_of(observed, failed[0]) if failed and observed.finished else None
-    return Seen(
+    return ObservedRun(
         state=observed.state,
         jobs=stored.record.jobs,
         failed=len(failed),
         rounds=len(rounds),
         blocked=bool(failed)
-        and all((observed.why_closed(index) or "").startswith(NEVER_RAN) for index in failed),
+        and all((observed.close_reason(index) or "").startswith(UNTRIED_REASONS) for index in failed),
         reason=(reason or "").partition("\n")[0],
     )
 
 
-def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: Observed) -> bool:
+def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: JobStates) -> bool:
     """Whether its last round was, or is taken for lost: then its jobs have failed, and are run again."""
     begun = any(name.round == last.round for name in observed.outcomes.values())
     ended = any(observed.states[index] in FINISHED for index in last.all_indices())
     return begun or ended or stored.executor_named(last.executor).has_round(stored.store, last)
 
 
-class ReadOnly:
+class ReadOnlyStore:
     """A store in which new objects last as long as this object."""
 
     def __init__(self, store: Store) -> None:
@@ -86,21 +86,21 @@ class ReadOnly:
     def exists(self, key: str) -> bool:
         return key in self._new or self._store.exists(key)
 
-    def names(self, prefix: str, *, after: str = "") -> list[str]:
+    def list_names(self, prefix: str, *, after: str = "") -> list[str]:
         new = [key.removeprefix(f"{prefix}/") for key in self._new if key.startswith(f"{prefix}/")]
         here = [name for name in new if "/" not in name and name > after]
-        return sorted({*self._store.names(prefix, after=after), *here})
+        return sorted({*self._store.list_names(prefix, after=after), *here})
 
-    def folders(self, prefix: str) -> list[str]:
-        return self._store.folders(prefix)
+    def list_folders(self, prefix: str) -> list[str]:
+        return self._store.list_folders(prefix)
 
-    def fetch(self, key: str, path: Path) -> None:
-        self._store.fetch(key, path)
+    def get_file(self, key: str, path: Path) -> None:
+        self._store.get_file(key, path)
 
-    def path(self, key: str) -> Path | None:
-        return self._store.path(key)
+    def local_path(self, key: str) -> Path | None:
+        return self._store.local_path(key)
 
-    def keep(self, key: str, path: Path, *, move: bool = False) -> None:
+    def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         raise StoreError(f"{key}: this store is only read")
 
     def delete_tree(self, prefix: str) -> None:

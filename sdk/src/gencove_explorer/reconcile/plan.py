@@ -28,14 +28,14 @@ from gencove_explorer.reconcile.actions import (
     UPDATE,
     WAIT,
 )
-from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 from gencove_explorer.reconcile.specification import Specification
 
 MAX_PRUNE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class DesiredRun:
     """What a manifest asks for."""
 
     name: str
@@ -46,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ObservedRun:
     """What became of an analysis."""
 
     state: str
@@ -64,7 +64,7 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class PlanOptions:
     """What a person chose on the command line."""
 
     select: Collection[str] = ()
@@ -78,7 +78,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PlanRow:
     """What would happen to one manifest, and why."""
 
     name: str
@@ -113,15 +113,15 @@ class Plan:
     project: str
     base: Revision | None
     """The revision that it was made from."""
-    wanted: Mapping[str, Wanted]
-    seen: Mapping[str, Seen]
-    rows: tuple[Row, ...]
-    choice: Choice = field(default_factory=Choice)
+    wanted: Mapping[str, DesiredRun]
+    seen: Mapping[str, ObservedRun]
+    rows: tuple[PlanRow, ...]
+    choice: PlanOptions = field(default_factory=PlanOptions)
     stops: Mapping[str, str] = field(default_factory=dict)
     """Id -> name of runs of earlier revisions that are still to end."""
 
     @property
-    def changes(self) -> list[Row]:
+    def changes(self) -> list[PlanRow]:
         return [row for row in self.rows if row.changes]
 
     @property
@@ -132,16 +132,16 @@ class Plan:
 
 def make_plan(
     project: str,
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, DesiredRun],
     base: Revision | None,
-    seen: Mapping[str, Seen],
-    choice: Choice | None = None,
+    seen: Mapping[str, ObservedRun],
+    choice: PlanOptions | None = None,
 ) -> Plan:
     """Decide for every manifest. Raises PlanError for a choice that is refused.
 
     ``wanted`` has no circles and no dependency outside of itself; ``seen`` is by id of analysis.
     """
-    choice = choice or Choice()
+    choice = choice or PlanOptions()
     entries = base.entries if base else {}
     if not wanted and entries:
         raise PlanError(
@@ -172,29 +172,29 @@ def make_plan(
 class _Planner:
     def __init__(
         self,
-        wanted: Mapping[str, Wanted],
-        entries: Mapping[str, Entry],
-        seen: Mapping[str, Seen],
-        choice: Choice,
+        wanted: Mapping[str, DesiredRun],
+        entries: Mapping[str, RevisionEntry],
+        seen: Mapping[str, ObservedRun],
+        choice: PlanOptions,
         chosen: Collection[str],
     ) -> None:
         self.wanted, self.entries, self.seen = wanted, entries, seen
         self.choice, self.chosen = choice, chosen
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, PlanRow] = {}
         self.free = {name: each for name, each in entries.items() if name not in wanted}
         """Recorded runs without a manifest, which a renamed one may adopt."""
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> PlanRow:
         """The row of a manifest, once those that it depends on have theirs."""
         self.rows[name] = self._decide(self.wanted[name], self.entries.get(name))
         return self.rows[name]
 
-    def gone(self, name: str) -> Row:
+    def gone(self, name: str) -> PlanRow:
         entry = self.entries[name]
         action = RETIRE if self.choice.prune else GONE
         return self._row(name, entry.file, action, ACTIONS[action], entry)
 
-    def _decide(self, want: Wanted, entry: Entry | None) -> Row:
+    def _decide(self, want: DesiredRun, entry: RevisionEntry | None) -> PlanRow:
         if entry is None:
             former = next((name for name, each in self.free.items() if self._same(each, want)), None)
             if former is not None:
@@ -204,7 +204,7 @@ class _Planner:
         why = self._why_anew(want, entry)
         return self._start(want, entry, why) if why else self._as_seen(want, entry)
 
-    def _why_anew(self, want: Wanted, entry: Entry) -> list[str]:
+    def _why_anew(self, want: DesiredRun, entry: RevisionEntry) -> list[str]:
         why = ["asked for by --rerun"] if want.name in self.choice.rerun else []
         why += entry.specification.changes(want.specification)
         for name in want.specification.depends_on:
@@ -214,7 +214,7 @@ class _Planner:
                 why.append(f"it read another run of {name}")
         return why
 
-    def _start(self, want: Wanted, entry: Entry | None, why: list[str]) -> Row:
+    def _start(self, want: DesiredRun, entry: RevisionEntry | None, why: list[str]) -> PlanRow:
         waits = self._why_waiting(want)
         if waits:
             return self._row(want.name, want.file, WAIT, f"{'; '.join(why)}; {waits}", entry)
@@ -225,7 +225,7 @@ class _Planner:
         action = SUPERSEDE if entry else SUBMIT
         return self._row(want.name, want.file, action, "; ".join(why), entry, sources=sources)
 
-    def _as_seen(self, want: Wanted, entry: Entry) -> Row:
+    def _as_seen(self, want: DesiredRun, entry: RevisionEntry) -> PlanRow:
         """The row of a manifest whose recorded run is the right one."""
         seen = self._seen(entry)
         adjusted = entry.specification.adjustments(want.specification)
@@ -243,7 +243,9 @@ class _Planner:
             )
         return self._row(want.name, want.file, UNCHANGED, "", entry)
 
-    def _failed(self, want: Wanted, entry: Entry, seen: Seen, adjusted: list[str]) -> Row:
+    def _failed(
+        self, want: DesiredRun, entry: RevisionEntry, seen: ObservedRun, adjusted: list[str]
+    ) -> PlanRow:
         failed = "failed" if seen.jobs == 1 else f"{seen.failed:,} of {seen.jobs:,} jobs failed"
         waits = self._why_waiting(want)
         larger = entry.ran != want.specification.resources
@@ -262,7 +264,7 @@ class _Planner:
             return self._row(want.name, want.file, UPDATE, f"{', '.join(adjusted)}; {why}", entry)
         return self._row(want.name, want.file, HOLD, why, entry)
 
-    def _why_waiting(self, want: Wanted) -> str:
+    def _why_waiting(self, want: DesiredRun) -> str:
         for name in want.specification.depends_on:
             row = self.rows[name]
             if row.state == FAILED and row.action in (HOLD, UPDATE):
@@ -276,7 +278,7 @@ class _Planner:
                 return f"its input is an output of {want.reads}, which is {state}"
         return ""
 
-    def _same(self, entry: Entry, want: Wanted) -> bool:
+    def _same(self, entry: RevisionEntry, want: DesiredRun) -> bool:
         """Whether a recorded run, which did not fail, is what a manifest of another name asks for."""
         if self._seen(entry).state in (FAILED, MISSING):
             return False
@@ -285,14 +287,16 @@ class _Planner:
         ids = {name: self.rows[name].id for name in want.specification.depends_on}
         return all(self.rows[name].action not in STARTS for name in ids) and dict(entry.depends_on) == ids
 
-    def _seen(self, entry: Entry) -> Seen:
+    def _seen(self, entry: RevisionEntry) -> ObservedRun:
         if entry.succeeded:
-            return Seen(state=SUCCEEDED, rounds=entry.rounds)
-        return self.seen.get(entry.id, Seen(state=MISSING))
+            return ObservedRun(state=SUCCEEDED, rounds=entry.rounds)
+        return self.seen.get(entry.id, ObservedRun(state=MISSING))
 
-    def _row(self, name: str, file: str, action: str, reason: str, entry: Entry | None, **more: Any) -> Row:
+    def _row(
+        self, name: str, file: str, action: str, reason: str, entry: RevisionEntry | None, **more: Any
+    ) -> PlanRow:
         state = self._seen(entry).state if entry else ""
-        return Row(
+        return PlanRow(
             name=name,
             file=file,
             action=action,
@@ -303,7 +307,7 @@ class _Planner:
         )
 
 
-def _with_dependencies(names: Iterable[str], wanted: Mapping[str, Wanted]) -> set[str]:
+def _with_dependencies(names: Iterable[str], wanted: Mapping[str, DesiredRun]) -> set[str]:
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -314,13 +318,13 @@ def _with_dependencies(names: Iterable[str], wanted: Mapping[str, Wanted]) -> se
     return found
 
 
-def _in_order(wanted: Mapping[str, Wanted]) -> Iterable[str]:
+def _in_order(wanted: Mapping[str, DesiredRun]) -> Iterable[str]:
     """The names, dependencies first."""
     graph = {name: sorted(wanted[name].specification.depends_on) for name in sorted(wanted)}
     return TopologicalSorter(graph).static_order()
 
 
-def _check_prune(rows: Iterable[Row], choice: Choice) -> None:
+def _check_prune(rows: Iterable[PlanRow], choice: PlanOptions) -> None:
     retired = [row.name for row in rows if row.action == RETIRE]
     if len(retired) > choice.max_prune:
         raise PlanError(

@@ -7,13 +7,13 @@ from explorer_runner.format.payload import DependencyRef, python_minor
 from gencove_explorer.errors import NoSuchAnalysis, PackageError, SubmissionError
 from gencove_explorer.manifests.build import build
 from gencove_explorer.manifests.inputs import input_of_output
-from gencove_explorer.manifests.load import Loaded
+from gencove_explorer.manifests.load import LoadedManifest
 from gencove_explorer.manifests.schema import OutputInput
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.reconcile.actions import RESUME, STARTS
 from gencove_explorer.reconcile.plan import Plan
-from gencove_explorer.reconcile.revision import Entry, Revision
+from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import Submission
 from gencove_explorer.submission.prepare import prepare
@@ -22,7 +22,7 @@ from gencove_explorer.submission.prepare import prepare
 class SubmissionPreparer:
     """The submissions of a plan's new analyses, by name; only large inputs are written, and privately."""
 
-    def __init__(self, session: Session, manifests: Mapping[str, Loaded], plan: Plan) -> None:
+    def __init__(self, session: Session, manifests: Mapping[str, LoadedManifest], plan: Plan) -> None:
         self._session, self._manifests, self._plan = session, manifests, plan
         self._prepared: dict[str, Submission] = {}
         self._recorded_runs: dict[str, StoredAnalysis] = {}
@@ -53,7 +53,7 @@ class SubmissionPreparer:
         for submission in self._prepared.values():
             submission.contents.inputs.discard()
 
-    def _prepare(self, loaded: Loaded, revision: Revision) -> Submission:
+    def _prepare(self, loaded: LoadedManifest, revision: Revision) -> Submission:
         entry, session, manifest = revision.entries[loaded.name], self._session, loaded.manifest
         refs = {name: self._ref(name, analysis_id) for name, analysis_id in entry.depends_on.items()}
         if loaded.local and session.settings.executor == "batch":
@@ -94,7 +94,7 @@ class SubmissionPreparer:
                 ) from error
         return self._recorded_runs[analysis_id]
 
-    def _former_lock(self, name: str, entry: Entry) -> bytes | None:
+    def _former_lock(self, name: str, entry: RevisionEntry) -> bytes | None:
         """The packages of the recorded run, if the requirements are the same: a release is no reason."""
         former = self._plan.base.entries.get(name) if self._plan.base else None
         asked = entry.specification

@@ -17,19 +17,19 @@ from typing import Any
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.format.names import new_id
 from gencove_explorer.aws.buckets import BucketLister
-from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.errors import PlanError
-from gencove_explorer.manifests.inputs import Objects
-from gencove_explorer.manifests.load import Folder, load_folder
+from gencove_explorer.manifests.inputs import ObjectLister
+from gencove_explorer.manifests.load import ManifestFolder, load_folder
 from gencove_explorer.monitoring.lookup import find_analysis
 from gencove_explorer.monitoring.waiting import wait
 from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
-from gencove_explorer.reconcile.apply import Converging
-from gencove_explorer.reconcile.desired import wanted_of
-from gencove_explorer.reconcile.leases import Claims
+from gencove_explorer.reconcile.apply import Applier
+from gencove_explorer.reconcile.desired import desired_runs
+from gencove_explorer.reconcile.leases import Leases
 from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
-from gencove_explorer.reconcile.observed import observe
-from gencove_explorer.reconcile.plan import Choice, Plan, make_plan
+from gencove_explorer.reconcile.observed import observe_runs
+from gencove_explorer.reconcile.plan import Plan, PlanOptions, make_plan
 from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.reconcile.render import is_same
 from gencove_explorer.reconcile.revision import Revision
@@ -51,14 +51,14 @@ class Reconciler:
     allow_dirty: bool = False
     allow_older: bool = False
     clock: Callable[[], float] = time.time
-    objects: Objects = field(default_factory=lambda: BucketLister(Aws()))
+    objects: ObjectLister = field(default_factory=lambda: BucketLister(AwsClients()))
 
     @cached_property
     def checkout(self) -> Checkout:
         return read_checkout(self.folder)
 
     @cached_property
-    def loaded(self) -> Folder:
+    def loaded(self) -> ManifestFolder:
         """The manifests. Raises ManifestError with every fault of every file."""
         loaded = load_folder(self.folder, self.objects)
         loaded.require()
@@ -70,12 +70,12 @@ class Reconciler:
 
     # -- plan -----------------------------------------------------------------------------------------
 
-    def plan(self, choice: Choice | None = None) -> Plan:
+    def plan(self, choice: PlanOptions | None = None) -> Plan:
         """What would happen, and why; nothing is written. Raises ManifestError or PlanError."""
-        wanted = wanted_of(self.loaded.manifests)
+        wanted = desired_runs(self.loaded.manifests)
         newest = self.revisions.newest()
         self._check_age(newest)
-        return make_plan(self.revisions.project, wanted, newest, observe(self.session, newest), choice)
+        return make_plan(self.revisions.project, wanted, newest, observe_runs(self.session, newest), choice)
 
     def _check_age(self, newest: Revision | None) -> None:
         """Refuse a checkout that is older than what was reconciled last."""
@@ -100,7 +100,7 @@ class Reconciler:
 
     def reconcile(
         self,
-        choice: Choice | None = None,
+        choice: PlanOptions | None = None,
         expected: Mapping[str, Any] | None = None,
         announce: Callable[[Plan], None] = lambda plan: None,
     ) -> Plan:
@@ -109,7 +109,7 @@ class Reconciler:
         ``expected``, a saved plan, is the only one that may be; ``announce`` is told of each that is
         about to be.
         """
-        choice = choice or Choice()
+        choice = choice or PlanOptions()
         for _ in range(_TRIES):
             plan = self.plan(choice)
             if expected is not None and not is_same(expected, plan, self.checkout):
@@ -150,8 +150,8 @@ class Reconciler:
                 preparing.prepare(revision)
                 self.revisions.add(revision)
             if revision is not None:
-                claims = Claims(self.session.store, self.revisions.project, self.clock)
-                Converging(self.session, self.revisions, revision, preparing, claims).run(plan)
+                claims = Leases(self.session.store, self.revisions.project, self.clock)
+                Applier(self.session, self.revisions, revision, preparing, claims).run(plan)
         finally:
             preparing.discard()
         return revision
@@ -177,9 +177,9 @@ class Reconciler:
 
     # -- wait -----------------------------------------------------------------------------------------
 
-    def wait(self, choice: Choice | None = None) -> Plan:
+    def wait(self, choice: PlanOptions | None = None) -> Plan:
         """Wait for every run to end, and run what waits for their outputs; returns the plan at the end."""
-        choice = replace(choice or Choice(), rerun=(), prune=False)
+        choice = replace(choice or PlanOptions(), rerun=(), prune=False)
         while True:
             before = self.plan(choice)
             for row in before.rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gencove_explorer.reconcile.actions import CHANGES, RETRY, SUPERSEDE, UNCHANGED
-from gencove_explorer.reconcile.plan import Plan, Row
+from gencove_explorer.reconcile.plan import Plan, PlanRow
 from gencove_explorer.utils.git import Checkout
 
 _SIGNS = {
@@ -41,14 +41,14 @@ def rows_of(plan: Plan) -> list[tuple[str, str, str, str]]:
     return [(_SIGNS.get(row.action, " "), row.name, row.action, why(row)) for row in rows]
 
 
-def why(row: Row) -> str:
+def why(row: PlanRow) -> str:
     """The reason of a row, and the state of its run where that says more."""
     if row.action == UNCHANGED:
         return row.state
     return f"{row.reason} ({row.state})" if row.state and row.action not in (SUPERSEDE, RETRY) else row.reason
 
 
-def source_diff(row: Row) -> list[str]:
+def source_diff(row: PlanRow) -> list[str]:
     """The lines of a unified diff of a function that is other code than the recorded one's."""
     if row.sources is None:
         return []

@@ -11,7 +11,7 @@ from gencove_explorer.reconcile.specification import Specification
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class RevisionEntry:
     """What a revision says of one manifest."""
 
     id: str
@@ -44,7 +44,7 @@ class Revision:
     """Of git; None outside of a repository."""
     dirty: bool
     """Whether there were changes that the commit does not have."""
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, RevisionEntry] = field(default_factory=dict)
     leaving: Mapping[str, str] = field(default_factory=dict)
     """Id -> name of runs that are to end: superseded or retired."""
     changes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -65,9 +65,9 @@ class Revision:
             raise validation.refused(what, error) from error
 
 
-def _entry(data: Any) -> Entry:
+def _entry(data: Any) -> RevisionEntry:
     facts = validation.known(data, _ENTRY)
-    return Entry(**{**facts, "specification": Specification.from_json(facts["specification"])})
+    return RevisionEntry(**{**facts, "specification": Specification.from_json(facts["specification"])})
 
 
 def _change(value: Any) -> None:

@@ -36,7 +36,7 @@ class Revisions:
 
     def numbers(self) -> list[int]:
         """The numbers of all revisions, the oldest first."""
-        numbers = map(parse_number, self.store.names(self.prefix))
+        numbers = map(parse_number, self.store.list_names(self.prefix))
         return sorted(number for number in numbers if number is not None)
 
     def read(self, number: int) -> Revision:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from explorer_runner.format import validation
-from gencove_explorer.manifests.code_comparison import same_code
+from gencove_explorer.manifests.code_comparison import is_same_code
 
 _LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
 """Of a job definition, what no result depends on: the next attempt has it."""
@@ -81,7 +81,7 @@ _CHECKS: dict[str, validation.Check] = {
 
 
 def _changes(old: Specification, new: Specification) -> Iterator[str]:
-    if not same_code(old.source, new.source):
+    if not is_same_code(old.source, new.source):
         yield f"function {new.function}"
     elif old.function != new.function:
         yield _said("function", old.function, new.function)

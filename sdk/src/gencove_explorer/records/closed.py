@@ -67,7 +67,7 @@ def write_closed(store: Store, analysis_id: str, round: int, closed: Closed) -> 
 def read_closed(store: Store, analysis_id: str) -> dict[int, dict[int, str]]:
     """Round -> job index -> why it was closed."""
     found: dict[int, dict[int, str]] = {}
-    for name in store.names(closed_prefix(analysis_id)):
+    for name in store.list_names(closed_prefix(analysis_id)):
         round = parse_closed_name(name)
         if round is not None:
             key = f"{closed_prefix(analysis_id)}/{name}"
@@ -77,4 +77,4 @@ def read_closed(store: Store, analysis_id: str) -> dict[int, dict[int, str]]:
 
 
 def _closed_names(store: Store, analysis_id: str, round: int) -> list[str]:
-    return [name for name in store.names(closed_prefix(analysis_id)) if name.startswith(f"{round}-")]
+    return [name for name in store.list_names(closed_prefix(analysis_id)) if name.startswith(f"{round}-")]

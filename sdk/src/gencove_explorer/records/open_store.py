@@ -10,7 +10,7 @@ from explorer_runner.stores.base import MAKE, RAISE, Store
 from explorer_runner.stores.uri import open_store
 from explorer_runner.system.folders import make_private
 from explorer_runner.system.patience import PERSON_SECONDS, Passing, Patience
-from gencove_explorer.aws.errors import errors, may_pass
+from gencove_explorer.aws.errors import may_pass, translate_errors
 from gencove_explorer.utils.progress import show_transfers
 
 
@@ -51,7 +51,7 @@ def _provider() -> Any:
                     raise Passing(error) from error
                 raise
 
-    with errors("AWS credentials for the store"):
+    with translate_errors("AWS credentials for the store"):
         session = Session()
         return Provider(session) if session.get_credentials() else None
 
@@ -67,7 +67,7 @@ def note_made(home: Path, store: Store) -> None:
 
     One in the home folder itself needs no note: it comes and goes with that.
     """
-    root = store.path("")
+    root = store.local_path("")
     note = _note(home, store.uri)
     if root is None or root.is_relative_to(home) or note.exists():
         return

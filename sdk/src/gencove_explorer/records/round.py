@@ -137,7 +137,7 @@ class Rounds(Sequence[RoundRecord]):
 
 def read_rounds(store: Store, analysis_id: str, known: Rounds | None = None) -> Rounds:
     """All rounds of an analysis; ``known`` ones are not read again."""
-    names = map(parse_number, store.names(rounds_prefix(analysis_id)))
+    names = map(parse_number, store.list_names(rounds_prefix(analysis_id)))
     numbers = sorted(number for number in names if number is not None)
     if known is not None and known.numbers == numbers:
         return known

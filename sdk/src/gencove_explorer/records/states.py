@@ -16,7 +16,7 @@ STARTING, RUNNING = "STARTING", "RUNNING"
 NOT_RUN = "NOT_RUN"
 """Of a job that no round runs: run_local of one job of an array leaves the others so."""
 
-NEVER_RAN = ("Dependency failed", "never submitted")
+UNTRIED_REASONS = ("Dependency failed", "never submitted")
 """How the reasons begin of jobs that failed without having been tried, through no fault of their own."""
 
 SUBMISSION_SECONDS = 180.0
@@ -31,7 +31,7 @@ _ENDED = FINISHED | {NOT_RUN}
 
 
 @dataclass(frozen=True)
-class Observed:
+class JobStates:
     """The state of every job of an analysis."""
 
     states: Sequence[str]
@@ -52,11 +52,11 @@ class Observed:
         return [index for index, state in enumerate(self.states) if state not in _ENDED]
 
     @property
-    def missing(self) -> list[int]:
+    def unsubmitted(self) -> list[int]:
         """Jobs that failed since their executor does not know them: it may yet, so nobody wrote it down."""
         return [index for index in self.indices(FAILED) if self._ended_by_nothing(index)]
 
-    def why_closed(self, index: int) -> str | None:
+    def close_reason(self, index: int) -> str | None:
         """Why no further attempt is made at a failed job; None if its own attempts have ended it."""
         return self.reason if self._ended_by_nothing(index) else self.closed.get(index)
 
@@ -98,7 +98,7 @@ class Observed:
         return next(state for state in reversed(STATES) if state in counts)
 
 
-def settle(
+def settled_states(
     jobs: int,
     rounds: Iterable[RoundRecord],
     outcomes: Iterable[OutcomeName],
@@ -141,15 +141,15 @@ def settle(
     return states, found, reasons
 
 
-def observe(
+def read_states(
     jobs: int,
     rounds: Sequence[RoundRecord],
     outcomes: Iterable[OutcomeName],
     closed: Mapping[int, Mapping[int, str]],
     ask: Callable[[list[int]], tuple[Mapping[int, str], str | None]],
-) -> Observed:
+) -> JobStates:
     """All states; ``ask`` tells those of jobs that have not ended, and why they wait."""
-    states, found, reasons = settle(jobs, rounds, outcomes, closed)
+    states, found, reasons = settled_states(jobs, rounds, outcomes, closed)
     open_jobs = [index for index, state in enumerate(states) if state is None]
     reason = None
     if open_jobs:
@@ -157,10 +157,10 @@ def observe(
         for index in open_jobs:
             states[index] = told.get(index, SUBMITTED)
     complete: list[str] = [state or SUBMITTED for state in states]
-    return Observed(complete, found, reasons, reason)
+    return JobStates(complete, found, reasons, reason)
 
 
-def as_status(observed: Observed, array: bool, reason: str | None) -> dict[str, Any]:
+def status_dict(observed: JobStates, array: bool, reason: str | None) -> dict[str, Any]:
     """The dictionary that ``Analysis.status()`` returns."""
     status: dict[str, Any] = {"status": observed.state}
     if array:

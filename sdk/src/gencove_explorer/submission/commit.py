@@ -130,13 +130,13 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
     if isinstance(store, FolderStore):
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
     if contents.inputs.path is not None:
-        store.keep(inputs_key(spec.id), contents.inputs.path, move=True)
+        store.put_file(inputs_key(spec.id), contents.inputs.path, move=True)
     sha256 = payload.keep(store, spec.id, spec.round, packed)
     record = RoundRecord(
         id=spec.id,
         round=spec.round,
         executor=submission.executor.name,
-        place=submission.executor.place,
+        place=submission.executor.location,
         indices=spec.indices,
         jobs=spec.jobs if spec.indices is None else len(spec.indices),
         payload=sha256,

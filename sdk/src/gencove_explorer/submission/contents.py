@@ -11,9 +11,9 @@ from explorer_runner.format import payload
 from explorer_runner.format.package_versions import packages_in
 from explorer_runner.format.payload import Payload, Spec, python_minor
 from explorer_runner.stores.base import Store
-from gencove_explorer.capture.function_pickler import Capture
+from gencove_explorer.capture.function_pickler import FunctionPickler
 from gencove_explorer.capture.inputs import PickledInputs, pickle_inputs
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.signature import source_of
 
 
@@ -62,10 +62,10 @@ def pickle_contents(
 
     With an ``image`` of the user's own, jobs may have more packages than are known here.
     """
-    modules = Modules(lock)
-    capture = Capture(modules, imports=image is None)
+    modules = JobModules(lock)
+    capture = FunctionPickler(modules, imports=image is None)
     source, facts = source_of(function)
-    with capture.travelling_with(function):
+    with capture.pickling_by_value(function):
         contents = PayloadContents(
             function=capture.function(function),
             source=source,

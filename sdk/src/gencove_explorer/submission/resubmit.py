@@ -10,9 +10,9 @@ from explorer_runner.context import GlobalConfig
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.format.package_versions import packages_in
 from explorer_runner.format.payload import DependencyRef
-from gencove_explorer.capture.function_pickler import Capture
+from gencove_explorer.capture.function_pickler import FunctionPickler
 from gencove_explorer.capture.inputs import pickle_inputs
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.executors.base import Executor
 from gencove_explorer.monitoring.inputs import check_whole
@@ -51,8 +51,8 @@ def reuse_contents(
         if request.pip_packages != requirements:
             requirements = check_requirements(request.pip_packages)
             contents.lock = lock(requirements, session.settings.home, executor.platform)
-        modules = Modules(contents.lock)
-        capture = Capture(modules)
+        modules = JobModules(contents.lock)
+        capture = FunctionPickler(modules)
         if config is not None:
             contents.global_config = capture.value(config, "global_config")
             contents.pickled_with |= packages_in(contents.global_config)

@@ -9,8 +9,8 @@ from explorer_runner.errors import AlreadyExists, NotFinished
 from explorer_runner.format.keys import FAILED
 from explorer_runner.format.package_versions import packages_in
 from explorer_runner.format.payload import Payload
-from gencove_explorer.capture.function_pickler import Capture
-from gencove_explorer.capture.modules import Modules
+from gencove_explorer.capture.function_pickler import FunctionPickler
+from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.signature import check_function, source_of
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis
 from gencove_explorer.monitoring.lookup import open_analysis
@@ -18,7 +18,7 @@ from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.records.closed import Closed, write_closed
 from gencove_explorer.records.index import find
 from gencove_explorer.records.round import RoundRecord
-from gencove_explorer.records.states import Observed
+from gencove_explorer.records.states import JobStates
 from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import Submission, make_spec, write_round
 from gencove_explorer.submission.contents import PayloadContents, check_python, contents_from_store
@@ -77,7 +77,7 @@ class _Retry:
         self,
         stored: StoredAnalysis,
         session: Session,
-        observed: Observed,
+        observed: JobStates,
         definition: JobDefinition | None,
         function: Function | None,
     ) -> None:
@@ -121,21 +121,21 @@ class _Retry:
         contents = _contents_of(self._stored, self._session, record, loaded, indices)
         if self._function is not None:
             contents.source, contents.facts = source_of(self._function)
-            capture = Capture(Modules(loaded.lock), imports=image is None)
-            with capture.travelling_with(self._function):
+            capture = FunctionPickler(JobModules(loaded.lock), imports=image is None)
+            with capture.pickling_by_value(self._function):
                 contents.function = capture.function(self._function)
             contents.pickled_with |= packages_in(contents.function)
         return contents
 
     def _close_missing(self, record: RoundRecord, indices: list[int]) -> None:
         """First of all: whoever may still be submitting the old round sees it, and stops."""
-        missing = sorted(set(indices).intersection(self._observed.missing))
+        missing = sorted(set(indices).intersection(self._observed.unsubmitted))
         if missing:
             reason = self._observed.reason or "never submitted"
             write_closed(self._stored.store, self._stored.id, record.round, Closed.of({reason: missing}))
 
 
-def _say_nothing_failed(stored: StoredAnalysis, observed: Observed, given: str) -> int:
+def _say_nothing_failed(stored: StoredAnalysis, observed: JobStates, given: str) -> int:
     """Returns 0, the number of jobs that run again. Raises NotFinished if ``given`` may yet be wanted."""
     if given and observed.unfinished:
         raise NotFinished(

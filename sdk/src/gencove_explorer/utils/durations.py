@@ -12,7 +12,7 @@ _LONGEST = timedelta(weeks=52_000)
 """A thousand years: what is much longer ago is in no calendar of Python's."""
 
 
-def seconds(duration: str | float | timedelta) -> float:
+def parse_duration(duration: str | float | timedelta) -> float:
     """Seconds of ``10m``, a number of seconds, or a timedelta. Raises InvalidFilter."""
     found = _seconds(duration)
     if found is None:
@@ -38,7 +38,7 @@ def _seconds(duration: object) -> float | None:
     return float(match[1]) * _UNITS[match[2]] if match else None
 
 
-def ago(length: float) -> str:
+def format_duration(length: float) -> str:
     """A length in seconds as the shortest duration that is not shorter: 5400 -> ``2h``."""
     for unit in ("s", "m", "h", "d"):
         bigger = {"s": 60, "m": 3600, "h": 2 * 86400, "d": 14 * 86400}[unit]

@@ -37,7 +37,7 @@ def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:
     return {detail["status"]: detail.get("arrayProperties", {}).get("size", 1)}
 
 
-def spread(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str]:
+def spread_states(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str]:
     """A state for each job that is open, the first ones furthest: Batch starts them in this order.
 
     Jobs that ended between the look at the store and the one at Batch count as running until the next.
@@ -49,7 +49,7 @@ def spread(counts: Mapping[str, int], open_jobs: Sequence[int]) -> dict[int, str
     return dict(zip(open_jobs, [RUNNING] * max(0, missing) + ahead[max(0, -missing) :], strict=True))
 
 
-def ended(counts: Mapping[str, int]) -> int:
+def count_ended(counts: Mapping[str, int]) -> int:
     return sum(counts.get(state, 0) for state in FINISHED)
 
 
@@ -82,7 +82,7 @@ def _tries(detail: Mapping[str, Any]) -> str:
     return f"attempts: {len(attempts)}" if attempts else f"attempts: up to {processes.MAX_ATTEMPTS}"
 
 
-def why_waiting(detail: Mapping[str, Any], now: float | None = None) -> str | None:
+def waiting_reason(detail: Mapping[str, Any], now: float | None = None) -> str | None:
     """Why a job has been RUNNABLE for long; None if it has not."""
     now = time.time() if now is None else now
     waits = now - detail.get("createdAt", 0) / 1000

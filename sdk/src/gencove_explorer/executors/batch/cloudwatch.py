@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import AwsError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import AwsError, translate_errors
 
 _EMPTY_PAGES = 100
 """Of so many, one after the other, a read makes do until the next one."""
 
 
-class StreamReader:
+class CloudWatchLogReader:
     """A log stream, from a time on; it may not be there yet."""
 
-    def __init__(self, aws: Aws, group: str, stream: str, since: float) -> None:
+    def __init__(self, aws: AwsClients, group: str, stream: str, since: float) -> None:
         self._aws = aws
         self._asked: dict[str, Any] = {
             "logGroupName": group,
@@ -27,7 +27,7 @@ class StreamReader:
         empty = 0
         while empty < _EMPTY_PAGES:
             try:
-                with errors(f"the log {self._asked['logStreamName']}"):
+                with translate_errors(f"the log {self._asked['logStreamName']}"):
                     page = self._aws.client("logs").get_log_events(**self._asked)
             except AwsError as error:
                 if error.code == "ResourceNotFoundException":

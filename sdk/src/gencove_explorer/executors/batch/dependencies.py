@@ -13,11 +13,11 @@ from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
-from gencove_explorer.records.states import settle
+from gencove_explorer.records.states import settled_states
 
 
 @dataclass
-class Found:
+class ResolvedDependencies:
     """The dependencies of a round."""
 
     depends_on: list[dict[str, str]] = field(default_factory=list)
@@ -34,18 +34,20 @@ class Dependencies:
         self._jobs = jobs
         self._seen: dict[str, list[str | None]] = {}
 
-    def of(self, record: RoundRecord) -> Found:
+    def of(self, record: RoundRecord) -> ResolvedDependencies:
         """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
-        found = Found()
+        found = ResolvedDependencies()
         for ref in record.depends_on:
             rounds = read_rounds(self._store, ref.id)
             if not rounds:
-                return Found(failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store")
+                return ResolvedDependencies(
+                    failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store"
+                )
             states = self._states(ref)
             if all(state == SUCCEEDED for state in states):
                 continue
             if FAILED in states and None not in states and not ref.each:
-                return Found(failed=f"Dependency failed: {ref.name} ({ref.id})")
+                return ResolvedDependencies(failed=f"Dependency failed: {ref.name} ({ref.id})")
             found.depends_on += self._waits(record, ref, rounds, states)
         return found
 
@@ -65,7 +67,9 @@ class Dependencies:
         if ref.id not in self._seen:
             rounds = read_rounds(self._store, ref.id)
             closed = read_closed(self._store, ref.id)
-            self._seen[ref.id] = settle(ref.jobs, rounds, outcome_names(self._store, ref.id), closed)[0]
+            self._seen[ref.id] = settled_states(ref.jobs, rounds, outcome_names(self._store, ref.id), closed)[
+                0
+            ]
         return self._seen[ref.id]
 
     def _waits(

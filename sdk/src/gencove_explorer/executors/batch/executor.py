@@ -11,19 +11,19 @@ from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import CorruptPayload
-from explorer_runner.format.keys import FAILED, Attempt, OutcomeName, log_key
+from explorer_runner.format.keys import FAILED, AttemptId, OutcomeName, log_key
 from explorer_runner.format.names import parse_id
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.aws.buckets import check_bucket, check_object
-from gencove_explorer.aws.clients import Aws
+from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
-from gencove_explorer.executors.batch.cloudwatch import StreamReader
+from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.dependencies import Dependencies
 from gencove_explorer.executors.batch.images import Images
-from gencove_explorer.executors.batch.jobs import Jobs, require_open
-from gencove_explorer.executors.log_reader import Reader
+from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
+from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
 from gencove_explorer.records.index import IndexRecord, write_index
@@ -34,8 +34,8 @@ from gencove_explorer.records.states import (
     STARTING,
     SUBMISSION_SECONDS,
     SUBMITTED,
-    Observed,
-    settle,
+    JobStates,
+    settled_states,
 )
 from gencove_explorer.settings import Settings
 
@@ -53,12 +53,12 @@ class BatchExecutor:
     poll_seconds = (0.5, 15.0)
     follow_seconds = (1.0, 5.0)
 
-    def __init__(self, settings: Settings, aws: Aws | None = None) -> None:
+    def __init__(self, settings: Settings, aws: AwsClients | None = None) -> None:
         self.settings = settings
-        self.place = settings.batch.queue or ""
-        self.aws = aws or Aws(settings.batch.region)
+        self.location = settings.batch.queue or ""
+        self.aws = aws or AwsClients(settings.batch.region)
         self.images = Images(self.aws)
-        self.definitions = job_definitions.Definitions(self.aws)
+        self.definitions = job_definitions.JobDefinitions(self.aws)
         self.jobs = Jobs(self.aws)
 
     # -- submission ---------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class BatchExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """List the analysis and submit its round: killed in between, it is listed, and seen to be missing."""
         submit_job.check_labels(index.labels)
-        wanted = job_definitions.content(
+        wanted = job_definitions.definition_body(
             self._image(record.job_definition), record.job_definition.secrets, self.settings.batch
         )
         definition = self.definitions.arn(wanted)
@@ -98,7 +98,7 @@ class BatchExecutor:
             every = {found.failed: list(record.all_indices())}
             write_closed(store, record.id, record.round, Closed.of(every))
             return
-        request = submit_job.submission(
+        request = submit_job.submit_job_request(
             record,
             index,
             store=store.uri,
@@ -107,7 +107,7 @@ class BatchExecutor:
             definition=definition,
             depends_on=found.depends_on,
         )
-        self.jobs.submit(record.id, record.round, request, lambda: require_open(store, record))
+        self.jobs.submit(record.id, record.round, request, lambda: require_not_superseded(store, record))
 
     def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether Batch has a job of that name and round."""
@@ -166,11 +166,11 @@ class BatchExecutor:
             if detail is None and FAILED in own.values():
                 reason = batch_states.NEVER_SUBMITTED
             elif detail and batch_states.all_wait(states.values()):
-                reason = batch_states.why_waiting(self._first_child(record, detail))
+                reason = batch_states.waiting_reason(self._first_child(record, detail))
         if asked is not None and child in details and states.get(asked) not in FINISHED:
             status = details[child]["status"]
             states[asked] = RUNNING if status in FINISHED else status
-            reason = batch_states.why_waiting(details[child]) if status == "RUNNABLE" else None
+            reason = batch_states.waiting_reason(details[child]) if status == "RUNNABLE" else None
         return states, reason
 
     def _states(
@@ -190,8 +190,8 @@ class BatchExecutor:
             # written down.
             return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)
         counts = batch_states.counts_of(detail)
-        states = batch_states.spread(counts, open_jobs)
-        if batch_states.ended(counts) > record.jobs - len(open_jobs):
+        states = batch_states.spread_states(counts, open_jobs)
+        if batch_states.count_ended(counts) > record.jobs - len(open_jobs):
             states.update(self._close(rounds, record, self._reasons(record, detail, counts)))
         return states
 
@@ -217,7 +217,7 @@ class BatchExecutor:
         """Write reasons down for those jobs that still have no outcome, on a second look at the store."""
         store = rounds.store
         closed = read_closed(store, record.id)
-        settled, _, _ = settle(rounds.jobs, rounds, outcome_names(store, record.id), closed)
+        settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, record.id), closed)
         by_reason: dict[str, list[int]] = {}
         dependencies = Dependencies(store, self.jobs)
         for index, said in reasons.items():
@@ -230,7 +230,7 @@ class BatchExecutor:
 
     def _first_child(self, record: RoundRecord, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """Whoever can tell why an array waits: its first job. Asked only when it has waited for long."""
-        if record.jobs == 1 or batch_states.why_waiting(detail) is None:
+        if record.jobs == 1 or batch_states.waiting_reason(detail) is None:
             return detail
         first = f"{detail['jobId']}:0"
         return self.jobs.describe([first]).get(first, detail)
@@ -251,19 +251,19 @@ class BatchExecutor:
         for each in sorted(wanted):
             self.jobs.terminate(each, reason)
 
-    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt: of an ended job by its outcome, else Batch knows."""
         ended = observed.outcomes.get(index)
         if ended is not None and observed.states[index] in FINISHED:
-            return Attempt(index, ended.round, ended.attempt)
+            return AttemptId(index, ended.round, ended.attempt)
         record = rounds.last(index)
         detail = self._detail(record, index, fresh=False)
         if detail is None:
-            return Attempt(index, ended.round, ended.attempt) if ended else None
+            return AttemptId(index, ended.round, ended.attempt) if ended else None
         begun = len(detail.get("attempts", [])) + (detail["status"] in (STARTING, RUNNING))
-        return Attempt(index, record.round, begun) if begun else None
+        return AttemptId(index, record.round, begun) if begun else None
 
-    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: AttemptId, since: float) -> LogReader | None:
         """The log stream of an attempt; None once the store has the log, or if Batch knows of no stream."""
         if rounds.store.exists(log_key(rounds.id, attempt)):
             return None
@@ -276,7 +276,7 @@ class BatchExecutor:
         if "logStreamName" not in found:
             return None
         group = self.settings.batch.log_group or "/aws/batch/job"
-        return StreamReader(self.aws, group, found["logStreamName"], since)
+        return CloudWatchLogReader(self.aws, group, found["logStreamName"], since)
 
     def _detail(self, record: RoundRecord, index: int, *, fresh: bool) -> Mapping[str, Any] | None:
         ids = self.jobs.ids([record])

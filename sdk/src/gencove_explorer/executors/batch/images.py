@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from explorer_runner.format.payload import python_minor
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import AwsError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import AwsError, translate_errors
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.executors.host.container import default_tag
 
@@ -24,7 +24,7 @@ def split(image: str) -> tuple[str, str, str]:
 class Images:
     """Images by digest; each name is looked up once."""
 
-    def __init__(self, aws: Aws, python: str = "") -> None:
+    def __init__(self, aws: AwsClients, python: str = "") -> None:
         self._aws = aws
         self._python = python or python_minor()
         self._found: dict[str, str] = {}
@@ -53,7 +53,7 @@ class Images:
         ecr = self._aws.client("ecr")
         asked: dict[str, Any] = {"registryId": name[1], "repositoryName": name[2]}
         try:
-            with errors(f"the image {repository}:{tag}"):
+            with translate_errors(f"the image {repository}:{tag}"):
                 found = ecr.describe_images(**asked, imageIds=[{"imageTag": tag}])
         except AwsError as error:
             if error.code == "ImageNotFoundException":
@@ -64,7 +64,7 @@ class Images:
         return str(found["imageDetails"][0]["imageDigest"])
 
     def _missing(self, repository: str, tag: str, asked: dict[str, Any]) -> str:
-        with errors(f"the images of {repository}"):
+        with translate_errors(f"the images of {repository}"):
             pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**asked)
             details = [detail for page in pages for detail in page["imageDetails"]]
         tags = sorted(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gencove_explorer._version import __version__
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import translate_errors
 from gencove_explorer.executors.host.container import DISK
 from gencove_explorer.settings import BatchSettings
 
@@ -16,7 +16,7 @@ HOST_DISK = "/mnt/explorer"
 STREAM_PREFIX = "explorer"
 
 
-def content(image: str, secrets: Mapping[str, str], settings: BatchSettings) -> dict[str, Any]:
+def definition_body(image: str, secrets: Mapping[str, str], settings: BatchSettings) -> dict[str, Any]:
     """What we own of a job definition. What varies from run to run is overridden at submission."""
     container: dict[str, Any] = {
         "image": image,
@@ -42,54 +42,54 @@ def content(image: str, secrets: Mapping[str, str], settings: BatchSettings) -> 
     return {"type": "container", "containerProperties": container, "propagateTags": True}
 
 
-def name_of(wanted: Mapping[str, Any]) -> str:
+def definition_name(wanted: Mapping[str, Any]) -> str:
     """The name of a definition: what it holds, and so the same for the same."""
     digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
     return f"explorer-{digest[:20]}"
 
 
-class Definitions:
+class JobDefinitions:
     """Definitions that were found or registered, by name."""
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: AwsClients) -> None:
         self._aws = aws
         self._found: dict[str, str] = {}
 
     def arn(self, wanted: Mapping[str, Any]) -> str:
         """The ARN of a definition with this content, registered if there is none. Raises ExecutorError."""
-        name = name_of(wanted)
+        name = definition_name(wanted)
         if name not in self._found:
             self._found[name] = self._find(name, wanted) or self._register(name, wanted)
         return self._found[name]
 
     def _find(self, name: str, wanted: Mapping[str, Any]) -> str | None:
-        with errors(f"the job definition {name}"):
+        with translate_errors(f"the job definition {name}"):
             pages = self._aws.client("batch").get_paginator("describe_job_definitions")
             for page in pages.paginate(jobDefinitionName=name, status="ACTIVE"):
                 for found in page["jobDefinitions"]:
-                    if holds(found, wanted):
+                    if contains(found, wanted):
                         return str(found["jobDefinitionArn"])
         return None
 
     def _register(self, name: str, wanted: Mapping[str, Any]) -> str:
-        with errors(f"the job definition {name}"):
+        with translate_errors(f"the job definition {name}"):
             made = self._aws.client("batch").register_job_definition(
                 jobDefinitionName=name, tags={"explorer:version": __version__}, **wanted
             )
         return str(made["jobDefinitionArn"])
 
 
-def holds(found: Any, wanted: Any) -> bool:
+def contains(found: Any, wanted: Any) -> bool:
     """Whether all that is wanted is found: AWS adds defaults of its own, and orders lists as it likes."""
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
-            holds(found.get(name, _EMPTY.get(type(value))), value) for name, value in wanted.items()
+            contains(found.get(name, _EMPTY.get(type(value))), value) for name, value in wanted.items()
         )
     if isinstance(wanted, list):
         return (
             isinstance(found, list)
             and len(found) == len(wanted)
-            and all(any(holds(each, one) for each in found) for one in wanted)
+            and all(any(contains(each, one) for each in found) for one in wanted)
         )
     return bool(found == wanted)
 

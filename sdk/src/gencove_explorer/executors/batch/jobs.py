@@ -7,8 +7,8 @@ from typing import Any
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.stores.base import Store
-from gencove_explorer.aws.clients import Aws
-from gencove_explorer.aws.errors import THROTTLED, AwsError, errors
+from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import THROTTLED, AwsError, translate_errors
 from gencove_explorer.errors import ExecutorError
 from gencove_explorer.executors.batch import batch_states
 from gencove_explorer.executors.batch.submit_job import ROUND
@@ -31,7 +31,7 @@ _UNFINISHED = tuple(state for state in STATES if state not in FINISHED)
 class Jobs:
     """The jobs of the queues; ids that were found are remembered."""
 
-    def __init__(self, aws: Aws, sleep: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, aws: AwsClients, sleep: Callable[[float], object] = time.sleep) -> None:
         self._aws = aws
         self._sleep = sleep
         self._ids: dict[tuple[str, int], str] = {}
@@ -54,7 +54,7 @@ class Jobs:
         for tried in range(1, _TRIES + 1):
             confirm()
             try:
-                with errors(f"submitting {analysis}"):
+                with translate_errors(f"submitting {analysis}"):
                     job = str(client.submit_job(**request)["jobId"])
                 break
             except AwsError as error:
@@ -94,7 +94,7 @@ class Jobs:
         """Id -> what Batch says of a job, of those that it knows; ``fresh=False`` takes the last answer."""
         wanted = [each for each in dict.fromkeys(ids) if fresh or each not in self._details]
         for start in range(0, len(wanted), _AT_ONCE):
-            with errors("the state of jobs"):
+            with translate_errors("the state of jobs"):
                 answer = self._aws.client("batch").describe_jobs(jobs=wanted[start : start + _AT_ONCE])
             self._details.update({each["jobId"]: each for each in answer["jobs"]})
         return {each: self._details[each] for each in ids if each in self._details}
@@ -105,7 +105,7 @@ class Jobs:
             yield from self._list(arrayJobId=job, jobStatus=state)
 
     def terminate(self, job: str, reason: str) -> None:
-        with errors(f"ending the job {job}"):
+        with translate_errors(f"ending the job {job}"):
             self._aws.client("batch").terminate_job(jobId=job, reason=reason)
 
     def unfinished(self, queue: str) -> set[str]:
@@ -127,12 +127,12 @@ class Jobs:
         return rounds
 
     def _list(self, **asked: Any) -> Iterator[Mapping[str, Any]]:
-        with errors("the list of jobs"):
+        with translate_errors("the list of jobs"):
             for page in self._aws.client("batch").get_paginator("list_jobs").paginate(**asked):
                 yield from page["jobSummaryList"]
 
 
-def require_open(store: Store, record: RoundRecord) -> None:
+def require_not_superseded(store: Store, record: RoundRecord) -> None:
     """Raise AlreadyExists if a submission takes so long that its jobs were taken for lost, or will be."""
     age = time.time() - record.submitted
     if age < _CONFIRM_SECONDS:

@@ -32,7 +32,7 @@ containers do not start is collected in tests/cloud/recorded. Each attempt count
 """
 
 
-def submission(
+def submit_job_request(
     record: RoundRecord,
     index: IndexRecord,
     *,

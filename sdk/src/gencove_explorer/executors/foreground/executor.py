@@ -9,11 +9,24 @@ from typing import IO
 
 from explorer_runner.attempt import claim
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import FAILED, Attempt, OutcomeName, analysis_prefix, log_key, parse_log_name
+from explorer_runner.format.keys import (
+    FAILED,
+    AttemptId,
+    OutcomeName,
+    analysis_prefix,
+    log_key,
+    parse_log_name,
+)
 from explorer_runner.stores.base import Store
 from explorer_runner.system import temp_folder
 from explorer_runner.system.folders import remove_tree
-from gencove_explorer.executors.foreground.launch import Runner, Start, in_container, on_host, scratch_folder
+from gencove_explorer.executors.foreground.launch import (
+    Launch,
+    RunnerProcess,
+    launch_container,
+    launch_process,
+    scratch_folder,
+)
 from gencove_explorer.executors.foreground.round_lock import (
     GONE,
     NEVER_STARTED,
@@ -30,11 +43,11 @@ from gencove_explorer.executors.host.machine import (
     resolve_definition,
 )
 from gencove_explorer.executors.host.processes import owner_of
-from gencove_explorer.executors.log_reader import FileReader, Reader
+from gencove_explorer.executors.log_reader import FileLogReader, LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds
-from gencove_explorer.records.states import RUNNABLE, Observed
+from gencove_explorer.records.states import RUNNABLE, JobStates
 from gencove_explorer.settings import Settings
 
 
@@ -48,14 +61,14 @@ class ForegroundExecutor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.platform: str | None = None
-        self.place = location_of(settings.home)
-        self._begin = on_host
-        self._ready: dict[str, tuple[Start, IO[bytes]]] = {}
+        self.location = location_of(settings.home)
+        self._begin = launch_process
+        self._ready: dict[str, tuple[Launch, IO[bytes]]] = {}
         """By id: what starts the runners of an analysis that was submitted, and the hold of its record."""
 
     def use_containers(self) -> None:
         """Let runners be containers."""
-        self.platform, self._begin = IMAGE_PLATFORM, in_container
+        self.platform, self._begin = IMAGE_PLATFORM, launch_container
 
     def resolve_definition(self, definition: JobDefinition | None) -> JobDefinition:
         return resolve_definition(definition, self.settings)
@@ -108,8 +121,8 @@ class ForegroundExecutor:
         return {index: alive.get(index, FAILED) for index in open_jobs}, GONE
 
     def _lives(self, rounds: Rounds, index: int) -> bool:
-        log = rounds.store.path(log_key(rounds[-1].id, Attempt(index, rounds[-1].round, 1)))
-        return claim.inspect(str(log)) in (claim.Life.STARTING, claim.Life.RUNNING)
+        log = rounds.store.local_path(log_key(rounds[-1].id, AttemptId(index, rounds[-1].round, 1)))
+        return claim.inspect(str(log)) in (claim.ClaimState.STARTING, claim.ClaimState.RUNNING)
 
     def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """Ask the runners of these jobs to end; the first failure ends the whole run_local."""
@@ -121,24 +134,24 @@ class ForegroundExecutor:
                 if owner is not None:
                     owner.send_signal(signal.SIGTERM)
 
-    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         return last_claimed(logs_folder(rounds.store, rounds.id), rounds, observed, index)
 
-    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
-        path = rounds.store.path(log_key(rounds.id, attempt))
-        return FileReader(path, since) if path and path.exists() else None
+    def open_log(self, rounds: Rounds, attempt: AttemptId, since: float) -> LogReader | None:
+        path = rounds.store.local_path(log_key(rounds.id, attempt))
+        return FileLogReader(path, since) if path and path.exists() else None
 
     def unfinished_rounds(self) -> list[RoundRecord]:
         return []
 
 
-def run_foreground(store: Store, record: RoundRecord, array: bool, start: Start, parallel: int) -> bool:
+def run_foreground(store: Store, record: RoundRecord, array: bool, start: Launch, parallel: int) -> bool:
     """Run the jobs of a round, ``parallel`` at once, and copy what they print.
 
     Stops at the first failure; returns whether there was none. An interrupt ends the jobs too.
     """
     positions = iter(range(record.jobs))
-    runners: list[Runner] = []
+    runners: list[RunnerProcess] = []
     failed = False
     with selectors.DefaultSelector() as selector:
         try:
@@ -148,7 +161,7 @@ def run_foreground(store: Store, record: RoundRecord, array: bool, start: Start,
                     if position is None:
                         break
                     prefix = f"[{record.index_of(position)}] " if array else ""
-                    runners.append(Runner(position, prefix, start, selector))
+                    runners.append(RunnerProcess(position, prefix, start, selector))
                 if not runners:
                     break
                 for key, _ in selector.select():
@@ -173,8 +186,10 @@ def _sweep(store: Store, scratch: Path) -> None:
     """Remove the folders of runners that were killed (see explorer_runner.attempt.scratch)."""
     for folder in scratch.glob("*.*.*") if scratch.is_dir() else ():
         nonce, _, stem = folder.name.removesuffix(".files").partition(".")
-        logs = Path(str(store.path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
-        if all(claim.inspect(str(log)) in (claim.Life.GONE, claim.Life.UNCLAIMED) for log in logs):
+        logs = Path(str(store.local_path(""))).glob(f"analyses/*_{nonce}*/logs/{stem}.txt")
+        if all(
+            claim.inspect(str(log)) in (claim.ClaimState.GONE, claim.ClaimState.UNCLAIMED) for log in logs
+        ):
             remove_tree(str(folder))
     temp_folder.sweep()
 

@@ -12,7 +12,7 @@ from typing import IO
 from explorer_runner.attempt.environment import find_uv
 from explorer_runner.attempt.startup_variables import names_read_at_start
 from explorer_runner.stores.base import Store
-from explorer_runner.system.folders import claim_private
+from explorer_runner.system.folders import ensure_private
 from gencove_explorer.executors.foreground import docker
 from gencove_explorer.executors.host.runtime import find_runtime, variables_of
 from gencove_explorer.records.round import RoundRecord
@@ -21,13 +21,13 @@ from gencove_explorer.settings import Settings
 _END_SECONDS = 30.0
 _CHUNK = 1 << 16
 
-Start = Callable[[int], "subprocess.Popen[bytes]"]
+Launch = Callable[[int], "subprocess.Popen[bytes]"]
 """Starts the runner of a position of a round. Its streams are pipes; the job ends when its input closes."""
 
 
-def on_host(store: Store, record: RoundRecord, settings: Settings) -> Start:
+def launch_process(store: Store, record: RoundRecord, settings: Settings) -> Launch:
     """Runners that are processes of this machine."""
-    claim_private(str(settings.home))
+    ensure_private(str(settings.home))
     command = [find_runtime(settings.home), "-P", "-s", "-m", "explorer_runner", "--foreground"]
     folders = {
         "--scratch": scratch_folder(settings),
@@ -39,16 +39,16 @@ def on_host(store: Store, record: RoundRecord, settings: Settings) -> Start:
     return lambda position: _popen([*command, *_facts(store, record, position)], variables)
 
 
-def in_container(store: Store, record: RoundRecord, settings: Settings) -> Start:
+def launch_container(store: Store, record: RoundRecord, settings: Settings) -> Launch:
     """Runners that are containers, with the limits of the job definition. Raises ExecutorError."""
-    claim_private(str(settings.home))
+    ensure_private(str(settings.home))
     image = docker.find_image(record.job_definition, settings)
     disk = settings.home / "containers"
-    claim_private(str(disk))
+    ensure_private(str(disk))
     variables = _of_the_runner(record, docker.variables_of(record.job_definition))
 
     def start(position: int) -> subprocess.Popen[bytes]:
-        command = docker.command(record, image, str(store.path("")), str(disk), sorted(variables))
+        command = docker.command(record, image, str(store.local_path("")), str(disk), sorted(variables))
         return _popen(
             [*command, "--foreground", *_facts(store, record, position)], {**os.environ, **variables}
         )
@@ -90,14 +90,14 @@ def _popen(command: list[str], variables: dict[str, str]) -> subprocess.Popen[by
     )
 
 
-class Runner:
+class RunnerProcess:
     """One job's runner: a process, with both its streams copied to ours."""
 
     def __init__(
         self,
         position: int,
         prefix: str,
-        start: Start,
+        start: Launch,
         selector: selectors.BaseSelector,
     ) -> None:
         self._prefix = prefix

@@ -4,19 +4,19 @@ import os
 from collections.abc import Iterable, Sequence
 
 from explorer_runner.attempt import claim
-from explorer_runner.format.keys import Attempt, OutcomeName, parse_log_name
+from explorer_runner.format.keys import AttemptId, OutcomeName, parse_log_name
 from gencove_explorer.records.round import Rounds
-from gencove_explorer.records.states import RUNNING, STARTING, Observed
+from gencove_explorer.records.states import RUNNING, STARTING, JobStates
 
 
-def last_claimed(claims: str, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+def last_claimed(claims: str, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
     """The last attempt at a job that a process has claimed, in the last round that it is in."""
     round = rounds.last(index).round if index in rounds.indices else 0
     ended = observed.outcomes.get(index)
     number = ended.attempt if ended else 0
-    while os.path.exists(f"{claims}/{Attempt(index, round, number + 1).stem}.txt"):
+    while os.path.exists(f"{claims}/{AttemptId(index, round, number + 1).stem}.txt"):
         number += 1
-    return Attempt(index, round, number) if number else None
+    return AttemptId(index, round, number) if number else None
 
 
 def claimed_states(
@@ -43,5 +43,5 @@ def claimed_states(
         ):
             life = claim.inspect(f"{claims}/{name}")
             # A claim whose process has ended is about to get its outcome.
-            states[attempt.index] = STARTING if life == claim.Life.STARTING else RUNNING
+            states[attempt.index] = STARTING if life == claim.ClaimState.STARTING else RUNNING
     return states

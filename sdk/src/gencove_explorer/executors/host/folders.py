@@ -10,7 +10,7 @@ from gencove_explorer.errors import ExecutorError
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A folder to fill beside ``folder``, which then becomes it: whole or not at all."""
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
     try:

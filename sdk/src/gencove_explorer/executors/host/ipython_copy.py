@@ -13,10 +13,10 @@ from pathlib import Path
 
 from explorer_runner.system.folders import make_private
 from gencove_explorer.errors import ExecutorError
-from gencove_explorer.executors.host.folders import appearing
+from gencove_explorer.executors.host.folders import atomic_folder
 
 
-def find_shell(home: Path) -> str:
+def copy_ipython(home: Path) -> str:
     """A folder with IPython and what it needs, copied from this interpreter's; made if it is not there.
 
     Raises ExecutorError if IPython is not installed here.
@@ -30,7 +30,7 @@ def find_shell(home: Path) -> str:
     folder = home / "runtimes" / f"shell-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
     if not folder.exists():
         make_private(str(folder.parent))
-        with appearing(folder) as part:
+        with atomic_folder(folder) as part:
             for each in distributions:
                 _copy_distribution(each, part)
     return str(folder)

@@ -18,7 +18,7 @@ from explorer_runner.shell import LIBRARIES
 from explorer_runner.stores.credentials import HELPER
 from explorer_runner.system.folders import make_private
 from gencove_explorer.errors import ExecutorError
-from gencove_explorer.executors.host.folders import appearing
+from gencove_explorer.executors.host.folders import atomic_folder
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import Settings
 
@@ -52,11 +52,9 @@ def variables_of(record: RoundRecord, settings: Settings) -> dict[str, str]:
     if settings.cache_mb is not None:
         variables[CACHE_MB] = str(settings.cache_mb)
     if record.shell:
-        from gencove_explorer.executors.host.ipython_copy import (
-            find_shell,  # 30 ms that most rounds do not need
-        )
+        from gencove_explorer.executors.host.ipython_copy import copy_ipython
 
-        variables[LIBRARIES] = find_shell(settings.home)
+        variables[LIBRARIES] = copy_ipython(settings.home)
     return variables
 
 
@@ -80,7 +78,7 @@ def _name(sources: dict[str, Path]) -> str:
 def _make(folder: Path, sources: dict[str, Path]) -> None:
     import venv
 
-    with appearing(folder) as part:
+    with atomic_folder(folder) as part:
         venv.EnvBuilder(symlinks=True, with_pip=False).create(part)
         packages = part / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
         for name, source in sources.items():

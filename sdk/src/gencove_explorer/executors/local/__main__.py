@@ -32,7 +32,7 @@ def _lock(queue: Queue) -> int | None:
     """Wait for a scheduler that is about to end; give up if one listens."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while (lock := queue.lock()) is None:
-        if queue.ring() or time.monotonic() > deadline:
+        if queue.wake() or time.monotonic() > deadline:
             return None
         time.sleep(0.02)
     return lock

@@ -5,7 +5,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from explorer_runner.errors import ExplorerError, NotFound, StoreError
-from gencove_explorer.executors.local.queue import Entry, say
+from gencove_explorer.executors.local.queue import Entry, log_line
 
 _FIRST_SECONDS = 1.0
 _LONGEST_SECONDS = 60.0
@@ -14,7 +14,7 @@ _SHARE = 4
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Failure:
     """Why a step failed the last time, and when it may be taken again."""
 
     what: str
@@ -23,14 +23,14 @@ class Trouble:
     again_at: float
 
 
-class Troubles:
+class Backoff:
     """What failed lately; ``attempt`` takes a step if it is due."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Trouble] = {}
+        self._found: dict[tuple[str, str], Failure] = {}
         """By step and round; of a store that is silent, by no step and the store: all of them wait."""
 
-    def attempt(self, what: str, entry: Entry, step: Callable[[], object]) -> bool:
+    def try_step(self, what: str, entry: Entry, step: Callable[[], object]) -> bool:
         """Take a step that reads or writes the store of a round; False if it failed, now or just before."""
         if self.waits(what, entry):
             return False
@@ -66,18 +66,18 @@ class Troubles:
         key, reason = (("", entry.store) if _is_silent(entry, error) else (what, entry.key)), str(error)
         before = self._found.get(key)
         if before is None or before.reason != reason:
-            say(f"{what} of {entry.key}, to be tried again: {reason}")
+            log_line(f"{what} of {entry.key}, to be tried again: {reason}")
         if before is not None and time.monotonic() < before.again_at:
             return  # it was under way when another was told
         pause = min(2 * before.pause, _LONGEST_SECONDS) if before and grows else _FIRST_SECONDS
         pause = max(pause, _SHARE * seconds)
-        self._found[key] = Trouble(what, reason, pause, time.monotonic() + pause)
+        self._found[key] = Failure(what, reason, pause, time.monotonic() + pause)
 
     def forget(self, *places: str) -> None:
         """Let all steps of these rounds and stores be taken again at once."""
         self._found = {each: found for each, found in self._found.items() if each[1] not in places}
 
-    def forget_all_but(self, places: Container[str]) -> None:
+    def keep_only(self, places: Container[str]) -> None:
         """Let go of what was said of rounds that have ended, and of stores that none is in."""
         self._found = {each: found for each, found in self._found.items() if each[1] in places}
 

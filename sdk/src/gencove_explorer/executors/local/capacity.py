@@ -17,41 +17,41 @@ SLICE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Size:
+class Resources:
     """CPUs and MiB of memory."""
 
     cpus: int
     memory_mb: int
 
-    def __mul__(self, count: int) -> "Size":
-        return Size(self.cpus * count, self.memory_mb * count)
+    def __mul__(self, count: int) -> "Resources":
+        return Resources(self.cpus * count, self.memory_mb * count)
 
-    def __add__(self, other: "Size") -> "Size":
-        return Size(self.cpus + other.cpus, self.memory_mb + other.memory_mb)
+    def __add__(self, other: "Resources") -> "Resources":
+        return Resources(self.cpus + other.cpus, self.memory_mb + other.memory_mb)
 
-    def __sub__(self, other: "Size") -> "Size":
-        return Size(self.cpus - other.cpus, self.memory_mb - other.memory_mb)
+    def __sub__(self, other: "Resources") -> "Resources":
+        return Resources(self.cpus - other.cpus, self.memory_mb - other.memory_mb)
 
-    def fits(self, need: "Size") -> int:
+    def fits(self, need: "Resources") -> int:
         """How many of ``need`` fit into this."""
         return max(0, min(self.cpus // need.cpus, self.memory_mb // need.memory_mb))
 
-    def share_of(self, capacity: "Size") -> float:
+    def share_of(self, capacity: "Resources") -> float:
         """The part of ``capacity`` that this takes, of that which it takes most of."""
         return max(self.cpus / capacity.cpus, self.memory_mb / capacity.memory_mb)
 
 
-def largest(sizes: Sequence[Size]) -> Size:
+def largest(sizes: Sequence[Resources]) -> Resources:
     """The most of each."""
-    return Size(max(each.cpus for each in sizes), max(each.memory_mb for each in sizes))
+    return Resources(max(each.cpus for each in sizes), max(each.memory_mb for each in sizes))
 
 
 @dataclass(frozen=True)
-class Demand:
+class RoundDemand:
     """What one round needs and has."""
 
     analysis: str
-    need: Size
+    need: Resources
     """Of one job."""
     running: int
     """Jobs that are known to run."""
@@ -77,7 +77,7 @@ class Turns:
         """By analysis, in seconds of the whole machine."""
         self._since: float | None = None
 
-    def note(self, capacity: Size, demands: Sequence[Demand], now: float) -> None:
+    def note(self, capacity: Resources, demands: Sequence[RoundDemand], now: float) -> None:
         """Count what runs now for the time since the last call, once a slice.
 
         Who comes, or comes back, has had as much as whoever has had least: it shares from now on.
@@ -94,7 +94,7 @@ class Turns:
         self.had = {each: self.had.get(each, least) - least for each in present}
 
 
-def allot(capacity: Size, demands: Sequence[Demand], had: Mapping[str, float]) -> list[int]:
+def allocate(capacity: Resources, demands: Sequence[RoundDemand], had: Mapping[str, float]) -> list[int]:
     """The width of each round, given in the order of their submission; ``had`` is that of Turns.
 
     A width grows only into what is free in truth, so the sum never exceeds the capacity by a decision
@@ -114,7 +114,9 @@ def allot(capacity: Size, demands: Sequence[Demand], had: Mapping[str, float]) -
     return widths
 
 
-def _share(capacity: Size, free: Size, demands: Sequence[Demand], had: Mapping[str, float]) -> list[int]:
+def _share(
+    capacity: Resources, free: Resources, demands: Sequence[RoundDemand], had: Mapping[str, float]
+) -> list[int]:
     """How many jobs each round ought to have running: slot by slot to the analysis that has had least."""
     rounds: dict[str, list[int]] = {}
     held: dict[str, float] = defaultdict(float)
@@ -138,7 +140,7 @@ def _share(capacity: Size, free: Size, demands: Sequence[Demand], had: Mapping[s
     return wanted
 
 
-def _line(demands: Sequence[Demand], numbers: Iterable[int]) -> Iterator[int]:
+def _line(demands: Sequence[RoundDemand], numbers: Iterable[int]) -> Iterator[int]:
     """The jobs of some rounds in their order: of each the number of its round."""
     for number in numbers:
         yield from repeat(number, demands[number].wanted)

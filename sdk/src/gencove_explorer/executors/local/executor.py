@@ -10,21 +10,21 @@ from pathlib import Path
 
 from explorer_runner.attempt.environment import find_uv
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.keys import Attempt, OutcomeName
+from explorer_runner.format.keys import AttemptId, OutcomeName
 from explorer_runner.stores.base import Store
-from explorer_runner.system.folders import claim_private
+from explorer_runner.system.folders import ensure_private
 from gencove_explorer._version import __version__
 from gencove_explorer.errors import ExecutorError, StoreError
 from gencove_explorer.executors.host.claims import claimed_states, last_claimed
 from gencove_explorer.executors.host.machine import FOLLOW_SECONDS, POLL_SECONDS, resolve_definition
 from gencove_explorer.executors.host.runtime import find_runtime, variables_of
-from gencove_explorer.executors.local.lost_rounds import close_lost, end_unqueued
+from gencove_explorer.executors.local.lost_rounds import close_lost_jobs, end_unqueued
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.recovery import claims_folder, load_progress
-from gencove_explorer.executors.log_reader import FileReader, Reader
+from gencove_explorer.executors.log_reader import FileLogReader, LogReader
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds
-from gencove_explorer.records.states import PENDING, RUNNABLE, SUBMITTED, Observed
+from gencove_explorer.records.states import PENDING, RUNNABLE, SUBMITTED, JobStates
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.log import get_logger
 
@@ -45,7 +45,7 @@ class LocalExecutor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.queue = Queue(settings.home)
-        self.place = self.queue.place
+        self.location = self.queue.location
 
     # -- the protocol (gencove_explorer.executors.base) --------------------------------------------------
 
@@ -58,7 +58,7 @@ class LocalExecutor:
 
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Commit to running a round whose payload is in the store, and wake the scheduler."""
-        claim_private(str(self.settings.home))
+        ensure_private(str(self.settings.home))
         entry = Entry(
             store=store.uri,
             record=record,
@@ -72,7 +72,7 @@ class LocalExecutor:
         with _errors(self.queue):
             self.queue.make()
             self.queue.stopped.unlink(missing_ok=True)
-            added = self.queue.add(entry)
+            added = self.queue.add_round(entry)
         try:
             self.wake()
         except ExecutorError:
@@ -82,7 +82,7 @@ class LocalExecutor:
 
     def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether the queue has the round; that of another machine is not to be seen from here."""
-        if record.place != self.place or self.queue.has_round(f"{record.id}.{record.round}"):
+        if record.place != self.location or self.queue.has_round(f"{record.id}.{record.round}"):
             return True
         claims = claims_folder(self.queue, store, record.id)
         return any(Path(claims).glob(f"*.{record.round}-*.txt"))
@@ -100,7 +100,7 @@ class LocalExecutor:
         unclaimed = [index for index in open_jobs if index not in states]
         if unclaimed:
             self._add_waiting(rounds, unclaimed, states)
-        states.update(close_lost(self.queue, rounds, open_jobs))
+        states.update(close_lost_jobs(self.queue, rounds, open_jobs))
         reason = None
         if self.queue.stopped.exists():
             reason = "the local executor is stopped: explorer executor start"
@@ -114,7 +114,7 @@ class LocalExecutor:
     def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """Ask for jobs to be ended; it is carried out even if everything is killed meanwhile."""
         with _errors(self.queue):
-            self.queue.ask(
+            self.queue.add_request(
                 {
                     "terminate": rounds.id,
                     "round": rounds[-1].round,
@@ -125,14 +125,14 @@ class LocalExecutor:
         self.wake()
         end_unqueued(self.queue, rounds, indices)
 
-    def last_attempt(self, rounds: Rounds, observed: Observed, index: int) -> Attempt | None:
+    def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
         return last_claimed(claims_folder(self.queue, rounds.store, rounds.id), rounds, observed, index)
 
-    def open_log(self, rounds: Rounds, attempt: Attempt, since: float) -> Reader | None:
+    def open_log(self, rounds: Rounds, attempt: AttemptId, since: float) -> LogReader | None:
         """The file in which the log of an attempt grows."""
         path = Path(claims_folder(self.queue, rounds.store, rounds.id), f"{attempt.stem}.txt")
-        return FileReader(path, since) if path.exists() else None
+        return FileLogReader(path, since) if path.exists() else None
 
     def unfinished_rounds(self) -> list[RoundRecord]:
         """The rounds that have not ended."""
@@ -142,7 +142,7 @@ class LocalExecutor:
 
     def wake(self, *, silently: bool = False) -> None:
         """Ring for the scheduler; start one if nobody hears and there is something to do."""
-        if self.queue.ring(silently=silently):
+        if self.queue.wake(silently=silently):
             if self.queue.read_state().get("version") not in (None, __version__):
                 self._hand_over()
         elif self.queue.has_news() or any(self.queue.accepted.glob("[0-9]*.json")):
@@ -150,7 +150,7 @@ class LocalExecutor:
 
     def start(self) -> None:
         """Start a scheduler; returns when it listens. One that is there already is fine."""
-        claim_private(str(self.settings.home))
+        ensure_private(str(self.settings.home))
         with _errors(self.queue):
             self.queue.make()
             self.queue.stopped.unlink(missing_ok=True)
@@ -183,10 +183,10 @@ class LocalExecutor:
 
     def _end_scheduler(self) -> None:
         with _errors(self.queue):
-            self.queue.ask({"stop": True})
-        if self.queue.ring():
+            self.queue.add_request({"stop": True})
+        if self.queue.wake():
             _wait_until(lambda: not self.queue.alive(), "the local executor does not end")
-        self.queue.withdraw("stop")
+        self.queue.cancel_requests("stop")
 
     # -- states ---------------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class LocalExecutor:
             for record in rounds
             for ref in record.depends_on
         }
-        unseen = {record.round: self.queue.holds(f"{record.id}.{record.round}") for record in rounds}
+        unseen = {record.round: self.queue.is_new(f"{record.id}.{record.round}") for record in rounds}
         for index in unclaimed:
             record = rounds.last(index)
             waits = False

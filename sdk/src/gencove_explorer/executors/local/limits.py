@@ -66,7 +66,7 @@ class Limits:
         self._due = begin + max(POLL_SECONDS, 20 * spent)
         return over
 
-    def tend_log(self, path: str) -> None:
+    def rotate_log(self, path: str) -> None:
         """Cut a log that has grown too long; note how long it was when."""
         try:
             size = os.stat(path).st_size

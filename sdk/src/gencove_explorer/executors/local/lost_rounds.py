@@ -5,7 +5,7 @@ import time
 from collections.abc import Container, Iterable
 
 from explorer_runner.attempt import claim
-from explorer_runner.format.keys import FAILED, Attempt, logs_prefix, parse_log_name
+from explorer_runner.format.keys import FAILED, AttemptId, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.executors.host.processes import end_holders
@@ -25,7 +25,7 @@ MISSING = (
 )
 
 
-def close_lost(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[int, str]:
+def close_lost_jobs(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[int, str]:
     """Close those of the jobs that no scheduler will ever run, and whose processes are gone.
 
     Rounds of another executor are left to that.
@@ -35,7 +35,7 @@ def close_lost(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[i
         return found  # the home folder is not there: that says nothing of what the queue holds
     store = rounds.store
     for record, own in rounds.by_round(open_jobs):
-        if record.place != queue.place or queue.has_round(f"{record.id}.{record.round}"):
+        if record.place != queue.location or queue.has_round(f"{record.id}.{record.round}"):
             continue
         # Without an entry nothing more happens: what the store says from here on is the last word.
         reason = _why_lost(queue, store, record)
@@ -43,7 +43,7 @@ def close_lost(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[i
             continue
         progress = load_progress(store, record.id, rounds.jobs)
         wanted = set(own)
-        alive = living(claims_folder(queue, store, record.id), record.round, wanted)
+        alive = live_jobs(claims_folder(queue, store, record.id), record.round, wanted)
         ended = progress.succeeded | progress.failed if progress else set()
         lost = sorted(wanted - ended - alive)
         if lost:
@@ -55,7 +55,7 @@ def close_lost(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> dict[i
 def close_lost_of(queue: Queue, store: Store, analysis: str, progress: Progress) -> bool:
     """The same for all open jobs of an analysis, of which ``progress`` is known; True if there were any."""
     rounds = read_rounds(store, analysis)
-    return bool(close_lost(queue, rounds, set(rounds.indices) - progress.succeeded - progress.failed))
+    return bool(close_lost_jobs(queue, rounds, set(rounds.indices) - progress.succeeded - progress.failed))
 
 
 def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
@@ -72,7 +72,7 @@ def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
 
 def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
     """Whether jobs of a round were run, for which it was in the queue."""
-    logs = map(parse_log_name, store.names(logs_prefix(record.id)))
+    logs = map(parse_log_name, store.list_names(logs_prefix(record.id)))
     claims = claims_of(claims_folder(queue, store, record.id), record.round)
     rounds = {attempt.round for attempt in (*claims, *logs) if attempt is not None}
     rounds.update(name.round for name in outcome_names(store, record.id))
@@ -82,7 +82,7 @@ def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:
 def end_unqueued(queue: Queue, rounds: Rounds, indices: Container[int] | None) -> None:
     """End what runs of rounds whose entry is gone: no scheduler knows of it, and none will end it."""
     for record in rounds:
-        if record.place != queue.place or queue.has_round(f"{record.id}.{record.round}"):
+        if record.place != queue.location or queue.has_round(f"{record.id}.{record.round}"):
             continue
         claims = claims_folder(queue, rounds.store, record.id)
         for each in claims_of(claims, record.round):
@@ -90,10 +90,13 @@ def end_unqueued(queue: Queue, rounds: Rounds, indices: Container[int] | None) -
                 end_holders(f"{claims}/{each.stem}.txt", signal.SIGKILL)
 
 
-def living(claims: str, round: int, wanted: Container[int]) -> set[int]:
+def live_jobs(claims: str, round: int, wanted: Container[int]) -> set[int]:
     """The jobs among ``wanted`` at which a process makes an attempt in a round."""
     return {each.index for each in claims_of(claims, round) if each.index in wanted and _lives(claims, each)}
 
 
-def _lives(claims: str, attempt: Attempt) -> bool:
-    return claim.inspect(f"{claims}/{attempt.stem}.txt") in (claim.Life.STARTING, claim.Life.RUNNING)
+def _lives(claims: str, attempt: AttemptId) -> bool:
+    return claim.inspect(f"{claims}/{attempt.stem}.txt") in (
+        claim.ClaimState.STARTING,
+        claim.ClaimState.RUNNING,
+    )

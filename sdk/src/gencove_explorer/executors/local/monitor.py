@@ -7,15 +7,15 @@ from functools import partial
 from explorer_runner.system import memory
 from explorer_runner.system.processes import TIMED_OUT
 from gencove_explorer.executors.host import processes
-from gencove_explorer.executors.local.backoff import Troubles
+from gencove_explorer.executors.local.backoff import Backoff
 from gencove_explorer.executors.local.forkers import Forkers
 from gencove_explorer.executors.local.limits import POLL_SECONDS, Limits, Watched
-from gencove_explorer.executors.local.orphans import LOOK_SECONDS, AdoptedJob
-from gencove_explorer.executors.local.progress import Ledger
+from gencove_explorer.executors.local.orphans import LOOK_SECONDS, OrphanedJob
+from gencove_explorer.executors.local.progress import ProgressTracker
 from gencove_explorer.executors.local.rounds import ActiveRound
 
 
-class Watch:
+class JobMonitor:
     """Looks at the jobs of ``rounds``; calls ``ended`` with round, position, attempt and success of those
     whose end no forker reports.
     """
@@ -23,9 +23,9 @@ class Watch:
     def __init__(
         self,
         rounds: Mapping[str, ActiveRound],
-        ledger: Ledger,
+        ledger: ProgressTracker,
         forkers: Forkers,
-        troubles: Troubles,
+        troubles: Backoff,
         ended: Callable[[ActiveRound, int, int, bool], None],
     ) -> None:
         self._rounds = rounds
@@ -35,7 +35,7 @@ class Watch:
         self._ended = ended
         self._limits = Limits(processes.trees, processes.exact_bytes)
         self._look_at = 0.0
-        self.adopted: dict[tuple[str, int], AdoptedJob] = {}
+        self.adopted: dict[tuple[str, int], OrphanedJob] = {}
         """Jobs that run without a forker of ours, by key of the round and position."""
 
     def due_in(self, now: float) -> float:
@@ -44,19 +44,19 @@ class Watch:
         running = any(round.running for round in self._rounds.values())
         return min(adopted, self._limits.due_in(now) if running else float("inf"))
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Look at what is due."""
         if self.adopted and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
-            self.look_at_adopted()
+            self.check_orphans()
         if self._limits.due(now):
             self._enforce_limits()
 
     def adopt(self, round: ActiveRound, position: int, attempt: int) -> None:
         """Watch an attempt that another process makes."""
-        round.taken(position, attempt)
+        round.reattached(position, attempt)
         if (round.key, position) not in self.adopted:
-            self.adopted[round.key, position] = AdoptedJob(
+            self.adopted[round.key, position] = OrphanedJob(
                 round.record.id,
                 self._ledger.attempt_of(round, position, attempt),
                 self._ledger.log_of(round, position, attempt),
@@ -75,16 +75,16 @@ class Watch:
         for position, attempt in round.end(positions, reason):
             self._kill(round, position, attempt, reason, gently=True)
 
-    def look_at_adopted(self) -> None:
+    def check_orphans(self) -> None:
         for (key, position), job in list(self.adopted.items()):
-            job.press()
+            job.kill_overdue()
             round = self._rounds[key]
             # Each by itself: one that is well must not clear what is wrong with another.
             what, look = f"job {job.attempt.index}", partial(self._look_at_one, round, position, job)
-            self._troubles.attempt(what, round.entry, look)
+            self._troubles.try_step(what, round.entry, look)
 
-    def _look_at_one(self, round: ActiveRound, position: int, job: AdoptedJob) -> None:
-        ok = job.look(self._ledger.store_of(round.entry))
+    def _look_at_one(self, round: ActiveRound, position: int, job: OrphanedJob) -> None:
+        ok = job.check(self._ledger.store_of(round.entry))
         if ok is not None:
             self._ended(round, position, job.attempt.attempt, ok)
 
@@ -119,4 +119,4 @@ class Watch:
             timeout = round.record.job_definition.timeout_seconds
             if timeout is not None and ages[pid] >= timeout and position not in round.ending:
                 self.end(round, [position], TIMED_OUT)
-            self._limits.tend_log(self._ledger.log_of(round, position, attempt))
+            self._limits.rotate_log(self._ledger.log_of(round, position, attempt))

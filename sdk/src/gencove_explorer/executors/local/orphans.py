@@ -14,7 +14,7 @@ import psutil
 
 from explorer_runner.attempt import claim
 from explorer_runner.errors import AlreadyExists
-from explorer_runner.format.keys import FAILED, SUCCEEDED, Attempt, outcome_key
+from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.stores.base import Store
 from explorer_runner.system import processes as runner_processes
@@ -36,11 +36,11 @@ LOST = (
 
 
 @dataclass
-class AdoptedJob:
+class OrphanedJob:
     """One attempt that is watched."""
 
     analysis: str
-    attempt: Attempt
+    attempt: AttemptId
     log: str
     payload: str
     since: float = field(default_factory=time.monotonic)
@@ -73,18 +73,18 @@ class AdoptedJob:
         patience = runner_processes.GRACE_SECONDS if there and gently else _SEARCH_SECONDS
         self.kill_at = time.monotonic() + patience
 
-    def press(self) -> None:
+    def kill_overdue(self) -> None:
         """End by SIGKILL what was told to end and has not."""
         if self.kill_at is not None and time.monotonic() >= self.kill_at:
             self.kill_at = time.monotonic() + _SEARCH_SECONDS
             processes.end_holders(self.log, signal.SIGKILL)
 
-    def look(self, store: Store) -> bool | None:
+    def check(self, store: Store) -> bool | None:
         """True or False when it has ended, by success; None while it lives."""
         for status in (SUCCEEDED, FAILED):
             if store.exists(outcome_key(self.analysis, self.attempt, status)):
                 return status == SUCCEEDED
-        if claim.inspect(self.log) in (claim.Life.STARTING, claim.Life.RUNNING):
+        if claim.inspect(self.log) in (claim.ClaimState.STARTING, claim.ClaimState.RUNNING):
             self.gone_since = None
             return None
         now = time.monotonic()

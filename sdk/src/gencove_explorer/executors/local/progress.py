@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from explorer_runner.attempt import claim
-from explorer_runner.format.keys import Attempt, log_key, logs_prefix, parse_log_name
+from explorer_runner.format.keys import AttemptId, log_key, logs_prefix, parse_log_name
 from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.base import RAISE, Store
 from explorer_runner.stores.folder import FolderStore
@@ -19,7 +19,7 @@ from gencove_explorer.records.closed import Closed, write_closed
 from gencove_explorer.records.open_store import open_configured_store
 
 
-class Ledger:
+class ProgressTracker:
     """Opens each store once, and keeps the progress of analyses that jobs wait for."""
 
     def __init__(self, queue: Queue) -> None:
@@ -28,7 +28,7 @@ class Ledger:
         self._newest: dict[str, Entry] = {}
         self._progress: dict[str, Progress] = {}
 
-    def learn(self, entry: Entry) -> bool:
+    def use_newest_credentials(self, entry: Entry) -> bool:
         """Take a store's credentials from its newest entry: they have just written to it, while those
         of older ones may have expired. True if they changed.
         """
@@ -91,18 +91,18 @@ class Ledger:
         folder, analysis = self.claims_of(round), round.record.id
         if not os.path.isdir(folder):
             return  # this was done before, and the entry could not be removed
-        kept = set(store.names(logs_prefix(analysis)))
+        kept = set(store.list_names(logs_prefix(analysis)))
         for name in os.listdir(folder):
             attempt = parse_log_name(f"{name.rpartition('.')[0]}.txt")
             if attempt is not None and attempt.round == round.record.round:
                 if name.endswith(".txt") and name not in kept:
-                    store.keep(log_key(analysis, attempt), Path(f"{folder}/{name}"))
+                    store.put_file(log_key(analysis, attempt), Path(f"{folder}/{name}"))
                 os.unlink(f"{folder}/{name}")
         if not os.listdir(folder):
             os.rmdir(folder)
 
-    def attempt_of(self, round: ActiveRound, position: int, attempt: int) -> Attempt:
-        return Attempt(round.record.index_of(position), round.record.round, attempt)
+    def attempt_of(self, round: ActiveRound, position: int, attempt: int) -> AttemptId:
+        return AttemptId(round.record.index_of(position), round.record.round, attempt)
 
     def log_of(self, round: ActiveRound, position: int, attempt: int) -> str:
         return f"{self.claims_of(round)}/{self.attempt_of(round, position, attempt).stem}.txt"
@@ -118,7 +118,7 @@ class Ledger:
         else:
             self._progress.pop(round.record.id, None)
 
-    def note_ended(self, round: ActiveRound, indices: Iterable[int], *, ok: bool) -> None:
+    def record_ended(self, round: ActiveRound, indices: Iterable[int], *, ok: bool) -> None:
         """The last word on these jobs is in the store."""
         known = self._progress.get(round.record.id)
         if known is not None:  # else it is read with them, when somebody asks
@@ -139,7 +139,7 @@ class Ledger:
             self._progress[analysis] = found
         return self._progress[analysis]
 
-    def forget_all_but(self, active: Mapping[str, ActiveRound]) -> None:
+    def keep_only(self, active: Mapping[str, ActiveRound]) -> None:
         """Let what this scheduler does not run itself be read anew: others may have changed it."""
         own = {round.record.id for round in active.values()}
         self._progress = {each: found for each, found in self._progress.items() if each in own}
@@ -153,7 +153,7 @@ class Ledger:
         store = self.store_of(round.entry)
         write_closed(store, round.record.id, round.record.round, Closed.of(round.closing))
         for indices in round.closing.values():
-            self.note_ended(round, indices, ok=False)
+            self.record_ended(round, indices, ok=False)
         round.closing = {}
         return True
 

@@ -109,7 +109,7 @@ class Queue:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.place = location_of(home)
+        self.location = location_of(home)
         """The executor of a home folder of this machine, as rounds record it."""
         self.folder = home / "executor"
         self.new = self.folder / "new"
@@ -135,7 +135,7 @@ class Queue:
 
     # -- entries ----------------------------------------------------------------------------------
 
-    def add(self, entry: Entry) -> Path:
+    def add_round(self, entry: Entry) -> Path:
         """Commit to running a round; returns the entry's path until a scheduler accepts it."""
         return self._appear(self.new, entry.key, entry.to_json())
 
@@ -165,13 +165,13 @@ class Queue:
         read = [(path, self._read(path, Entry.from_json)) for path in wanted]
         return [(path, entry) for path, entry in read if entry is not None]
 
-    def holds(self, key: str) -> bool:
+    def is_new(self, key: str) -> bool:
         """Whether the round ``key`` waits to be seen by the scheduler."""
         return any(self.new.glob(f"*-{key}.json"))
 
     def has_round(self, key: str) -> bool:
         """Whether the round ``key`` has not ended, or was not looked at since."""
-        return self.holds(key) or any(self.accepted.glob(f"*-{key}.json"))
+        return self.is_new(key) or any(self.accepted.glob(f"*-{key}.json"))
 
     def broken_entry(self, key: str) -> Path | None:
         """What was put aside of the round ``key``, since it could not be read."""
@@ -197,17 +197,17 @@ class Queue:
 
     # -- requests ---------------------------------------------------------------------------------
 
-    def ask(self, request: Mapping[str, Any]) -> None:
+    def add_request(self, request: Mapping[str, Any]) -> None:
         """Ask something of the scheduler; it forgets a request when it is done."""
         self._appear(self.requests, uuid.uuid4().hex, json.dumps(request).encode())
 
-    def withdraw(self, kind: str) -> None:
+    def cancel_requests(self, kind: str) -> None:
         """Take back requests of a kind that nobody fulfilled."""
-        for path, request in self.asked().items():
+        for path, request in self.read_requests().items():
             if kind in request:
                 path.unlink(missing_ok=True)
 
-    def asked(self) -> dict[Path, dict[str, Any]]:
+    def read_requests(self) -> dict[Path, dict[str, Any]]:
         found = {}
         for path in sorted(self.requests.glob("[0-9]*.json")):
             request = self._read(path, _request)
@@ -222,7 +222,7 @@ class Queue:
 
     # -- the bell, the lock and the state -----------------------------------------------------------
 
-    def ring(self, *, silently: bool = False) -> bool:
+    def wake(self, *, silently: bool = False) -> bool:
         """Wake the scheduler (``silently``: only look for it); False if there is none."""
         try:
             bell = os.open(self._bell, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -239,11 +239,11 @@ class Queue:
             os.close(bell)
         return True
 
-    def open_bell(self) -> int:
+    def open_wake_pipe(self) -> int:
         """The scheduler's end of the bell. It is kept open for writing too, so that it never ends."""
         return os.open(self._bell, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
-    def is_bell(self, descriptor: int) -> bool:
+    def is_wake_pipe(self, descriptor: int) -> bool:
         """Whether this is still the bell that callers ring: not if the home folder was removed."""
         try:
             return os.path.samestat(os.fstat(descriptor), os.stat(self._bell))
@@ -293,7 +293,7 @@ class Queue:
                 path.rename(self.broken / path.name)
             except FileNotFoundError:
                 return None  # another process has put it there
-            say(f"{path.name} cannot be read and was put into {self.broken}: {error}")
+            log_line(f"{path.name} cannot be read and was put into {self.broken}: {error}")
             return None
 
     def _appear(self, folder: Path, name: str, data: bytes) -> Path:
@@ -323,7 +323,7 @@ def _is_abandoned(path: Path) -> bool:
         return False
 
 
-def say(text: str) -> None:
+def log_line(text: str) -> None:
     """A line in the scheduler's log."""
     sys.stderr.write(f"{time.strftime('%F %T')} {text}\n")
 

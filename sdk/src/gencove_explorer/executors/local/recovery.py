@@ -3,19 +3,19 @@
 import os
 from collections import Counter
 
-from explorer_runner.format.keys import SUCCEEDED, Attempt, logs_prefix, parse_log_name
+from explorer_runner.format.keys import SUCCEEDED, AttemptId, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.round import read_rounds
-from gencove_explorer.records.states import FINISHED, settle
+from gencove_explorer.records.states import FINISHED, settled_states
 
 
 def claims_folder(queue: Queue, store: Store, analysis: str) -> str:
     """Where the claims of an analysis lie: with its logs, or beside the queue if those are on S3."""
-    logs = store.path(logs_prefix(analysis))  # of a store that is only read, too
+    logs = store.local_path(logs_prefix(analysis))  # of a store that is only read, too
     return str(queue.folder / "claims" / analysis if logs is None else logs)
 
 
@@ -24,13 +24,13 @@ def load_progress(store: Store, analysis: str, jobs: int) -> Progress | None:
     rounds = read_rounds(store, analysis)
     if not rounds:
         return None
-    states, _, _ = settle(jobs, rounds, outcome_names(store, analysis), read_closed(store, analysis))
+    states, _, _ = settled_states(jobs, rounds, outcome_names(store, analysis), read_closed(store, analysis))
     succeeded = {index for index, state in enumerate(states) if state == SUCCEEDED}
     failed = {index for index, state in enumerate(states) if state in FINISHED} - succeeded
     return Progress(jobs, succeeded, failed)
 
 
-def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, Attempt]:
+def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, AttemptId]:
     """Bring a round to where it stands; returns the attempts that somebody claimed and that have no
     outcome, by position.
     """
@@ -55,13 +55,13 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, Attempt]:
         if position is not None and position in round.open and (position, attempt.attempt) not in done:
             claimed[position] = attempt
     for position, attempt in claimed.items():
-        round.taken(position, attempt.attempt)
+        round.reattached(position, attempt.attempt)
     round.next_attempt = {position: count + 1 for position, count in tried.items()}
     round.waiting = round.open - set(claimed)
     return claimed
 
 
-def claims_of(folder: str, round: int) -> list[Attempt]:
+def claims_of(folder: str, round: int) -> list[AttemptId]:
     """The claims of a round, by index and attempt."""
     try:
         names = os.listdir(folder)

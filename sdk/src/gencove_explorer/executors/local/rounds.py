@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from explorer_runner.attempt import startup_variables
 from explorer_runner.format.payload import DependencyRef
-from gencove_explorer.executors.local.capacity import Demand, Size
+from gencove_explorer.executors.local.capacity import Resources, RoundDemand
 from gencove_explorer.executors.local.queue import Entry
 
 _OPENING_SECONDS = 0.5
@@ -69,7 +69,7 @@ class ActiveRound:
         self.ground = Ground(
             entry.runtime, tuple(sorted(startup_variables.read_at_start(entry.variables).items()))
         )
-        self.need = Size(definition.cpu, definition.memory_mb)
+        self.need = Resources(definition.cpu, definition.memory_mb)
         self.tries = definition.retries + 1
         self.open = set(range(record.jobs))
         """Positions of jobs that have not ended."""
@@ -165,7 +165,7 @@ class ActiveRound:
         self.open.discard(position)
         return True
 
-    def taken(self, position: int, attempt: int) -> None:
+    def reattached(self, position: int, attempt: int) -> None:
         """Another process makes this attempt."""
         self.granted.pop(position, None)
         self.running.pop(position, None)
@@ -224,7 +224,7 @@ class ActiveRound:
 
     # -- what to do -------------------------------------------------------------------------------
 
-    def demand(self, heard: int, *, startable: bool) -> Demand:
+    def demand(self, heard: int, *, startable: bool) -> RoundDemand:
         """``heard``: how many commands the round's forker has carried out; ``startable``: whether jobs of
         it can be started now.
         """
@@ -232,7 +232,7 @@ class ActiveRound:
             self.bound = self.width
         opening = self.announced and not self.opened
         startable = startable and not (opening and time.monotonic() >= self.slow_at)
-        return Demand(
+        return RoundDemand(
             analysis=self.record.id,
             need=self.need,
             running=len(self.running),
@@ -271,10 +271,10 @@ class ActiveRound:
         return [position for position in self.open if self.record.index_of(position) in wanted]
 
 
-def describe(rounds: Iterable[ActiveRound], capacity: Size) -> dict[str, int]:
+def describe(rounds: Iterable[ActiveRound], capacity: Resources) -> dict[str, int]:
     """What the machine has, what of that is in use, and how many jobs run and wait, for people."""
     busy = [(each, len(each.running) + len(each.adopted)) for each in rounds]
-    used = sum((each.need * count for each, count in busy), Size(0, 0))
+    used = sum((each.need * count for each, count in busy), Resources(0, 0))
     running = sum(count for _, count in busy)
     return {
         "cpus": capacity.cpus,

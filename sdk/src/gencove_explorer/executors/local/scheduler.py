@@ -14,13 +14,13 @@ from typing import Any
 
 from explorer_runner.errors import ExplorerError, StoreError
 from gencove_explorer._version import __version__
-from gencove_explorer.executors.local.backoff import Troubles
-from gencove_explorer.executors.local.capacity import Size, Turns, allot, largest
+from gencove_explorer.executors.local.backoff import Backoff
+from gencove_explorer.executors.local.capacity import Resources, Turns, allocate, largest
 from gencove_explorer.executors.local.forkers import ForkerHandle, Forkers
-from gencove_explorer.executors.local.monitor import Watch
+from gencove_explorer.executors.local.monitor import JobMonitor
 from gencove_explorer.executors.local.orphans import sweep
-from gencove_explorer.executors.local.progress import Ledger
-from gencove_explorer.executors.local.queue import Entry, Queue, say
+from gencove_explorer.executors.local.progress import ProgressTracker
+from gencove_explorer.executors.local.queue import Entry, Queue, log_line
 from gencove_explorer.executors.local.recovery import resume
 from gencove_explorer.executors.local.rounds import ActiveRound, describe
 from gencove_explorer.executors.local.sweeper import Sweeper
@@ -37,19 +37,19 @@ class Scheduler:
 
     def __init__(self, queue: Queue, *, idle_seconds: float) -> None:
         self.queue = queue
-        self.ledger = Ledger(queue)
-        self.troubles = Troubles()
+        self.progress = ProgressTracker(queue)
+        self.backoff = Backoff()
         self.idle_seconds = idle_seconds
-        self.capacity = Size(1, 64)
+        self.capacity = Resources(1, 64)
         self.turns = Turns()
         self.sweeper = Sweeper(queue)
         self.rounds: dict[str, ActiveRound] = {}
         self.requests: dict[Path, dict[str, Any]] = {}
-        self.bell = queue.open_bell()
+        self.bell = queue.open_wake_pipe()
         self.poll = select.poll()
         self.poll.register(self.bell, select.POLLIN)
         self.forkers = Forkers(queue, self.poll)
-        self.watch = Watch(self.rounds, self.ledger, self.forkers, self.troubles, self.ended)
+        self.monitor = JobMonitor(self.rounds, self.progress, self.forkers, self.backoff, self.ended)
         self.changed = True
         self.stopping = False
         self.look_around_at = self.write_state_at = 0.0
@@ -59,50 +59,50 @@ class Scheduler:
     def run(self) -> None:
         while not self.stopping and not self.idle():
             try:
-                self.tick()
+                self.step()
             except (OSError, ExplorerError) as error:
                 # A full disk, most likely. All is in files, and each step is taken again until it is done.
-                say(str(error))
+                log_line(str(error))
                 time.sleep(_TROUBLE_SECONDS)
                 self.changed, self.look_around_at = True, 0.0
-            for descriptor, _ in self.poll.poll(self.patience() * 1000):
+            for descriptor, _ in self.poll.poll(self.poll_timeout() * 1000):
                 if descriptor == self.bell:
                     os.read(self.bell, 4096)
                     self.look_around_at = 0.0
                 else:
-                    self.hear(self.forkers.find_reporting(descriptor))
+                    self.read_reports(self.forkers.find_reporting(descriptor))
         for forker in self.forkers:
             forker.close()
 
-    def tick(self) -> None:
+    def step(self) -> None:
         now = time.monotonic()
         if now >= self.look_around_at:
             self.look_around_at = now + _LOOK_AROUND_SECONDS
             self.look_for_forkers()
-            self.look_around()
-        self.watch.look(now)
+            self.poll_queue()
+        self.monitor.check(now)
         if self.changed:
             self.changed = False
             for round in list(self.rounds.values()):
-                self.troubles.attempt("dependencies", round.entry, partial(self.release, round))
-                self.troubles.attempt("closed jobs", round.entry, partial(self.write_closed, round))
-            self.hand_out()
+                self.backoff.try_step("dependencies", round.entry, partial(self.release, round))
+                self.backoff.try_step("closed jobs", round.entry, partial(self.write_closed, round))
+            self.start_jobs()
             self.forget_ended()
         if now >= self.write_state_at:
             self.write_state_at = now + _STATE_SECONDS
             self.write_state()
 
-    def patience(self) -> float:
+    def poll_timeout(self) -> float:
         """Seconds until something is due though nothing happens."""
         now = time.monotonic()
         if self.changed or self.stopping:
             return 0.0
-        return max(0.001, min(self.look_around_at - now, self.watch.due_in(now)))
+        return max(0.001, min(self.look_around_at - now, self.monitor.due_in(now)))
 
     def idle(self) -> bool:
         """Whether there has been nothing to do for so long that the scheduler may end."""
         now = time.monotonic()
-        if self.rounds or self.requests or self.troubles.reasons():
+        if self.rounds or self.requests or self.backoff.reasons():
             self.busy_at = now
         if now - self.busy_at < self.idle_seconds:
             return False
@@ -112,32 +112,32 @@ class Scheduler:
         os.close(self.bell)
         if not self.queue.has_news():
             return True
-        self.bell = self.queue.open_bell()
+        self.bell = self.queue.open_wake_pipe()
         self.poll.register(self.bell, select.POLLIN)
         self.busy_at, self.look_around_at = now, 0.0
         return False
 
     # -- the queue's folder -----------------------------------------------------------------------
 
-    def look_around(self) -> None:
-        if not self.queue.is_bell(self.bell):
+    def poll_queue(self) -> None:
+        if not self.queue.is_wake_pipe(self.bell):
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
         self.forkers.kill_late()
-        self.ledger.forget_all_but(self.rounds)
-        asked = self.queue.asked()  # before the rounds: what a request is about was there before it
+        self.progress.keep_only(self.rounds)
+        asked = self.queue.read_requests()  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
         entries = self.queue.accepted_entries(besides=set(self.rounds))
         for path, entry in entries:
-            if self.ledger.learn(entry) or path in new:
-                self.troubles.forget(entry.store)  # whoever has just submitted to it could reach it
+            if self.progress.use_newest_credentials(entry) or path in new:
+                self.backoff.forget(entry.store)  # whoever has just submitted to it could reach it
         # Those of S3 last: a store that does not answer keeps us waiting.
         for path, entry in sorted(entries, key=lambda each: each[1].store.startswith("s3://")):
             admit = partial(self.admit, path, entry, fresh=path in new)
-            self.troubles.attempt("admission", entry, admit)
+            self.backoff.try_step("admission", entry, admit)
         queued = [*(each for _, each in entries), *(each.entry for each in self.rounds.values())]
-        self.troubles.forget_all_but({place for each in queued for place in (each.key, each.store)})
+        self.backoff.keep_only({place for each in queued for place in (each.key, each.store)})
         for path, request in asked.items():
             if path not in self.requests:
                 self.requests[path] = request
@@ -147,11 +147,11 @@ class Scheduler:
             if not self.concerned(request) and not any(is_about(request, record) for record in late):
                 del self.requests[path]
                 path.unlink(missing_ok=True)
-        if not self.forkers and not self.watch.adopted and not late:
+        if not self.forkers and not self.monitor.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
         self.sweeper.sweep_home()
         if not self.rounds and not late:
-            self.sweeper.sweep_stores(self.ledger.folders())
+            self.sweeper.sweep_stores(self.progress.folders())
         self.changed = True
 
     def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
@@ -159,21 +159,21 @@ class Scheduler:
         round = ActiveRound(path, entry)
         if round.key in self.rounds:
             return
-        store = self.ledger.store_of(entry)
+        store = self.progress.store_of(entry)
         write_index(store, entry.index)
-        claims = self.ledger.make_claims(round)
-        self.ledger.begin(round, fresh=fresh)
+        claims = self.progress.make_claims(round)
+        self.progress.begin(round, fresh=fresh)
         claimed = {} if fresh else resume(round, store, claims)
         self.rounds[round.key] = round
         self.measure()
         for position, attempt in claimed.items():
-            self.watch.adopt(round, position, attempt.attempt)
+            self.monitor.adopt(round, position, attempt.attempt)
         for request in self.requests.values():
             self.end_asked(round, request)  # it was asked while the round could not be taken in
 
     def measure(self) -> None:
         """Take the most that any open round was submitted with as what there is: each fits its own."""
-        sizes = [Size(each.entry.cpus, each.entry.memory_mb) for each in self.rounds.values()]
+        sizes = [Resources(each.entry.cpus, each.entry.memory_mb) for each in self.rounds.values()]
         self.capacity = largest(sizes) if sizes else self.capacity
 
     def carry_out(self, request: dict[str, Any]) -> None:
@@ -183,7 +183,7 @@ class Scheduler:
 
     def end_asked(self, round: ActiveRound, request: dict[str, Any]) -> None:
         if is_about(request, round.record):
-            self.watch.end(round, round.positions_of(request["indices"]), request["reason"])
+            self.monitor.end(round, round.positions_of(request["indices"]), request["reason"])
 
     def concerned(self, request: dict[str, Any]) -> bool:
         """Whether a request is not fulfilled yet."""
@@ -193,14 +193,14 @@ class Scheduler:
         )
 
     def release(self, round: ActiveRound) -> None:
-        round.release(lambda ref: self.ledger.dependency(round, ref))
+        round.release(lambda ref: self.progress.dependency(round, ref))
 
     def write_closed(self, round: ActiveRound) -> None:
-        self.changed |= self.ledger.write_closed(round)
+        self.changed |= self.progress.write_closed(round)
 
     # -- forkers ----------------------------------------------------------------------------------
 
-    def hear(self, forker: ForkerHandle) -> None:
+    def read_reports(self, forker: ForkerHandle) -> None:
         try:
             for report in forker.read():
                 self.take_report(report)
@@ -210,7 +210,7 @@ class Scheduler:
     def look_for_forkers(self) -> None:
         """Let go of those that are gone, and whose reports have no end."""
         for forker in [each for each in self.forkers if each.is_gone]:
-            self.hear(forker)
+            self.read_reports(forker)
             if forker in self.forkers:
                 self.lose(forker)
 
@@ -221,7 +221,7 @@ class Scheduler:
         for key, position, attempt, ok in report.get("ended", ()):
             self.ended(self.rounds[key], position, attempt, ok)
         for key, position, attempt in report.get("claimed", ()):
-            self.watch.adopt(self.rounds[key], position, attempt)
+            self.monitor.adopt(self.rounds[key], position, attempt)
         for key, position, _ in report.get("dropped", ()):
             round = self.rounds[key]
             round.close(position, round.ending[position])
@@ -238,7 +238,7 @@ class Scheduler:
         round = self.rounds.get(key)
         if round is not None:
             round.opened = True
-            self.troubles.succeeded("opening", round.entry)
+            self.backoff.succeeded("opening", round.entry)
 
     def unopened(self, key: str, error: ExplorerError) -> None:
         """A forker could not open it this time."""
@@ -246,12 +246,12 @@ class Scheduler:
         if round is not None:
             for position in round.withdraw():
                 round.close(position, round.ending[position])
-            self.troubles.failed("opening", round.entry, error)
+            self.backoff.failed("opening", round.entry, error)
 
     def broken(self, round: ActiveRound, reason: str) -> None:
         """Its payload can never be opened: its jobs fail, unless it is the store that is away."""
         try:
-            self.ledger.require(round)
+            self.progress.require(round)
         except StoreError as error:
             self.unopened(round.key, error)
             return
@@ -266,27 +266,27 @@ class Scheduler:
             if round.announced and not round.opened:
                 reason = f"what starts its jobs ended before it had opened their payload ({self.queue.log})"
                 grows = not forker.was_killed  # that says nothing of the next one
-                self.troubles.failed("opening", round.entry, ExplorerError(reason), grows=grows)
+                self.backoff.failed("opening", round.entry, ExplorerError(reason), grows=grows)
             for position, attempt in round.orphan().items():
-                self.watch.adopt(round, position, attempt)
+                self.monitor.adopt(round, position, attempt)
             if why_never is not None:
                 round.end(range(round.record.jobs), why_never)
         self.changed = True
 
-    def hand_out(self) -> None:
+    def start_jobs(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
         rounds = [each for each in self.rounds.values() if each.open]
         rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
         able = {each.key for each in rounds if self.can_start(each)}
         demands = [each.demand(self.heard(each), startable=each.key in able) for each in rounds]
         self.turns.note(self.capacity, demands, time.monotonic())
-        for round, width in zip(rounds, allot(self.capacity, demands, self.turns.had), strict=True):
+        for round, width in zip(rounds, allocate(self.capacity, demands, self.turns.had), strict=True):
             if round.key not in able:
                 self.narrow(round, width)
             elif width != round.width or (width and round.ready):
                 hand = partial(self.hand_to, round, width)
                 # What one that fails was to have is for those behind it, at once.
-                self.changed |= not self.troubles.attempt("start", round.entry, hand)
+                self.changed |= not self.backoff.try_step("start", round.entry, hand)
         for forker in self.forkers:
             forker.flush()
 
@@ -297,7 +297,7 @@ class Scheduler:
             round.widen(width, forker.send("start", [round.key, width, []]))
 
     def can_start(self, round: ActiveRound) -> bool:
-        return not any(self.troubles.waits(what, round.entry) for what in ("opening", "start"))
+        return not any(self.backoff.waits(what, round.entry) for what in ("opening", "start"))
 
     def heard(self, round: ActiveRound) -> int:
         """How many commands the forker of a round has carried out."""
@@ -305,8 +305,8 @@ class Scheduler:
         return 0 if forker is None else forker.heard
 
     def hand_to(self, round: ActiveRound, width: int) -> None:
-        self.ledger.require(round)
-        forker = self.forkers.make_ready(round, self.ledger.claims_of(round))
+        self.progress.require(round)
+        forker = self.forkers.make_ready(round, self.progress.claims_of(round))
         jobs = round.grant(width)
         if jobs or width != round.width:
             round.widen(width, forker.send("start", [round.key, width, jobs]))
@@ -318,8 +318,8 @@ class Scheduler:
             alone = not any(
                 each.record.id == round.record.id for each in self.rounds.values() if each is not round
             )
-            forget = partial(self.ledger.forget_claims, round, alone=alone)
-            if self.troubles.attempt("logs", round.entry, forget):
+            forget = partial(self.progress.forget_claims, round, alone=alone)
+            if self.backoff.try_step("logs", round.entry, forget):
                 round.path.unlink(missing_ok=True)
                 del self.rounds[key]
                 self.measure()
@@ -329,9 +329,9 @@ class Scheduler:
         self.forkers.dismiss_unused(self.rounds.values())
 
     def ended(self, round: ActiveRound, position: int, attempt: int, ok: bool) -> None:
-        self.watch.forget(round, position, attempt)
+        self.monitor.forget(round, position, attempt)
         if round.ended(position, attempt, ok):
-            self.ledger.note_ended(round, [round.record.index_of(position)], ok=ok)
+            self.progress.record_ended(round, [round.record.index_of(position)], ok=ok)
         self.changed = True
 
     def write_state(self) -> None:
@@ -340,10 +340,10 @@ class Scheduler:
             **self.state,
             **describe(self.rounds.values(), self.capacity),
             "forkers": [each.pid for each in self.forkers],
-            "troubles": self.troubles.reasons(),
+            "troubles": self.backoff.reasons(),
         }
         # By now the home folder may be another scheduler's.
-        if state != self.state and self.queue.is_bell(self.bell):
+        if state != self.state and self.queue.is_wake_pipe(self.bell):
             self.queue.write_state(state)
             self.state = state
 

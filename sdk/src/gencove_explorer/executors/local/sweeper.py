@@ -24,7 +24,7 @@ from explorer_runner.format.names import parse_id
 from explorer_runner.stores.base import RAISE
 from explorer_runner.stores.folder import FolderStore
 from explorer_runner.system.folders import remove_tree
-from gencove_explorer.executors.local.queue import Queue, say
+from gencove_explorer.executors.local.queue import Queue, log_line
 from gencove_explorer.records.round import RoundRecord, read_rounds
 
 DAY_SECONDS = 86_400.0
@@ -60,7 +60,7 @@ class Sweeper:
                 self._store_at[store.root] = now + DAY_SECONDS
                 _remove(old_parts(store, self._clock()))
                 for analysis in never_submitted(store, self._queue, self._clock()):
-                    say(f"{analysis} in the store {store.uri} is removed: it was never submitted")
+                    log_line(f"{analysis} in the store {store.uri} is removed: it was never submitted")
                     store.delete_tree(analysis_prefix(analysis))
 
 
@@ -68,7 +68,7 @@ def old_parts(store: FolderStore, now: float) -> Iterator[Path]:
     """What is left of objects whose writers are gone, and of trees that were being deleted; a name begins
     with the process id.
     """
-    for path in _old_entries(store.path(".tmp"), now):
+    for path in _old_entries(store.local_path(".tmp"), now):
         pid = path.name.partition("-")[0]
         if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
             yield path
@@ -76,7 +76,7 @@ def old_parts(store: FolderStore, now: float) -> Iterator[Path]:
 
 def never_submitted(store: FolderStore, queue: Queue, now: float) -> Iterator[str]:
     """The analyses that nobody can find and nobody will run: their submission ended in the middle."""
-    for analysis in store.folders("analyses"):
+    for analysis in store.list_folders("analyses"):
         try:
             if _is_unlisted(store, analysis, now) and all(
                 _is_given_up(store, record, queue) for record in read_rounds(store, analysis)
@@ -88,7 +88,7 @@ def never_submitted(store: FolderStore, queue: Queue, now: float) -> Iterator[st
 
 def _is_unlisted(store: FolderStore, analysis: str, now: float) -> bool:
     listed = store.exists(index_key(parse_id(analysis).date, analysis))
-    return not listed and _is_old_submission(str(store.path(analysis_prefix(analysis))), now)
+    return not listed and _is_old_submission(str(store.local_path(analysis_prefix(analysis))), now)
 
 
 def _is_given_up(store: FolderStore, record: RoundRecord, queue: Queue) -> bool:
@@ -97,11 +97,11 @@ def _is_given_up(store: FolderStore, record: RoundRecord, queue: Queue) -> bool:
     """
     if record.executor == "batch":
         return True
-    if record.place != queue.place:
+    if record.place != queue.location:
         return False
     if record.executor == "foreground":
-        path = store.path(round_key(record.id, record.round))
-        return claim.inspect(str(path)) is claim.Life.GONE  # run_local holds it while it makes ready
+        path = store.local_path(round_key(record.id, record.round))
+        return claim.inspect(str(path)) is claim.ClaimState.GONE  # run_local holds it while it makes ready
     return record.executor == "local" and not queue.has_round(f"{record.id}.{record.round}")
 
 
