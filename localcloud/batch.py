@@ -14,6 +14,7 @@ from moto.ssm.models import ssm_backends
 
 from localcloud.hosts import CannotStartError, Container, Host
 from localcloud.jobs import STATES, Job, make_job, now
+from localcloud.weather import Weather
 from localcloud.workers import Workers
 
 ACCOUNT = "123456789012"
@@ -27,7 +28,15 @@ class Batch:
     """The jobs of one account and region, in moto's place."""
 
     def __init__(
-        self, host: Host, *, slots: int, region: str, variables: dict[str, str], disk: str, minute: float
+        self,
+        host: Host,
+        *,
+        slots: int,
+        region: str,
+        variables: dict[str, str],
+        disk: str,
+        minute: float,
+        weather: Weather | None = None,
     ) -> None:
         self.jobs: dict[str, Job] = {}
         self.unstartable: list[str] = []
@@ -37,7 +46,8 @@ class Batch:
         self._disk = disk
         self._lock = threading.Lock()
         self._partial: dict[Job, bytes] = {}
-        self.workers = Workers(host, slots, self._container, self._write, _why_it_never_fits, minute)
+        self._weather = weather
+        self.workers = Workers(host, slots, self._container, self._write, _why_it_never_fits, minute, weather)
 
     def install(self) -> None:
         """Take these requests over from moto."""
@@ -169,6 +179,9 @@ class Batch:
         """What to run for an attempt. Raises CannotStartError."""
         if self.unstartable:
             raise CannotStartError(self.unstartable.pop())
+        reason = self._weather.why_not_started(job.id) if self._weather else None
+        if reason is not None:
+            raise CannotStartError(reason)
         properties = job.request["container"]
         volumes = {each["name"]: each["host"]["sourcePath"] for each in properties.get("volumes", [])}
         needs = {each["type"]: each["value"] for each in properties["resourceRequirements"]}

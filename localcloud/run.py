@@ -33,6 +33,10 @@ class RunningCloud:
         with urllib.request.urlopen(f"{self.endpoint}/_cloud/requests?after={after}") as answer:
             return list(json.load(answer))
 
+    def violations(self) -> list[str]:
+        """Answers so far that AWS would not have given."""
+        return list(self.tell("violations")["violations"])
+
     def tell(self, what: str, **facts: Any) -> dict[str, Any]:
         """Ask for faults, or for what AWS does by itself; see ``server``."""
         asked = urllib.request.Request(
@@ -56,10 +60,18 @@ class RunningCloud:
 
 @contextmanager
 def serve_processes(
-    folder: Path, runtime: str, variables: Mapping[str, str], slots: int = 4, minute: float = 60.0
+    folder: Path,
+    runtime: str,
+    variables: Mapping[str, str],
+    slots: int = 4,
+    minute: float = 60.0,
+    weather: tuple[int, Path] | None = None,
 ) -> Iterator[RunningCloud]:
-    """A cloud whose jobs are processes of this machine: where there is no Docker, and for speed."""
-    server, cloud = start_processes(folder, free_port(), runtime, variables, slots, minute)
+    """A cloud whose jobs are processes of this machine: where there is no Docker, and for speed.
+
+    weather: a seed, and the file with the texts of trouble that comes by itself; see ``weather``.
+    """
+    server, cloud = start_processes(folder, free_port(), runtime, variables, slots, minute, weather)
     try:
         cloud.wait(server)
         yield cloud
@@ -75,12 +87,15 @@ def start_processes(
     variables: Mapping[str, str],
     slots: int = 4,
     minute: float = 60.0,
+    weather: tuple[int, Path] | None = None,
 ) -> tuple[subprocess.Popen[bytes], RunningCloud]:
     """Start the server as a process, which goes on after us unless it is told to end."""
     cloud = RunningCloud(f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "localcloud.server", "--port", str(port), "--disk", str(folder / "disk")]
     command += ["--slots", str(slots), "--endpoint", cloud.endpoint, "--runtime", runtime]
     command += ["--minute", str(minute)]
+    if weather is not None:
+        command += ["--weather", str(weather[0]), "--cases", str(weather[1])]
     for name, value in variables.items():
         command += ["--variable", f"{name}={value}"]
     with open(folder / "cloud.log", "ab") as log:

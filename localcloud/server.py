@@ -12,6 +12,9 @@ GET /_cloud/requests?after=N   what was asked since the Nth request: service, ac
 /_cloud/unseen                 {times}: the next containers that end cannot be looked at
 /_cloud/forget                 {jobId}: as if it had ended a week ago
 /_cloud/age                    {jobId, seconds}: as if it had been submitted earlier
+/_cloud/violations             answers so far that AWS would not have given (see answers)
+/_cloud/weather                how often what has happened by itself, with --weather (see weather)
+/_cloud/credentials            what the credentials endpoint of a container answers
 """
 
 import argparse
@@ -25,6 +28,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,8 +36,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, run_simple
 
 from localcloud import gaps
+from localcloud.answers import SERVICES, violations, without_nulls
 from localcloud.batch import Batch
 from localcloud.hosts import DockerHost, Host, ProcessHost
+from localcloud.weather import Weather
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 
@@ -75,9 +81,11 @@ _ANSWERS = {
 class Cloud:
     """A WSGI application around moto's."""
 
-    def __init__(self, inner: Any, batch: Batch) -> None:
+    def __init__(self, inner: Any, batch: Batch, weather: Weather | None = None) -> None:
         self._inner = inner
         self._batch = batch
+        self._weather = weather
+        self._violations: list[str] = []
         self._requests: list[dict[str, Any]] = []
         self._faults: list[dict[str, Any]] = []
         self._lock = threading.Lock()
@@ -92,8 +100,11 @@ class Cloud:
             if fault is not None:
                 fault["times"] -= 1
                 asked["fault"] = fault["kind"]
+        if fault is None and self._weather is not None:
+            kind = self._weather.fault(asked)
+            fault = {"kind": kind} if kind else None
         if fault is None or fault["kind"] == "lose":
-            answer = self._inner(environ, _noting(start, asked))
+            answer = self._answer(environ, asked, start)
             if fault is None:
                 return answer
             list(answer)
@@ -107,14 +118,46 @@ class Cloud:
         environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return []
 
+    def _answer(
+        self, environ: dict[str, Any], asked: dict[str, Any], start: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """The answer of moto or of our Batch, held against the service's model."""
+        if asked["service"] not in SERVICES:
+            answer: Iterable[bytes] = self._inner(environ, _noting(start, asked))
+            return answer
+        started: list[Any] = []
+        body = b"".join(self._inner(environ, _noting(lambda *facts: started.append(facts), asked)))
+        status, headers, *_ = started[-1]
+        body = without_nulls(body)
+        named = {name.lower(): value for name, value in headers}
+        error = named.get("x-amzn-errortype", "")
+        self._violations += violations(asked["service"], asked["action"], asked["status"], body, error)
+        start(status, [*((k, v) for k, v in headers if k.lower() != "content-length"), _length(body)])
+        return [body]
+
+    def _credentials(self, start: Callable[..., Any]) -> Iterable[bytes]:
+        """https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"""
+        if self._weather is not None and self._weather.throttles_credentials():
+            start("429 Too Many Requests", [("Content-Type", "text/plain")])
+            return [b"Too many requests"]
+        facts = {"AccessKeyId": "job", "SecretAccessKey": "job", "Token": "token"}
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({**facts, "Expiration": "2099-01-01T00:00:00Z"}).encode()]
+
     def _manage(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         action = environ["PATH_INFO"].removeprefix("/_cloud/")
+        if action == "credentials":
+            return self._credentials(start)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         asked = json.loads(body) if body else {}
         answer: Any = {}
         if action == "requests":
             after = int(parse_qs(environ["QUERY_STRING"]).get("after", ["0"])[0])
             answer = self._requests[after:]
+        elif action == "violations":
+            answer = {"violations": self._violations}
+        elif action == "weather":
+            answer = dict(self._weather.happened) if self._weather else {}
         elif action == "faults":
             with self._lock:
                 self._faults.append(asked)
@@ -198,6 +241,10 @@ def _noting(start: Callable[..., Any], asked: dict[str, Any]) -> Callable[..., A
     return noted
 
 
+def _length(body: bytes) -> tuple[str, str]:
+    return "Content-Length", str(len(body))
+
+
 class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -218,7 +265,10 @@ def main() -> None:
     parser.add_argument("--network", help="Docker network of the jobs")
     parser.add_argument("--runtime", help="run jobs as processes, by this Python")
     parser.add_argument("--variable", action="append", default=[], help="NAME=VALUE of such processes")
+    parser.add_argument("--weather", type=int, help="seed of trouble that comes by itself; needs --cases")
+    parser.add_argument("--cases", type=Path, help="file of what AWS is known to answer")
     given = parser.parse_args()
+    weather = Weather.of_cases(given.weather, given.cases) if given.weather is not None else None
     host: Host
     if given.runtime:
         host = ProcessHost(given.runtime, dict(each.split("=", 1) for each in given.variable))
@@ -229,6 +279,15 @@ def main() -> None:
         "AWS_ACCESS_KEY_ID": "job",
         "AWS_SECRET_ACCESS_KEY": "job",
     }
+    if weather is not None:
+        token = Path(given.disk, "token")  # which jobs that are processes can read
+        token.parent.mkdir(parents=True, exist_ok=True)
+        token.write_text("token")
+        credentials = {
+            "AWS_ENDPOINT_URL": given.endpoint,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{given.endpoint}/_cloud/credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token.absolute()),
+        }
     batch = Batch(
         host,
         slots=given.slots,
@@ -236,11 +295,12 @@ def main() -> None:
         variables=credentials,
         disk=os.path.abspath(given.disk),
         minute=given.minute,
+        weather=weather,
     )
     batch.install()
     gaps.mend()
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # roles attach AWS's own
-    app = Cloud(DomainDispatcherApplication(create_backend_app), batch)
+    app = Cloud(DomainDispatcherApplication(create_backend_app), batch, weather)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:

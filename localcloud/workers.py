@@ -20,6 +20,7 @@ from localcloud.jobs import (
     Ended,
     Job,
 )
+from localcloud.weather import Weather
 
 GRACE_SECONDS = 30.0
 """Between SIGTERM and SIGKILL (https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html)."""
@@ -38,8 +39,10 @@ class Workers:
         write: Callable[[Job, bytes], None],
         fits: Callable[[Job], str | None],
         minute: float = 60.0,
+        weather: Weather | None = None,
     ) -> None:
         self._host = host
+        self._weather = weather
         self._prepare = prepare
         self._write = write
         self._fits = fits
@@ -163,6 +166,8 @@ class Workers:
             job.started = int(time.time() * 1000)
             job.move(RUNNING)
             self._active[job] = attempt
+            if self._weather and (trouble := self._weather.end_of_host(job.id)):
+                attempt.end_later(*trouble)
             if job.ending:
                 attempt.end(None)
         try:
@@ -175,6 +180,8 @@ class Workers:
         self._write(job, b"")
         if self.unseen:
             self.unseen -= 1
+            return Ended(None, NOT_SEEN)
+        if self._weather and ended.exit_code != 0 and self._weather.is_not_seen(job.id):
             return Ended(None, NOT_SEEN)
         if attempt.status_reason and ended.exit_code != 0:
             return Ended(ended.exit_code, ended.reason, attempt.status_reason)
@@ -198,6 +205,11 @@ class Attempt:
         self._running = running
         self._deadline = time.monotonic() + timeout if timeout else None
         self._kill_at: float | None = None
+        self._trouble: tuple[float, str, bool] | None = None
+
+    def end_later(self, seconds: float, status_reason: str, at_once: bool) -> None:
+        """Ask it to end after a while, if it still runs then."""
+        self._trouble = (time.monotonic() + seconds, status_reason, at_once)
 
     def end(self, status_reason: str | None, *, at_once: bool = False) -> None:
         """Ask it to end; the first reason stays."""
@@ -207,6 +219,10 @@ class Attempt:
             self._running.signal(signal.SIGKILL if at_once else signal.SIGTERM)
 
     def look(self, now: float) -> None:
+        if self._trouble is not None and now >= self._trouble[0]:
+            _, text, at_once = self._trouble
+            self._trouble = None
+            self.end(text, at_once=at_once)
         if self._kill_at is not None:
             if now >= self._kill_at:
                 self._running.signal(signal.SIGKILL)

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ from support.policies.audit import check
 from support.pythons import numpy_python  # noqa: F401  a fixture
 from support.servers import serve_moto, serve_seaweedfs
 from support.waiting import SECONDS, eventually
+
+WEATHER_SEED = int(os.environ.get("EXPLORER_TEST_WEATHER", "2026"))
+"""Another one is other weather."""
 
 # A shell starts what runs in its background with Ctrl-C ignored, and children inherit that: the
 # tests of Ctrl-C would wait for ever.
@@ -140,30 +143,64 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> Iterator[RunningCloud]:
+@contextmanager
+def serve_cloud(
+    tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path, weather: tuple[int, Path] | None = None
+) -> Iterator[RunningCloud]:
     """A cloud whose jobs are processes of this machine."""
     folder = tmp_path_factory.mktemp("cloud")
     home = tmp_path_factory.mktemp("cloud-home")
     (home / "runtimes").symlink_to(shared_runtimes)
     shell = {"EXPLORER_SHELL": copy_ipython(home)}
-    with serve_processes(folder, find_runtime(home), shell, minute=2.0) as running:
+    with serve_processes(folder, find_runtime(home), shell, minute=2.0, weather=weather) as running:
         running.variables = provision(running.endpoint)
         push(running.endpoint, default_tag(python_minor()), "sha256:" + "0" * 64)
+        yield running
+        assert running.violations() == []
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> Iterator[RunningCloud]:
+    """A cloud in which nothing goes wrong by itself."""
+    with serve_cloud(tmp_path_factory, shared_runtimes) as running:
         yield running
         check(running.requests(), tmp_path_factory.mktemp("policies") / "stack")
 
 
+@pytest.fixture(scope="session")
+def stormy_cloud(tmp_path_factory: pytest.TempPathFactory, shared_runtimes: Path) -> Iterator[RunningCloud]:
+    """A cloud that fails as AWS does, again and again (localcloud/weather.py)."""
+    cases = Path(__file__).parent / "cloud" / "recorded" / "jobs.json"
+    with serve_cloud(tmp_path_factory, shared_runtimes, (WEATHER_SEED, cases)) as running:
+        yield running
+
+
 @pytest.fixture
-def cloud_home(
-    environment: Callable[[str], Path], cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A home folder that submits to the cloud, into a store of its own."""
-    home = environment("home")
-    for name, value in cloud.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("EXPLORER_STORE", f"s3://explorer/{time.monotonic_ns()}")
-    return home
+def submits_to(
+    environment: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[RunningCloud], Path]:
+    """A function that makes a home folder which submits to a cloud, into a store of its own."""
+
+    def make(cloud: RunningCloud) -> Path:
+        home = environment("home")
+        for name, value in cloud.variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("EXPLORER_STORE", f"s3://explorer/{time.monotonic_ns()}")
+        return home
+
+    return make
+
+
+@pytest.fixture
+def cloud_home(submits_to: Callable[[RunningCloud], Path], cloud: RunningCloud) -> Path:
+    """A home folder that submits to the calm cloud."""
+    return submits_to(cloud)
+
+
+@pytest.fixture
+def weather_home(submits_to: Callable[[RunningCloud], Path], stormy_cloud: RunningCloud) -> Path:
+    """A home folder that submits to the cloud in bad weather."""
+    return submits_to(stormy_cloud)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 GIVEN = dict(os.environ)
 KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
 """On AWS only where somebody asks for it (make test-aws): it takes long, and costs."""
+CALM = {"test_since_leaves_out_what_is_older": "it looks at the last second, and a look may take longer"}
+"""Tests that cannot hold in bad weather, by name, with the reason: all others run in it too."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -17,13 +19,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds: list[object] = list(KINDS)
         if metafunc.definition.get_closest_marker("in_containers") and KINDS != ["aws"]:
             kinds.append(pytest.param("container", marks=pytest.mark.container))
+        if KINDS != ["aws"] and metafunc.function.__name__ not in CALM:
+            kinds.append("weather")
         metafunc.parametrize("home", kinds, indirect=True)
 
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder that submits to this machine, the local cloud, or the account that is configured."""
-    if request.param in ("cloud", "container"):
+    if request.param in ("cloud", "container", "weather"):
         return request.getfixturevalue(f"{request.param}_home")
     home = request.getfixturevalue("environment")("home")
     if request.param == "aws":

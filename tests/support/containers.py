@@ -6,7 +6,6 @@ is a failure.
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,18 +79,13 @@ def container_cloud(
     running.variables = provision(running.endpoint)
     push(running.endpoint, default_tag(python_minor()), id_of(runner_image))
     yield running
+    assert running.violations() == []
     print(docker_services._docker_compose.execute("logs --tail=20"))
     own = [each for number, each in enumerate(running.requests()) if number not in running.elsewhere]
     check(own, tmp_path_factory.mktemp("policies") / "stack")
 
 
 @pytest.fixture
-def container_home(
-    environment: Callable[[str], Path], container_cloud: RunningCloud, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A home folder that submits to the cloud, into a store of its own."""
-    home = environment("home")
-    for name, value in container_cloud.variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("EXPLORER_STORE", f"s3://explorer/{time.monotonic_ns()}")
-    return home
+def container_home(submits_to: Callable[[RunningCloud], Path], container_cloud: RunningCloud) -> Path:
+    """A home folder that submits to the cloud of containers."""
+    return submits_to(container_cloud)
