@@ -77,7 +77,7 @@ def test_an_entry_may_be_about_to_come(queue: Queue, store: FolderStore):
 
 
 def test_rounds_of_other_executors_are_left_to_them(queue: Queue, store: FolderStore):
-    assert lost(queue, store, round_of(place="elsewhere:/home")) == {}
+    assert lost(queue, store, round_of(place="elsewhere:/explorer")) == {}
 
 
 @pytest.mark.parametrize("folder", ["new", "accepted"])
