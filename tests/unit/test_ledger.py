@@ -66,6 +66,16 @@ def test_credentials_are_those_of_the_newest_entry(ledger: Ledger):
     assert ledger.learn(entry_of("s3://a", submitted=4.0, key="new"))
 
 
+def test_a_store_is_opened_once_and_again_with_new_credentials(ledger: Ledger, store: FolderStore):
+    first = entry_of(store.root)
+    ledger.learn(first)
+    opened = ledger.store_of(first)
+    ledger.learn(entry_of(store.root, submitted=2.0))
+    assert ledger.store_of(first) is opened
+    ledger.learn(entry_of(store.root, submitted=3.0, key="new"))
+    assert ledger.store_of(first) is not opened
+
+
 def test_what_is_closed_is_written_once_and_known(ledger: Ledger, store: FolderStore):
     round = admitted(ledger, store)
     ledger.begin(round, fresh=True)
