@@ -75,6 +75,7 @@ def test_rounds_that_fail_together_wait_no_longer_than_one():
         together.failed("opening", Queued(f"a.{number}", "s3://bucket/x"), silence)
     alone.failed("opening", Queued("a.0", "s3://bucket/x"), silence)
     for troubles in (together, alone):
+        assert troubles._found["", "s3://bucket/x"].pause == 1.0
         eventually(lambda troubles=troubles: not troubles.waits("opening", Queued("a.0", "s3://bucket/x")))
     assert together.reasons() == alone.reasons() == {"s3://bucket/x": "it does not answer"}
     together.succeeded("opening", Queued("a.7", "s3://bucket/x"))
