@@ -193,7 +193,7 @@ def test_the_folder_of_the_executor(tmp_path_factory: pytest.TempPathFactory, re
     queue.make()
     (queue.requests / "1-x.json").write_bytes(request)
     (queue.folder / "state.json").write_bytes(state)
-    for asked in queue.requests().values():
+    for asked in queue.read_requests().values():
         assert "terminate" not in asked or {"indices", "reason"} <= asked.keys()
     troubles: Any = queue.read_state().get("troubles", {})
     assert all(isinstance(reason, str) for reason in troubles.values())

@@ -49,21 +49,21 @@ def test_a_silent_store_on_s3_is_asked_once_and_not_once_a_step(store: str, aske
         down()
 
     for number, what in enumerate(STEPS):
-        assert not troubles.attempt(what, Queued(f"a.{number}", store), step)
+        assert not troubles.try_step(what, Queued(f"a.{number}", store), step)
     assert len(calls) == asked
     assert troubles.waits("start", Queued("b.0", store)) == (asked == 1)
-    assert troubles.attempt("start", Queued("b.0", "s3://bucket/other"), well)
+    assert troubles.try_step("start", Queued("b.0", "s3://bucket/other"), well)
 
 
 def test_a_store_is_silent_until_the_step_that_failed_succeeds():
     troubles: Any = Backoff()
     round, other = Queued("a.0", "s3://bucket/x"), Queued("b.0", "s3://bucket/x")
-    troubles.attempt("admission", round, down)
+    troubles.try_step("admission", round, down)
     assert troubles.reasons() == {round.store: "it does not answer"}
     eventually(lambda: not troubles.waits("admission", round))
-    assert troubles.attempt("dependencies", other, well)
+    assert troubles.try_step("dependencies", other, well)
     assert troubles.reasons()
-    assert troubles.attempt("admission", other, well)
+    assert troubles.try_step("admission", other, well)
     assert not troubles.reasons()
 
 
@@ -75,6 +75,7 @@ def test_rounds_that_fail_together_wait_no_longer_than_one():
         together.failed("opening", Queued(f"a.{number}", "s3://bucket/x"), silence)
     alone.failed("opening", Queued("a.0", "s3://bucket/x"), silence)
     for troubles in (together, alone):
+        assert troubles._found["", "s3://bucket/x"].pause == 1.0
         eventually(lambda troubles=troubles: not troubles.waits("opening", Queued("a.0", "s3://bucket/x")))
     assert together.reasons() == alone.reasons() == {"s3://bucket/x": "it does not answer"}
     together.succeeded("opening", Queued("a.7", "s3://bucket/x"))
@@ -131,10 +132,10 @@ class RunningJob:
         self.error = error
         self.looks = 0
 
-    def press(self) -> None:
+    def kill_overdue(self) -> None:
         pass
 
-    def look(self, store: object) -> None:
+    def check(self, store: object) -> None:
         self.looks += 1
         if self.error is not None:
             raise self.error
@@ -148,12 +149,12 @@ def test_a_running_job_that_cannot_be_looked_at_waits_alone(home: Path):
     scheduler: Any = Scheduler(queue, idle_seconds=0)
     an = Analysis(function=lambda ac: time.sleep(300), input=[0, 1])
     an.run()
-    scheduler.look_around()
+    scheduler.poll_queue()
     jobs = [RunningJob(0, None), RunningJob(1, OSError("no space left"))]
-    scheduler.watch.adopted = {(f"{an.id}.0", position): job for position, job in enumerate(jobs)}
+    scheduler.monitor.adopted = {(f"{an.id}.0", position): job for position, job in enumerate(jobs)}
     for _ in range(3):
-        scheduler.watch.look_at_adopted()
+        scheduler.monitor.check_orphans()
     assert [each.looks for each in jobs] == [3, 1]
-    assert scheduler.troubles.reasons() == {f"{an.id}.0": "no space left"}
+    assert scheduler.backoff.reasons() == {f"{an.id}.0": "no space left"}
     os.close(scheduler.bell)
     os.close(lock)

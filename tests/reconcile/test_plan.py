@@ -180,6 +180,22 @@ def test_what_has_no_manifest_is_retired_only_when_asked():
     assert set(after.entries) == {"a"}
 
 
+@pytest.mark.parametrize(
+    ("state", "stays"),
+    [("RUNNING", True), ("RUNNABLE", True), ("FAILED", False), ("SUCCEEDED", False), (MISSING, False)],
+)
+def test_what_is_to_leave_is_stopped_and_is_forgotten_when_it_has_ended(state: str, stays: bool):
+    base = recorded(want("a"), want("b"))
+    a, b = base.entries["a"].id, base.entries["b"].id
+    running = {a: SUCCEEDED, b: ObservedRun(state="RUNNING")}
+    after = applied(make_plan("study", world(want("a")), base, running, PlanOptions(prune=True)))
+    assert after.leaving == {b: "b"}
+    changed = world(want("a", source="x = 1"))
+    plan = make_plan("study", changed, after, {a: SUCCEEDED, b: ObservedRun(state=state)})
+    assert plan.stops == applied(plan).leaving == ({b: "b"} if stays else {})
+    assert applied(make_plan("study", changed, after, {a: SUCCEEDED})).leaving == {}
+
+
 def test_pruning_is_bounded_and_never_from_nothing():
     base = recorded(*(want(f"m{number}") for number in range(5)))
     with pytest.raises(PlanError, match="more than --max-prune 3"):

@@ -33,10 +33,10 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 from gencove_explorer.manifests.function_source import SourceFile
-from gencove_explorer.manifests.code_comparison import same_code
+from gencove_explorer.manifests.code_comparison import is_same_code
 here = SourceFile(Path("work.py"), sys.argv[3]).function("work").text
 recorded = json.loads(sys.argv[4])
-print(json.dumps([here, same_code(recorded, here), same_code(recorded, here.replace("'a'", "'b'"))]))
+print(json.dumps([here, is_same_code(recorded, here), is_same_code(recorded, here.replace("'a'", "'b'"))]))
 """
 
 

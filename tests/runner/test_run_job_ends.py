@@ -179,10 +179,10 @@ def test_an_attempt_is_made_once(submit, tmp_path: Path):
     again = job.run()
     assert again.returncode == 75
     assert "explorer: " in again.stderr
-    assert len(job.store.names(outcomes_prefix(job.spec.id))) == 1
+    assert len(job.store.list_names(outcomes_prefix(job.spec.id))) == 1
     assert job.run(attempt=2).returncode == 0
     # On S3 nothing but its outcome tells that an attempt was made: on which host, nobody knows.
-    made = ["attempt 1\n"] if job.store.path("") else ["attempt 1\n"] * 2
+    made = ["attempt 1\n"] if job.store.local_path("") else ["attempt 1\n"] * 2
     assert (tmp_path / "note").read_text() == "".join([*made, "attempt 2\n"])
 
 
@@ -191,7 +191,7 @@ def test_an_attempt_that_somebody_makes_is_left_to_him(submit, tmp_path: Path):
     with job.start() as first:
         written(tmp_path / "note")
         assert job.run().returncode == 75
-        assert job.store.names(outcomes_prefix(job.spec.id)) == []
+        assert job.store.list_names(outcomes_prefix(job.spec.id)) == []
         assert (job.scratch() / "in-scratch").exists()
         first.terminate()
         first.communicate(timeout=SECONDS)

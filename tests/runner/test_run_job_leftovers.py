@@ -111,7 +111,7 @@ def test_a_work_function_that_returns_in_two_processes_ends_once(submit, raises:
     assert job.run().returncode == 0
     assert set(job.output().values()) == {"pid", "parent"}
     assert job.log() == "in the child\n"
-    assert len(job.store.names(outcomes_prefix(job.spec.id))) == 1
+    assert len(job.store.list_names(outcomes_prefix(job.spec.id))) == 1
 
 
 def test_scratch_is_removed_though_the_job_took_its_rights_away(submit_here):

@@ -128,6 +128,6 @@ def test_a_store_that_cannot_be_reached_is_no_success(submit_here):
     done = job.run()
     assert done.returncode == 74
     assert "in the store" in done.stderr
-    assert job.store.names(outcomes_prefix(job.spec.id)) == []
+    assert job.store.list_names(outcomes_prefix(job.spec.id)) == []
     with pytest.raises(NotFound):
         job.store.read(log_key(job.spec.id, job.of()))

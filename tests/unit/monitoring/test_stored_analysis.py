@@ -35,7 +35,7 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def path(self, key: str) -> None:
+    def local_path(self, key: str) -> None:
         return None
 
     def read(self, key: str, *, limit: int | None = None) -> bytes:

@@ -1,5 +1,6 @@
 """The records of an analysis: what was closed adds up, and each says whose it is."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,12 @@ def test_a_retry_says_what_it_changed():
         "another function",
     ]
     assert round_of().changes_from(before) == []  # of an older version: it is not known
+
+
+def test_a_round_names_as_many_jobs_as_it_runs():
+    assert dataclasses.replace(round_of(), indices=[0, 2, 4]).index_of(2) == 4
+    with pytest.raises(ValueError, match="it runs 3 jobs, and names 2"):
+        dataclasses.replace(round_of(), indices=[0, 2])
 
 
 def test_a_single_job_needs_no_index_and_an_array_does():

@@ -240,10 +240,10 @@ class Elsewhere:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def path(self, key: str) -> None:
+    def local_path(self, key: str) -> None:
         return None
 
-    def fetch(self, key: str, path: Path) -> None:
+    def get_file(self, key: str, path: Path) -> None:
         with open(path, "wb", buffering=0) as file:
             for byte in self._store.read(key):
                 self._together.wait(10)

@@ -16,7 +16,7 @@ from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import NoSuchOutput
 from explorer_runner.models import File, Sample
 
-STORED = Path(__file__).parents[3] / "data" / "pickles"
+STORED = Path(__file__).parents[2] / "data" / "pickles"
 
 
 def test_every_name_that_a_pickle_may_contain_can_be_found():

@@ -11,7 +11,6 @@ from explorer_runner.errors import ExplorerError
 from explorer_runner.format.outcome import Failure
 from explorer_runner.format.payload import Spec
 
-_OWN = "explorer_runner"
 _OWN_FOLDER = os.path.dirname(os.path.abspath(explorer_runner.__file__)) + os.sep
 """All of the runner, not this folder of it alone."""
 _MESSAGE_LENGTH = 2000
@@ -23,14 +22,13 @@ def describe(error: BaseException, spec: Spec, source: str) -> tuple[str, Failur
     ``source`` is the work function's, so that lines show although its file is on another machine.
     """
     _teach_lines(spec, source)
-    user_trace = _skip_own(error.__traceback__)
     failure = Failure(
         type=_type_name(error),
         message=_message(error),
-        traceback=_text(error, user_trace),
+        traceback=_text(error),
         function=spec.function.get("name"),
     )
-    frame = _innermost(user_trace, spec.function.get("file"))
+    frame = _innermost(error.__traceback__, spec.function.get("file"))
     if frame is not None:
         failure.function = frame.tb_frame.f_code.co_name
         failure.file = frame.tb_frame.f_code.co_filename
@@ -73,9 +71,9 @@ def _message(error: BaseException) -> str:
     return text if len(text) <= _MESSAGE_LENGTH else f"{text[:_MESSAGE_LENGTH]}..."
 
 
-def _text(error: BaseException, trace: TracebackType | None) -> str:
+def _text(error: BaseException) -> str:
     try:
-        described = traceback.TracebackException(type(error), error, trace, compact=True)
+        described = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         # Frames of the runner say nothing to a person; what lies between the user's own lines does.
         described.stack = traceback.StackSummary.from_list(
             [frame for frame in described.stack if not frame.filename.startswith(_OWN_FOLDER)]
@@ -85,14 +83,6 @@ def _text(error: BaseException, trace: TracebackType | None) -> str:
         lines = [f"{_type_name(error)} (its traceback cannot be shown: {broken!r})\n"]
     text = "".join(lines).encode(errors="backslashreplace").decode()
     return text if len(text) <= 100_000 else f"{text[:20_000]}\n[...]\n{text[-80_000:]}"
-
-
-def _skip_own(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the first frame that is not the runner's; the whole of it if all are."""
-    rest = trace
-    while rest is not None and rest.tb_frame.f_globals.get("__name__", "").split(".")[0] == _OWN:
-        rest = rest.tb_next
-    return rest or trace
 
 
 def _innermost(trace: TracebackType | None, file: str | None) -> TracebackType | None:

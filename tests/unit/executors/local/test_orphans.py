@@ -53,7 +53,7 @@ def test_while_its_claim_is_held_it_lives(store: FolderStore, job: OrphanedJob, 
     assert job.gone_since is None
     claim.running(held)
     job.gone_since = long_ago()
-    assert job.look(store) is None
+    assert job.check(store) is None
     assert job.gone_since is None
 
 

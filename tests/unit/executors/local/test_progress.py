@@ -70,6 +70,16 @@ def test_credentials_are_those_of_the_newest_entry(ledger: ProgressTracker):
     assert ledger.use_newest_credentials(entry_of("s3://a", submitted=4.0, key="new"))
 
 
+def test_a_store_is_opened_once_and_again_with_new_credentials(ledger: ProgressTracker, store: FolderStore):
+    first = entry_of(store.root)
+    ledger.use_newest_credentials(first)
+    opened = ledger.store_of(first)
+    ledger.use_newest_credentials(entry_of(store.root, submitted=2.0))
+    assert ledger.store_of(first) is opened
+    ledger.use_newest_credentials(entry_of(store.root, submitted=3.0, key="new"))
+    assert ledger.store_of(first) is not opened
+
+
 def test_what_is_closed_is_written_once_and_known(ledger: ProgressTracker, store: FolderStore):
     round = admitted(ledger, store)
     ledger.begin(round, fresh=True)

@@ -57,7 +57,7 @@ def look(event, args):
                 print("locked")
             print(file.read().decode())
 sys.addaudithook(look)
-Queue(Path(sys.argv[1])).ask({"stop": True})
+Queue(Path(sys.argv[1])).add_request({"stop": True})
 """
 
 

@@ -204,7 +204,7 @@ from explorer_runner.attempt import environment
 folder = Path({str(folder)!r})
 environment.activate(folder)
 import of_the_user
-environment.yield_to_pins(folder)
+environment.prefer_user_pins(folder)
 if "cloudpickle.cloudpickle" in sys.modules:
     sys.exit("the runner's cloudpickle is still there")
 import cloudpickle

@@ -155,6 +155,14 @@ def test_the_name_of_an_outcome_or_a_log_tells_its_attempt(attempt: AttemptId, s
     assert parse_log_name(os.path.basename(log_key(ID, attempt))) == attempt
 
 
+def test_keys_may_be_as_long_as_they_may_be_and_no_longer():
+    longest = "/".join(["a" * 100] * 6 + ["é" * 47])
+    assert len(longest.encode()) == KEY_BYTES
+    assert check_key(longest) == longest
+    with pytest.raises(InvalidKey, match=f"is longer than {KEY_BYTES} bytes"):
+        check_key(f"{longest}a")
+
+
 def test_numbers_are_of_six_digits_at_most():
     assert parse_log_name("999999.999999-999999.txt") == AttemptId(999_999, 999_999, 999_999)
     assert parse_log_name("1000000.0-1.txt") is None

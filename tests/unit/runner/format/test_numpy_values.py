@@ -17,7 +17,7 @@ from explorer_runner.format.previews import preview
 
 def encoded(value):
     kind, data = values.encode("k", value)
-    text = values.inline(kind, data)
+    text = values.encode_inline(kind, data)
     back = values.decode_inline("k", json.loads(text))
     return kind, back, b"numpy" in data
 """

@@ -126,7 +126,7 @@ from explorer_runner.stores.folder import FolderStore
 store = FolderStore({store.root!r})
 Path(sys.argv[1]).write_bytes(bytes(5000))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-for attempt in (lambda: store.create("k", bytes(5000)), lambda: store.keep("k", Path(sys.argv[1]))):
+for attempt in (lambda: store.create("k", bytes(5000)), lambda: store.put_file("k", Path(sys.argv[1]))):
     try:
         attempt()
     except StoreError as error:
@@ -240,16 +240,16 @@ def test_the_temporary_folder_may_be_swept_away(store: FolderStore):
 READS = [
     lambda store: store.read("a"),
     lambda store: store.read_range("a", 0, 1),
-    lambda store: store.fetch("a", Path(store.root).with_name("fetched")),
+    lambda store: store.get_file("a", Path(store.root).with_name("fetched")),
     lambda store: store.exists("a"),
-    lambda store: store.names("a"),
-    lambda store: store.folders("a"),
+    lambda store: store.list_names("a"),
+    lambda store: store.list_folders("a"),
     lambda store: store.delete("a"),
     lambda store: store.delete_tree("a"),
 ]
 WRITES = [
     lambda store: store.create("a/b", b""),
-    lambda store: store.keep("a/c", Path(__file__)),
+    lambda store: store.put_file("a/c", Path(__file__)),
     lambda store: store.make_folders("a"),
 ]
 
