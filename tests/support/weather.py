@@ -2,15 +2,16 @@
 
 import http.client
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-HOP = ("connection", "content-length", "transfer-encoding", "server", "date")
+HOP = ("connection", "keep-alive", "content-length", "transfer-encoding", "server", "date")
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Fault:
     path: str = ""
     """A part of the path that it is for; as ``method``, empty: any."""
     headers: dict[str, str] = field(default_factory=dict)
+    over: threading.Event | None = None
+    """Until when it hangs; None: until all is over."""
 
 
 class Weather:
@@ -76,23 +79,26 @@ class Weather:
             return None
 
 
+_Weather = TypeVar("_Weather", bound=Weather)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     weather: Weather
 
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._read_body()
         fault = self.weather.meet(self.command, self.path)
         kind = fault.kind if fault else "ok"
         if fault and kind.isdecimal():
             error = f"<Error><Code>{fault.code}</Code><Message>so it is</Message></Error>".encode()
             self._send(int(kind), fault.headers, error)
         elif kind in ("drop", "hang"):
-            self._leave(kind)
+            self._leave(fault)
         else:
             status, headers, content = self._pass_on(body)
             if kind == "lose":
-                self._leave("drop")
+                self._leave()
             else:
                 self._send(status, headers, content, cut=kind == "cut")
 
@@ -103,7 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, {"ETag": '"1"'}, self.weather.page
         self.weather.sizes.append(len(body))
         server = http.client.HTTPConnection(urlsplit(self.weather.target).netloc)
-        server.request(self.command, self.path, body, dict(self.headers))
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+        server.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
         answer = server.getresponse()
         content = answer.read()
         headers = {name: value for name, value in answer.getheaders() if name.lower() not in HOP}
@@ -122,28 +129,49 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content[: len(content) // 2] if cut else content)
         if cut:
-            self._leave("drop")
+            self._leave()
 
-    def _leave(self, kind: str) -> None:
-        if kind == "hang":
-            self.weather.over.wait()
+    def _leave(self, fault: Fault | None = None) -> None:
+        if fault and fault.kind == "hang":
+            (fault.over or self.weather.over).wait()
         self.close_connection = True
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the other side was faster
 
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(iter(self._read_chunk, b""))
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _read_chunk(self) -> bytes:
+        chunk = self.rfile.read(int(self.rfile.readline().split(b";")[0], 16))
+        self.rfile.readline()
+        return chunk
+
     def log_message(self, *_: object) -> None:
         pass
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # clients may be killed
+            super().handle_error(request, client_address)
+
+
+def serve_weather(target: str = "") -> AbstractContextManager[Weather]:
+    """Serve what ``target`` answers at an address of this machine, with faults."""
+    return serve(Weather(target))
+
+
 @contextmanager
-def serve_weather(target: str = "") -> Iterator[Weather]:
+def serve(weather: _Weather) -> Iterator[_Weather]:
     """Serve it at an address of this machine."""
-    weather = Weather(target)
     handler = type("Handler", (_Handler,), {"weather": weather})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Server(("127.0.0.1", 0), handler) as server:
         weather.address = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from support.servers import serve_moto
+from support.weather import serve
 from torture.proxy import Proxy
 
 _BUCKET = "torture"
@@ -88,6 +89,5 @@ def _serve(ground: Ground, stack: ExitStack) -> None:
 
     with closing(boto3.client("s3")) as client:
         client.create_bucket(Bucket=_BUCKET)
-    ground.proxy = Proxy(server)
-    stack.callback(ground.proxy.close)
+    ground.proxy = stack.enter_context(serve(Proxy(server)))
     ground.variables = {"AWS_ENDPOINT_URL": ground.proxy.address}
