@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from support import terraform
 from support.policies.documents import Document, of_aws
 from support.policies.opening import NO_OPENING, OPENING
 from support.policies.roles import given
@@ -25,7 +26,6 @@ from support.policies.stack import (
     SECRET,
     TOKEN,
 )
-from support.waiting import terraform
 
 STORE = "arn:aws:s3:::lab-store"
 OUTPUT = f"{STORE}/explorer/analyses/an-id/files/0/0-1/table.csv"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from support import terraform
 from support.policies.roles import Given, given
-from support.waiting import terraform
 
 ROLE = """
 resource "aws_iam_role" "lab" {

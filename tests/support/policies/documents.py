@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from support.waiting import terraform
+from support import terraform
 
 Document = dict[str, Any]
 _MODULES = terraform.MODULES / "modules"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from support.waiting import terraform
+from support import terraform
 
 _BLOCK = re.compile(r'^resource "(aws_iam_\w+)" "(\w+)" \{\n(.*?)^\}', re.DOTALL | re.MULTILINE)
 _ROLE = r'aws_iam_role\.(?:this\["(\w+)"\]|(\w+))'
