@@ -64,9 +64,9 @@ class File:
         return _ask({"sign": self.uri, "seconds": seconds})[0]["url"]
 
     def _check_path(self, path: Path) -> Path:
-        for each in (path, *(Path(f"{path}{suffix}") for suffix in self.secondary_files)):
-            if not each.exists():
-                raise StoreError(f"{each}: there is no such file (looked in {os.getcwd()})")
+        for required in (path, *(Path(f"{path}{suffix}") for suffix in self.secondary_files)):
+            if not required.exists():
+                raise StoreError(f"{required}: there is no such file (looked in {os.getcwd()})")
         return path
 
     def _fetch(self) -> tuple[Path, int]:

@@ -126,7 +126,7 @@ class Output:
         produced: list[tuple[Produced, _Identity]] = []
         folders: list[str] = []
         # What lies in folders that end with the job may be taken away; anything else is copied.
-        own = tuple(f"{os.path.realpath(each)}/" for each in (self._folder, self._scratch) if self._paths)
+        own = tuple(f"{os.path.realpath(folder)}/" for folder in (self._folder, self._scratch) if self._paths)
         for key, path in self._paths.items():
             movable = os.path.realpath(path).startswith(own)
             if path.is_dir():

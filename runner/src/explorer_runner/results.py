@@ -72,7 +72,7 @@ class JobOutput:
         """All that is known of the attempt that made them."""
         self.index: int = outcome.index
         """Which job of the analysis it is, from zero."""
-        self._files = {each["key"]: each for each in outcome.files}
+        self._files = {file["key"]: file for file in outcome.files}
 
     def file(self, key: str) -> StoredFile:
         """The file, or folder, that the job kept as ``key``. Raises NoSuchOutput."""
@@ -80,7 +80,7 @@ class JobOutput:
             entry = self._files[key]
             return StoredFile(self, key, entry["size"], entry["sha256"], entry.get("executable", False))
         if key in self.outcome.folders:
-            size = sum(each["size"] for each in self._below(key))
+            size = sum(file["size"] for file in self._below(key))
             return StoredFile(self, key, size, None)
         raise self._missing("file", key, [*self._files, *self.outcome.folders])
 
@@ -114,11 +114,11 @@ class JobOutput:
         from html import escape  # for notebooks alone
 
         rows = [(key, "value", self.glance(key)) for key in self.outcome.values]
-        rows += [(key, "file", f"{each['size']:,} bytes") for key, each in self._files.items()]
+        rows += [(key, "file", f"{file['size']:,} bytes") for key, file in self._files.items()]
         if not rows:
             return f"job {self.index} kept no output"
         cells = [
-            "".join(f"<td style='text-align:left'>{escape(visible_line(each))}</td>" for each in row)
+            "".join(f"<td style='text-align:left'>{escape(visible_line(cell))}</td>" for cell in row)
             for row in rows
         ]
         return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
@@ -135,7 +135,7 @@ class JobOutput:
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
     def _below(self, folder: str) -> list[dict[str, Any]]:
-        return [each for key, each in self._files.items() if key.startswith(f"{folder}/")]
+        return [file for key, file in self._files.items() if key.startswith(f"{folder}/")]
 
     def _local(self, file: StoredFile) -> Path:
         if file.sha256 is not None:

@@ -98,10 +98,10 @@ class JobManager:
             days = sorted(_days_in(store, _FIRST_DAY, _LAST_DAY), reverse=True)
             if text == "last":
                 newest = next(filter(None, (list(_ids(store, day)) for day in days)), [])
-                second = max((each[:_STAMP] for each in newest), default="")
-                ids = [each for each in newest if each.startswith(second)]
+                second = max((analysis_id[:_STAMP] for analysis_id in newest), default="")
+                ids = [analysis_id for analysis_id in newest if analysis_id.startswith(second)]
             else:
-                ids = [each for day in days for each in _ids(store, day) if text in each]
+                ids = [analysis_id for day in days for analysis_id in _ids(store, day) if text in analysis_id]
             if ids:
                 found = self._open(dict.fromkeys(ids, store), None)
                 return JobList(found[:1]) if text == "last" else found
@@ -114,8 +114,8 @@ class JobManager:
             for (analysis_id, store), record in zip(found.items(), records, strict=True)
             if record is not None and (user is None or getattr(record, "user", None) == user)
         ]
-        stored.sort(key=lambda each: (each.record.submitted, each.id), reverse=True)
-        return JobList(Analysis._from_stored(each) for each in stored)
+        stored.sort(key=lambda item: (item.record.submitted, item.id), reverse=True)
+        return JobList(Analysis._from_stored(one) for one in stored)
 
     def _opened(self, store: Store, analysis_id: str, record: IndexRecord | ExplorerError) -> StoredAnalysis:
         if isinstance(record, ExplorerError):
@@ -183,6 +183,6 @@ def _read(ids: list[tuple[str, Store]]) -> list[IndexRecord | ExplorerError | No
             return error  # one file: its permissions, its disk
 
     if len(ids) < 2 or folders:
-        return [read(each) for each in ids]
+        return [read(pair) for pair in ids]
     with ThreadPoolExecutor(max_workers=32) as pool:
         return list(pool.map(read, ids))

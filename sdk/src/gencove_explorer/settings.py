@@ -115,9 +115,13 @@ class Settings:
     def items(self) -> list[tuple[str, Any, str]]:
         """Name, value and source of each setting."""
         plain = [
-            (each.name, getattr(self, each.name)) for each in fields(self) if each.name not in _NOT_PLAIN
+            (field_.name, getattr(self, field_.name))
+            for field_ in fields(self)
+            if field_.name not in _NOT_PLAIN
         ]
-        batch = [(f"batch.{each.name}", getattr(self.batch, each.name)) for each in fields(BatchSettings)]
+        batch = [
+            (f"batch.{field_.name}", getattr(self.batch, field_.name)) for field_ in fields(BatchSettings)
+        ]
         values = {**dict(plain + batch), "project": self.project_name}
         return [(name, value, self.source(name)) for name, value in values.items()]
 
@@ -263,5 +267,5 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "idle_seconds": _positive,
     "cache": _folder,
     "cache_mb": _whole(1, _MOST_MB),
-    **{f"batch.{each.name}": _text for each in fields(BatchSettings)},
+    **{f"batch.{field_.name}": _text for field_ in fields(BatchSettings)},
 }

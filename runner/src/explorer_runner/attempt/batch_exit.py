@@ -48,7 +48,7 @@ def code_without_outcome(error: ExplorerError) -> int:
 
 def _count(store: Store, analysis: str, attempt: AttemptId, status: str) -> int:
     """How many attempts before this one have an outcome of this status: a look-up each, of nine at most."""
-    return sum(store.exists(outcome_key(analysis, each, status)) for each in _earlier(attempt))
+    return sum(store.exists(outcome_key(analysis, earlier, status)) for earlier in _earlier(attempt))
 
 
 def _earlier(attempt: AttemptId) -> Iterator[AttemptId]:

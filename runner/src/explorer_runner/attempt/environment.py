@@ -80,7 +80,7 @@ def _without_environments(path: str) -> str:
     """A PATH without virtual environments: their commands see the packages of whoever submits."""
     folders = path.split(os.pathsep)
     return os.pathsep.join(
-        each for each in folders if not os.path.exists(os.path.join(each, os.pardir, "pyvenv.cfg"))
+        folder for folder in folders if not os.path.exists(os.path.join(folder, os.pardir, "pyvenv.cfg"))
     )
 
 
@@ -203,7 +203,11 @@ def prefer_user_pins(folder: Path) -> None:
     """
     for name in _RUNNER_LIBRARIES:
         if name in sys.modules and os.path.exists(f"{_site_packages(folder)}/{name}"):
-            loaded = {each: sys.modules.pop(each) for each in list(sys.modules) if each.split(".")[0] == name}
+            loaded = {
+                module: sys.modules.pop(module)
+                for module in list(sys.modules)
+                if module.split(".")[0] == name
+            }
             if name == "cloudpickle":
                 _hand_over_classes(loaded["cloudpickle.cloudpickle"])
 

@@ -243,7 +243,9 @@ def _wait_for_threads() -> None:
 
     def say() -> None:
         main = threading.main_thread()
-        names = ", ".join(each.name for each in threading.enumerate() if not each.daemon and each is not main)
+        names = ", ".join(
+            thread.name for thread in threading.enumerate() if not thread.daemon and thread is not main
+        )
         _log_anyway(
             f"explorer: the work function has returned; the job waits for its threads ({names}). One that "
             "need not end is made with daemon=True.\n"

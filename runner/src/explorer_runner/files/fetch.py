@@ -69,16 +69,16 @@ def main() -> int:
 def fetch(uris: list[str], cache: Cache) -> None:
     """Bring objects into one folder of the cache, side by side."""
     found = [look(uri) for uri in uris]
-    if len({each.name for each in found}) < len(found):
+    if len({remote.name for remote in found}) < len(found):
         raise StoreError(f"{' and '.join(uris)} would have one name beside each other, {found[0].name}")
-    facts = [[each.uri, each.version, each.size] for each in found]
+    facts = [[remote.uri, remote.version, remote.size] for remote in found]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
     def fill(folder: str) -> None:
-        for each in found:
-            download(each, f"{folder}/{each.name}")
+        for remote in found:
+            download(remote, f"{folder}/{remote.name}")
 
-    with cache.hold(key, sum(each.size for each in found), fill) as folder:
+    with cache.hold(key, sum(remote.size for remote in found), fill) as folder:
         _answer({"path": f"{folder}/{found[0].name}", "lock": f"{folder}.lock"})
         sys.stdin.read()
 

@@ -133,7 +133,7 @@ class PayloadLoads:
 
     def take(self, pid: int) -> PayloadLoad | None:
         """The one whose process has ended, no longer held here; None if ``pid`` was none of them."""
-        opening = next((each for each in self._all.values() if each.pid == pid), None)
+        opening = next((load for load in self._all.values() if load.pid == pid), None)
         if opening is not None:
             self._remove(opening)
         return opening

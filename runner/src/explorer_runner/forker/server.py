@@ -313,7 +313,7 @@ class Forker:
         if self.killing or self.fork_again_at > now:
             due = [job.kill_at for job in self.running.values() if job.kill_at is not None]
             due += [self.fork_again_at] if self.fork_again_at > now else []
-            wait = min([each - now for each in due] + ([] if wait is None else [wait]))
+            wait = min([deadline - now for deadline in due] + ([] if wait is None else [wait]))
         return None if wait is None else max(0, int(wait * 1000)) + 1
 
     def send_report(self) -> None:

@@ -136,7 +136,7 @@ class Spec:
         try:
             data = validation.known(load_record(raw, "the payload"), _SPEC)
             data["job_definition"] = JobDefinition.from_json(data["job_definition"])
-            data["depends_on"] = [DependencyRef.from_json(each) for each in data["depends_on"]]
+            data["depends_on"] = [DependencyRef.from_json(ref) for ref in data["depends_on"]]
             return cls(**data)
         except (ValueError, TypeError, KeyError) as error:
             raise validation.refused("spec.json of the payload", error) from error
@@ -240,10 +240,10 @@ def unpack(raw: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = archive.infolist()
             # Stored members cannot be larger than the file, unless some are the same bytes.
-            stored = all(each.compress_type == zipfile.ZIP_STORED for each in members)
-            if not stored or sum(each.file_size for each in members) > len(raw):
+            stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+            if not stored or sum(member.file_size for member in members) > len(raw):
                 raise CorruptPayload("the payload is not one of ours: its members grow when they are read")
-            return {each.filename: archive.read(each) for each in members}
+            return {member.filename: archive.read(member) for member in members}
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError, struct.error) as error:
         raise CorruptPayload(f"the payload is not a readable zip: {error}") from error
 
@@ -276,15 +276,15 @@ class Payload:
         """The pickled inputs of positions; from a store, neighbours come by one request."""
         entries = [self._located(position) for position in positions]
         if self.spec.inputs_inside:  # the payload's own digest covers them
-            yield from (self._inputs[each.offset : each.offset + each.length] for each in entries)
+            yield from (self._inputs[entry.offset : entry.offset + entry.length] for entry in entries)
             return
         for first, last in _neighbours(entries):
             begin = entries[first].offset
             size = entries[last].offset + entries[last].length - begin
             block = memoryview(store.read_range(inputs_key(self.spec.id), begin, size))
-            for position, each in zip(positions[first : last + 1], entries[first : last + 1], strict=True):
-                raw = bytes(block[each.offset - begin : each.offset - begin + each.length])
-                if hashlib.sha256(raw).digest() != each.sha256:
+            for position, entry in zip(positions[first : last + 1], entries[first : last + 1], strict=True):
+                raw = bytes(block[entry.offset - begin : entry.offset - begin + entry.length])
+                if hashlib.sha256(raw).digest() != entry.sha256:
                     raise CorruptPayload(
                         f"the input of job {self.spec.index_of(position)} in the store is not the one that "
                         "was submitted: it was changed or damaged; run() again"
@@ -304,15 +304,15 @@ class Payload:
 def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:
     """First and last of each run of entries that lie side by side, of some size in all."""
     first = 0
-    for each in range(1, len(entries) + 1):
-        ends = each == len(entries)
+    for number in range(1, len(entries) + 1):
+        ends = number == len(entries)
         if not ends:
-            before, here = entries[each - 1], entries[each]
+            before, here = entries[number - 1], entries[number]
             size = here.offset + here.length - entries[first].offset
             ends = here.offset != before.offset + before.length or size > _BLOCK_BYTES
         if ends:
-            yield first, each - 1
-            first = each
+            yield first, number - 1
+            first = number
 
 
 def keep(store: Store, analysis: str, round: int, packed: bytes) -> str:

@@ -88,8 +88,8 @@ def listed(check: Check, most: int | None = None) -> Check:
     def check_all(value: Any) -> None:
         if type(value) is not list or (most is not None and len(value) > most):
             raise ValueError("a list" + (f" of at most {most:,}" if most is not None else ""))
-        for each in value:
-            check(each)
+        for item in value:
+            check(item)
 
     return check_all
 
@@ -101,8 +101,8 @@ def mapped(check: Check | None = None) -> Check:
         if not isinstance(value, Mapping):
             raise ValueError("a mapping")
         if check is not None:
-            for each in value.values():
-                check(each)
+            for item in value.values():
+                check(item)
 
     return check_all
 

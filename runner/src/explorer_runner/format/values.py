@@ -67,10 +67,10 @@ def _is_json(value: Any, depth: int) -> bool:
     if depth > 100:
         return False
     if kind is list:
-        return all(_is_json(each, depth + 1) for each in value)
+        return all(_is_json(item, depth + 1) for item in value)
     if kind is dict:
         return all(type(key) is str and _is_unicode(key) for key in value) and all(
-            _is_json(each, depth + 1) for each in value.values()
+            _is_json(item, depth + 1) for item in value.values()
         )
     return False
 

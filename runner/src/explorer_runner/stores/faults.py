@@ -82,7 +82,7 @@ def _is_about_credentials(error: Exception) -> bool:
     # An answer to HEAD has no words: 400 may be anything.
     unexplained = status == 400 and text.endswith("400 Bad Request: ")
     refused = status > 0 and _CONTAINER in text
-    return unexplained or refused or any(each in text for each in _EXPIRED)
+    return unexplained or refused or any(code in text for code in _EXPIRED)
 
 
 def _status(text: str) -> int:

@@ -79,5 +79,5 @@ class BucketLister:
                 self._aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             )
             for page in pages:
-                for each in page.get("Contents", ()):
-                    yield each["Key"], each["ETag"]
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"], entry["ETag"]

@@ -149,8 +149,8 @@ def _own_file(module: str) -> str | None:
         return None
     if spec is None:
         return None
-    places = [each for each in (spec.origin, *(spec.submodule_search_locations or ())) if each is not None]
-    return next((each for each in places if os.path.isabs(each) and not _is_installed(each)), None)
+    places = [place for place in (spec.origin, *(spec.submodule_search_locations or ())) if place is not None]
+    return next((place for place in places if os.path.isabs(place) and not _is_installed(place)), None)
 
 
 def _advice(file: str) -> str:
@@ -190,4 +190,4 @@ def requirement_of(name: str) -> str:
 def _is_installed(file: str) -> bool:
     paths = sysconfig.get_paths()
     folders = [paths["purelib"], paths["platlib"], paths["stdlib"], *site.getsitepackages()]
-    return any(Path(file).is_relative_to(each) for each in [*folders, site.getusersitepackages()])
+    return any(Path(file).is_relative_to(folder) for folder in [*folders, site.getusersitepackages()])

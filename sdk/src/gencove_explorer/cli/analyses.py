@@ -45,9 +45,9 @@ def list_(
     explorer list --since 1d --name age
     """
     found = JobManager().list_jobs(since=since, date=date, name=name, user=user)
-    shown = [each._submitted() for each in found[:limit]]
+    shown = [analysis._submitted() for analysis in found[:limit]]
     if as_json:
-        print_json([_listed(each) for each in shown])
+        print_json([_listed(stored) for stored in shown])
         return
     if not shown:
         echo(f"looked in {Settings.load().store}", err=True)
@@ -71,7 +71,7 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     stored = analysis._submitted()
     found = analysis.status(index)
     if as_json:
-        print_json({"id": analysis.id, **found, "rounds": [each.to_data() for each in stored.rounds]})
+        print_json({"id": analysis.id, **found, "rounds": [record.to_data() for record in stored.rounds]})
         return
     echo(f"{analysis.id}: {found['status']}")
     for state, count in found.get("jobs", {}).items():

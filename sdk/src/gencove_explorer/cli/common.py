@@ -26,7 +26,7 @@ def complete_id(context: click.Context, parameter: click.Parameter, incomplete: 
         found = JobManager().list_jobs(since="30d")
     except ExplorerError:
         return []
-    return [CompletionItem(each.id) for each in found if incomplete in each.id][:_COMPLETED]
+    return [CompletionItem(analysis.id) for analysis in found if incomplete in analysis.id][:_COMPLETED]
 
 
 def id_argument(command: _F) -> _F:
@@ -62,7 +62,7 @@ def find(text: str) -> Analysis:
             if text == "last"
             else f"no analysis has {text!r} in its id: explorer list shows them"
         )
-    shown = "\n  ".join(each.id for each in found[:10])
+    shown = "\n  ".join(analysis.id for analysis in found[:10])
     more = f"\n  ... and {len(found) - 10} more" if len(found) > 10 else ""
     raise NoSuchAnalysis(f"{len(found)} analyses have {text!r} in their ids, say which:\n  {shown}{more}")
 

@@ -181,7 +181,7 @@ def validate(context: click.Context, folder: Path, schema: bool, as_json: bool) 
         return
     loaded = load_folder(folder, Reconciler(folder).objects)
     if as_json:
-        print_json([each.to_json() for each in loaded.faults])
+        print_json([problem.to_json() for problem in loaded.faults])
     else:
         try:
             loaded.require()
@@ -228,14 +228,14 @@ def history(name: str | None, folder: Path, limit: int, as_json: bool) -> None:
         return
     rows = [
         (
-            each["revision"],
-            time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(each["time"])),
-            (each["commit"] or "")[:10] + ("+" if each["dirty"] else ""),
-            each["actor"],
-            changes_of(each, name),
-            each.get("id", ""),
+            revision["revision"],
+            time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(revision["time"])),
+            (revision["commit"] or "")[:10] + ("+" if revision["dirty"] else ""),
+            revision["actor"],
+            changes_of(revision, name),
+            revision.get("id", ""),
         )
-        for each in found
+        for revision in found
     ]
     headings = ["revision", "time (UTC)", "commit", "by", "what", *(["analysis"] if name else [])]
     print_table(headings, [row[: len(headings)] for row in rows])

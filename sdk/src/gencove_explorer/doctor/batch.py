@@ -111,22 +111,22 @@ class _Looks:
         return dict(found[0])
 
     def _environments(self) -> str:
-        names = [each["computeEnvironment"] for each in self._described_queue()["computeEnvironmentOrder"]]
+        names = [order["computeEnvironment"] for order in self._described_queue()["computeEnvironmentOrder"]]
         with translate_errors("the compute environments"):
             found = self._aws.client("batch").describe_compute_environments(computeEnvironments=names)
         said = []
-        for each in found["computeEnvironments"]:
+        for environment in found["computeEnvironments"]:
             name, state, status = (
-                each["computeEnvironmentName"],
-                each.get("state", "ENABLED"),
-                each.get("status", "VALID"),
+                environment["computeEnvironmentName"],
+                environment.get("state", "ENABLED"),
+                environment.get("status", "VALID"),
             )
             if state != "ENABLED" or status != "VALID":
-                why = each.get("statusReason", "")
+                why = environment.get("statusReason", "")
                 raise _Wrong(
                     f"{name} is {state} and {status}: {why}", "jobs stay RUNNABLE until it is mended"
                 )
-            limit = each.get("computeResources", {}).get("maxvCpus")
+            limit = environment.get("computeResources", {}).get("maxvCpus")
             said.append(f"{name} ({limit} vCPUs at most)" if limit else name)
         return ", ".join(said)
 
@@ -162,7 +162,7 @@ class _Looks:
             )
         with translate_errors(f"the log group {name}"):
             found = self._aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-        group = next((each for each in found if each["logGroupName"] == name), None)
+        group = next((group for group in found if group["logGroupName"] == name), None)
         if group is None:
             raise _Wrong(f"there is no log group {name}", "make it: jobs cannot start without")
         days = group.get("retentionInDays")

@@ -34,11 +34,11 @@ def check_local(settings: Settings) -> Iterator[Check]:
 
     def queue() -> Check:
         found = Queue(settings.home)
-        broken = sorted(each.name for each in found.broken.glob("*")) if found.broken.is_dir() else []
+        broken = sorted(path.name for path in found.broken.glob("*")) if found.broken.is_dir() else []
         if broken:
             mend = "retry_failed() runs their jobs again; then remove the folder"
             return Check("queue", False, f"cannot be read: {', '.join(broken)} in {found.broken}", mend)
-        left = sorted(each.name for each in found.abandoned())
+        left = sorted(path.name for path in found.abandoned())
         if left:
             mend = "it may hold secrets; the executor removes it within a minute: explorer executor start"
             return Check("queue", False, f"left by a submission that was killed: {', '.join(left)}", mend)

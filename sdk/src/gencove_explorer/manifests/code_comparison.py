@@ -23,16 +23,16 @@ def bound_names(node: ast.AST) -> set[str]:
     if isinstance(node, DEFINITIONS):
         return {node.name}
     if isinstance(node, IMPORTS):
-        return {(each.asname or each.name).split(".")[0] for each in node.names}
+        return {(name.asname or name.name).split(".")[0] for name in node.names}
     if isinstance(node, ast.Name):
         return {node.id} if isinstance(node.ctx, ast.Store | ast.Del) else set()
     if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-        return {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}
+        return {child.id for child in ast.walk(node.value) if isinstance(child, ast.Name)}
     if isinstance(node, ast.ExceptHandler) and node.name:
-        return {node.name}.union(*(bound_names(each) for each in ast.iter_child_nodes(node)))
+        return {node.name}.union(*(bound_names(child) for child in ast.iter_child_nodes(node)))
     if isinstance(node, ast.Lambda):
         return set()
-    return set().union(*(bound_names(each) for each in ast.iter_child_nodes(node)))
+    return set().union(*(bound_names(child) for child in ast.iter_child_nodes(node)))
 
 
 def lines_of(text: str) -> list[str]:

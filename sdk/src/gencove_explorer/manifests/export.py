@@ -55,7 +55,7 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
     needed = request.depends_on or ()
     more = {
         "global_config": _config(request.unpickled_config(), name, place, files),
-        "pip_packages": [_requirement(each, place) for each in request.pip_packages or ()],
+        "pip_packages": [_requirement(package, place) for package in request.pip_packages or ()],
         "job_definition": _definition(check_definition(request.job_definition)),
         "depends_on": [{"each": one.request.name} if one.each else one.request.name for one in needed],
         "labels": dict(request.labels or {}),
@@ -96,10 +96,10 @@ def _value(value: Any, what: str, stem: str, place: ManifestLocation, files: dic
         return {"sample": _row(value, what, place)}
     if isinstance(value, File):
         return _files([value], what, place) | {"files": _address(value.uri, what, place)}
-    if isinstance(value, list) and value and all(isinstance(each, Sample) for each in value):
+    if isinstance(value, list) and value and all(isinstance(item, Sample) for item in value):
         files[place.folder / f"{stem}.jsonl"] = _sheet(value, what, place)
         return {"file": f"{stem}.jsonl"}
-    if isinstance(value, list) and value and all(isinstance(each, File) for each in value):
+    if isinstance(value, list) and value and all(isinstance(item, File) for item in value):
         return _files(value, what, place)
     _plain(value, what)
     if _is_long(value):
@@ -109,20 +109,22 @@ def _value(value: Any, what: str, stem: str, place: ManifestLocation, files: dic
 
 
 def _files(files: Sequence[File], what: str, place: ManifestLocation) -> dict[str, Any]:
-    beside = {tuple(each.secondary_files) for each in files}
+    beside = {tuple(file.secondary_files) for file in files}
     if len(beside) > 1:
         raise SubmissionError(f"{what} has files with different secondary_files: use samples")
     suffixes = list(next(iter(beside)))
-    found: dict[str, Any] = {"files": [_address(each.uri, what, place) for each in files]}
+    found: dict[str, Any] = {"files": [_address(file.uri, what, place) for file in files]}
     return {**found, "secondary_files": suffixes} if suffixes else found
 
 
 def _sheet(samples: Sequence[Sample], what: str, place: ManifestLocation) -> str:
     """The samples as JSON Lines."""
-    twice = next((each for each, count in Counter(each.id for each in samples).items() if count > 1), None)
+    twice = next(
+        (name for name, count in Counter(sample.id for sample in samples).items() if count > 1), None
+    )
     if twice is not None:
         raise SubmissionError(f"{what} has sample {twice!r} twice: give each an id of its own")
-    return "".join(f"{json.dumps(_row(each, what, place))}\n" for each in samples)
+    return "".join(f"{json.dumps(_row(sample, what, place))}\n" for sample in samples)
 
 
 def _row(sample: Sample, what: str, place: ManifestLocation) -> dict[str, Any]:
@@ -167,9 +169,9 @@ def _definition(definition: JobDefinition | None) -> dict[str, Any]:
     given = definition.to_json()
     kept = ("cpu", "memory_mb")  # without them the default would be another on each machine
     return {
-        each.name: given[each.name]
-        for each in fields(definition)
-        if each.name in kept or given[each.name] != getattr(usual, each.name)
+        field_.name: given[field_.name]
+        for field_ in fields(definition)
+        if field_.name in kept or given[field_.name] != getattr(usual, field_.name)
     }
 
 
@@ -224,7 +226,10 @@ class _Dumper(yaml.SafeDumper):
 def _json(data: dict[str, Any]) -> str:
     """JSON, which is YAML and leaves no doubt, with YAML's escapes for what no line of text shows."""
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
-    return "".join(each if each.isprintable() or each == "\n" else f"\\U{ord(each):08x}" for each in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else f"\\U{ord(character):08x}"
+        for character in text
+    )
 
 
 def _refuse_others(target: Path, name: str, files: dict[Path, str]) -> None:

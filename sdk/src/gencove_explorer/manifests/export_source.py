@@ -40,10 +40,12 @@ class _Pieces:
         text = _text_of(function)
         tree, shell = _parsed(text)
         self.shell = self.shell or shell
-        names = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)}
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         if shell:
-            texts = (each.value for each in ast.walk(tree) if isinstance(each, ast.Constant))
-            names |= {name for each in texts if isinstance(each, str) for name in names_in_text(each)}
+            texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+            names |= {
+                name for constant in texts if isinstance(constant, str) for name in names_in_text(constant)
+            }
         outside = _outside(function)
         for name in sorted(names & outside.keys()):
             if name not in self._seen and outside[name] is not function:
@@ -88,7 +90,7 @@ def _parsed(text: str) -> tuple[ast.Module, bool]:
     except SyntaxError:
         return ast.parse(without_magics(text)), True
     # A notebook's cell is kept with the calls that IPython made of them.
-    return tree, any(isinstance(each, ast.Name) and each.id == _SHELL for each in ast.walk(tree))
+    return tree, any(isinstance(node, ast.Name) and node.id == _SHELL for node in ast.walk(tree))
 
 
 def _outside(function: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class Statement:
     @property
     def lines(self) -> range:
         decorators = getattr(self.node, "decorator_list", [])
-        first = min([self.node.lineno, *(each.lineno for each in decorators)])
+        first = min([self.node.lineno, *(decorator.lineno for decorator in decorators)])
         return range(first, (self.node.end_lineno or first) + 1)
 
 
@@ -72,11 +72,11 @@ class FunctionSource:
 
     @property
     def line(self) -> int:
-        return next(each.node.lineno for each in self.statements if self.name in each.binds)
+        return next(statement.node.lineno for statement in self.statements if self.name in statement.binds)
 
     def problem(self) -> str | None:
         """Why it cannot be a work function, as far as its text tells."""
-        node = next(each.node for each in self.statements if self.name in each.binds)
+        node = next(statement.node for statement in self.statements if self.name in statement.binds)
         if isinstance(node, ast.AsyncFunctionDef):
             return "an async function, which nobody would wait for"
         if isinstance(node, ast.ClassDef):
@@ -84,13 +84,13 @@ class FunctionSource:
         if isinstance(node, ast.FunctionDef):
             if not _takes_one(node.args):
                 return "not a function of one parameter, the context"
-            if any(isinstance(each, ast.Yield | ast.YieldFrom) for each in _own_nodes(node)):
+            if any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in _own_nodes(node)):
                 return "a function that yields, so calling it runs nothing"
         return None
 
     def load(self) -> Callable[..., Any]:
         """Run the statements, and return the function. Raises what they raise."""
-        tree = ast.Module([each.node for each in self.statements], type_ignores=[])
+        tree = ast.Module([statement.node for statement in self.statements], type_ignores=[])
         namespace: dict[str, Any] = {"__name__": "explorer_file", "__file__": str(self.file.path)}
         if self.file.path.suffix == ".ipy":
             from explorer_runner.shell import get_ipython
@@ -115,34 +115,42 @@ class SourceFile:
         except (ValueError, RecursionError, MemoryError) as error:
             raise SourceError(f"is not Python: {error or 'it is nested too deeply'}") from error
         self.values = frozenset().union(
-            *(each.binds for each in self.statements if not isinstance(each.node, IMPORTS + DEFINITIONS))
+            *(
+                statement.binds
+                for statement in self.statements
+                if not isinstance(statement.node, IMPORTS + DEFINITIONS)
+            )
         )
         """Names that stand for values: neither imported nor defined."""
 
     def function(self, name: str) -> FunctionSource:
         """A function with what it takes along. Raises SourceError if there is none of that name."""
-        if not any(name in each.binds for each in self.statements):
+        if not any(name in statement.binds for statement in self.statements):
             there = sorted(
-                each.node.name for each in self.statements if isinstance(each.node, ast.FunctionDef)
+                statement.node.name
+                for statement in self.statements
+                if isinstance(statement.node, ast.FunctionDef)
             )
             raise SourceError(f"has no function {name!r}; it has: {', '.join(there) or 'none'}")
         chosen: set[int] = set()
         wanted, seen = [name, STAR], {name, STAR}  # whatever a star import brings, it may be among that
         while wanted:
             current = wanted.pop()
-            for place, each in enumerate(self.statements):
-                if place not in chosen and (current in each.binds or current in each.changes & self.values):
+            for place, statement in enumerate(self.statements):
+                if place not in chosen and (
+                    current in statement.binds or current in statement.changes & self.values
+                ):
                     chosen.add(place)
-                    fresh = (each.needs | each.binds) - seen
+                    fresh = (statement.needs | statement.binds) - seen
                     seen |= fresh
                     wanted += sorted(fresh)
-        future = {place for place, each in enumerate(self.statements) if _is_future(each.node)}
+        future = {place for place, statement in enumerate(self.statements) if _is_future(statement.node)}
         return FunctionSource(self, name, tuple(self.statements[place] for place in sorted(chosen | future)))
 
     def _globals(self) -> dict[int, frozenset[str]]:
         """Line of a function or class of the top level -> the globals that it names."""
         table = symtable.symtable(self.text, str(self.path), "exec")
-        return {each.get_lineno(): frozenset(_globals_of(each)) for each in table.get_children()}
+        return {child.get_lineno(): frozenset(_globals_of(child)) for child in table.get_children()}
 
 
 @cache
@@ -165,7 +173,7 @@ def _statements(tree: ast.Module, functions: dict[int, frozenset[str]], shell: b
         needs = set(functions.get(node.lineno, ())) if isinstance(node, DEFINITIONS) else set()
         needs |= _names(node, inside=not isinstance(node, DEFINITIONS))
         if shell:
-            texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
+            texts = (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant))
             needs |= {name for text in texts if isinstance(text, str) for name in names_in_text(text)}
         for part in _parts(node):
             yield Statement(part, frozenset(bound_names(part)), frozenset(needs), frozenset(_changed(part)))
@@ -174,32 +182,32 @@ def _statements(tree: ast.Module, functions: dict[int, frozenset[str]], shell: b
 def _parts(node: ast.stmt) -> list[ast.stmt]:
     """An import name by name: another name on its line is no change."""
     if isinstance(node, ast.ImportFrom):
-        parts: list[ast.stmt] = [ast.ImportFrom(node.module, [each], node.level) for each in node.names]
+        parts: list[ast.stmt] = [ast.ImportFrom(node.module, [name], node.level) for name in node.names]
     elif isinstance(node, ast.Import):
-        parts = [ast.Import([each]) for each in node.names]
+        parts = [ast.Import([name]) for name in node.names]
     else:
         return [node]
-    return [ast.copy_location(each, node) for each in parts]
+    return [ast.copy_location(part, node) for part in parts]
 
 
 def _changed(node: ast.stmt) -> set[str]:
     """The name that a call is a method of: ``TABLE.update(...)`` may change what it stands for."""
     call = node.value if isinstance(node, ast.Expr) else None
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-        return {each.id for each in ast.walk(call.func) if isinstance(each, ast.Name)}
+        return {inner.id for inner in ast.walk(call.func) if isinstance(inner, ast.Name)}
     return set()
 
 
 def _names(node: ast.AST, *, inside: bool) -> set[str]:
     """Names read by a statement; of a definition only what is read where it stands: decorators, defaults."""
     if inside:
-        return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
     parts: list[ast.AST] = list(getattr(node, "decorator_list", []))
     if isinstance(node, ast.ClassDef):
         parts += [*node.bases, *node.keywords]
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         parts += [node.args, *([node.returns] if node.returns else [])]
-    return set().union(*(_names(each, inside=True) for each in parts))
+    return set().union(*(_names(part, inside=True) for part in parts))
 
 
 def _globals_of(table: symtable.SymbolTable) -> Iterator[str]:
@@ -214,7 +222,7 @@ def _takes_one(arguments: ast.arguments) -> bool:
     positional = [*arguments.posonlyargs, *arguments.args]
     required = len(positional) - len(arguments.defaults)
     enough = bool(positional) or arguments.vararg is not None
-    return enough and required <= 1 and all(each is not None for each in arguments.kw_defaults)
+    return enough and required <= 1 and all(default is not None for default in arguments.kw_defaults)
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:

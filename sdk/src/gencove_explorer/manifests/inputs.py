@@ -126,10 +126,10 @@ def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
     wanted = source.output
     outputs = stored.results.get_outputs()
     if wanted.value is not None:
-        found = [each.value(wanted.value) for each in outputs]
+        found = [output.value(wanted.value) for output in outputs]
     else:
         assert wanted.file is not None
-        found = [File(each.file(wanted.file).uri) for each in outputs]
+        found = [File(output.file(wanted.file).uri) for output in outputs]
     value = found if stored.record.array else found[0]
     check_size(value)
     return value
@@ -160,7 +160,7 @@ def _from_file(file: str, place: ManifestLocation) -> _Read:
     located = [_located(row, place) if samples else (row, row) for row in rows]
     if not rows:
         raise SubmissionError(f"{place.name(path)} has no rows: at least one is needed")
-    plain = [each for _, each in located]
+    plain = [item for _, item in located]
     return [row for row, _ in located], plain, _local_in(plain) if samples else ""
 
 
@@ -170,24 +170,22 @@ def _from_pattern(source: ObjectsInput, place: ManifestLocation, objects: Object
         bucket, _, key = pattern[len(_S3) :].partition("/")
         prefix = re.split(r"[*?\[]", key)[0]
         matches = _matcher(key)
-        listed = {
-            f"{_S3}{bucket}/{each}": etag for each, etag in objects.list(bucket, prefix) if matches(each)
-        }
+        listed = {f"{_S3}{bucket}/{key}": etag for key, etag in objects.list(bucket, prefix) if matches(key)}
         found = [
             (File(uri, source.secondary_files), {"uri": uri, "etag": listed[uri]}) for uri in sorted(listed)
         ]
     else:
         place.resolve(re.split(r"[*?\[]", pattern)[0] or ".")
         try:
-            paths = sorted(each for each in place.folder.glob(pattern) if each.is_file())
+            paths = sorted(path for path in place.folder.glob(pattern) if path.is_file())
         except (ValueError, NotImplementedError) as error:
             raise SubmissionError(f"{pattern!r} is no pattern of files: {error}") from error
         found = [
-            _located(File(str(place.resolve(str(each))), source.secondary_files), place) for each in paths
+            _located(File(str(place.resolve(str(path))), source.secondary_files), place) for path in paths
         ]
     if not found:
         raise SubmissionError(f"{pattern}: nothing matches")
-    plain = [each for _, each in found]
+    plain = [item for _, item in found]
     identity = {"files": plain, "secondary_files": source.secondary_files}
     return [file for file, _ in found], identity, _local_in(plain)
 
@@ -196,7 +194,7 @@ def _matcher(pattern: str) -> Any:
     """``*`` and ``?`` stay inside a folder, ``**`` does not."""
     parts = {"**/": "(.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     text = "".join(
-        parts.get(each) or re.escape(each) for each in re.split(r"(\*\*/|\*\*|\*|\?)", pattern) if each
+        parts.get(part) or re.escape(part) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern) if part
     )
     return re.compile(text).fullmatch
 
@@ -240,9 +238,9 @@ def _digest(plain: Any) -> dict[str, str]:
 
 def _local_in(plain: Iterable[Any]) -> str:
     """The first file of the repository in what ``_located`` made."""
-    for each in plain:
-        if isinstance(each, dict):
-            files = [each.get("file"), *each.get("sample", {}).get("files", {}).values()]
+    for item in plain:
+        if isinstance(item, dict):
+            files = [item.get("file"), *item.get("sample", {}).get("files", {}).values()]
             found = next((file["path"] for file in files if isinstance(file, dict)), "")
             if found:
                 return str(found)

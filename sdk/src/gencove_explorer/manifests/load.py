@@ -59,14 +59,16 @@ class LoadedManifest:
     @property
     def local(self) -> str:
         """Where a file of the repository is given to jobs, and which; empty if none is."""
-        given = {"input": self.input, **{f"global_config.{name}": each for name, each in self.shared.items()}}
-        return next((f"{where}: {each.local}" for where, each in given.items() if each and each.local), "")
+        given = {"input": self.input, **{f"global_config.{name}": item for name, item in self.shared.items()}}
+        return next((f"{where}: {item.local}" for where, item in given.items() if item and item.local), "")
 
     def requirements(self) -> list[str]:
         """``pip_packages`` as they hold from any working directory."""
         return [
-            f"{self.place.resolve(_path_of(each))}{_rest_of(each)}" if each in self.folders else each
-            for each in self.manifest.pip_packages
+            f"{self.place.resolve(_path_of(package))}{_rest_of(package)}"
+            if package in self.folders
+            else package
+            for package in self.manifest.pip_packages
         ]
 
 
@@ -84,7 +86,9 @@ class ManifestFolder:
     def require(self) -> Mapping[str, LoadedManifest]:
         """The manifests. Raises ManifestError if any has a fault."""
         if self.faults:
-            raise ManifestError(sorted(self.faults, key=lambda each: (each.file, each.line or 0, each.field)))
+            raise ManifestError(
+                sorted(self.faults, key=lambda problem: (problem.file, problem.line or 0, problem.field))
+            )
         return self.manifests
 
 
@@ -153,8 +157,8 @@ def load_file(path: Path, root: Path, objects: ObjectLister) -> LoadedManifest:
         raise ManifestError(faults)
     assert function is not None
     assert folders is not None
-    known = {name: each for name, each in shared.items() if each is not None}
-    compared = {name: each.identity for name, each in known.items()}
+    known = {name: item for name, item in shared.items() if item is not None}
+    compared = {name: item.identity for name, item in known.items()}
     manifest = manifest.model_copy(update={"global_config": compared})
     return LoadedManifest(manifest, document, place, function, given, lock, known, folders)
 
@@ -193,14 +197,18 @@ def _lock(path: Path, manifest: Manifest) -> bytes | None:
 def _folders(requirements: Sequence[str], place: ManifestLocation) -> dict[str, str]:
     """The requirements that are folders of the repository, with a digest of each."""
     found = {}
-    for each in requirements:
-        if each.startswith(("-r", "-c", "--r", "--c")):
-            raise PackageError(f"{each!r} reads another file, which a manifest does not: write them out")
-        if each.startswith((".", "/", "~", "-e", "--editable")):
-            path = place.resolve(_path_of(each))
-            if each.startswith(("/", "~", "-")) or folder_of(str(path)) is None:
-                raise PackageError(f"{each!r}: a folder is given relative to the manifest, as ./my-project")
-            found[each] = _digest(path)
+    for requirement in requirements:
+        if requirement.startswith(("-r", "-c", "--r", "--c")):
+            raise PackageError(
+                f"{requirement!r} reads another file, which a manifest does not: write them out"
+            )
+        if requirement.startswith((".", "/", "~", "-e", "--editable")):
+            path = place.resolve(_path_of(requirement))
+            if requirement.startswith(("/", "~", "-")) or folder_of(str(path)) is None:
+                raise PackageError(
+                    f"{requirement!r}: a folder is given relative to the manifest, as ./my-project"
+                )
+            found[requirement] = _digest(path)
     return found
 
 
@@ -217,7 +225,7 @@ def _digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         hidden = any(
-            each.startswith(".") or each in _NO_SOURCES or each.endswith(".egg-info") for each in parts
+            part.startswith(".") or part in _NO_SOURCES or part.endswith(".egg-info") for part in parts
         )
         if path.is_file() and not hidden:
             with open(path, "rb") as file:
@@ -230,13 +238,13 @@ def _dependency_faults(found: Mapping[str, LoadedManifest], *, complete: bool) -
     """Dependencies that are not there (unless files with faults may have them), circles, unequal arrays."""
     for loaded in found.values():
         place = loaded.document.line(("depends_on",)) or loaded.document.line(("input",))
-        for name, each in loaded.manifest.dependencies().items():
+        for name, item in loaded.manifest.dependencies().items():
             other = found.get(name)
             if other is None:
                 if complete:
                     allowed = suggest(name, sorted(found.keys() - {loaded.name}))
                     yield Problem(loaded.file, place, "depends_on", f"there is no manifest {name!r}", allowed)
-            elif each and loaded.input and other.input:
+            elif item and loaded.input and other.input:
                 own, its = loaded.input.jobs, other.input.jobs
                 if own != its or not loaded.input.array:
                     said = f"each: {name} has {its:,} jobs, {loaded.name} has {own:,}"

@@ -47,7 +47,7 @@ def write_lock(name: str, folder: Path, session: Session) -> Path:
         raise PackageError(f"{name} has no pip_packages: there is nothing to lock")
     here = path.resolve().parent
     requirements = check_requirements(
-        [str(here / each) if each.startswith(".") else each for each in manifest.pip_packages]
+        [str(here / package) if package.startswith(".") else package for package in manifest.pip_packages]
     )
     made = lock(requirements, session.settings.home, session.executor.platform, anew=True)
     assert made is not None

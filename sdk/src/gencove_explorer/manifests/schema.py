@@ -77,7 +77,7 @@ class FileInput(_Model):
 
 def _addresses(value: Any) -> Any:
     given = value if isinstance(value, list) else [value]
-    if not given or not all(isinstance(each, str) and each for each in given):
+    if not given or not all(isinstance(item, str) and item for item in given):
         raise ValueError("an address, or a list of addresses")
     return value
 
@@ -200,11 +200,11 @@ Resources = create_model(  # the fields of JobDefinition, without a second list 
     __base__=_Model,
     __doc__="What each job asks of the machine that runs it.",
     **{  # type: ignore[call-overload]
-        each.name: (
-            dict[str, str] if each.name in ("environment", "secrets") else each.type,
+        field_.name: (
+            dict[str, str] if field_.name in ("environment", "secrets") else field_.type,
             Field(default=None, json_schema_extra=_without_default),
         )
-        for each in fields(JobDefinition)
+        for field_ in fields(JobDefinition)
     },
 )
 
@@ -265,7 +265,7 @@ class Manifest(_Model):
     def dependencies(self) -> dict[str, bool]:
         """Name -> whether it is job by job, of all that it depends on; inputs that are outputs included."""
         found = {
-            each.each if isinstance(each, Each) else each: isinstance(each, Each) for each in self.depends_on
+            item.each if isinstance(item, Each) else item: isinstance(item, Each) for item in self.depends_on
         }
         if isinstance(self.input, OutputInput):
             found.setdefault(self.input.output.manifest, False)
@@ -277,7 +277,7 @@ def check_document(document: Document) -> Manifest:
     try:
         return Manifest.model_validate(document.data)
     except ValidationError as error:
-        raise ManifestError([_fault(document, each) for each in error.errors()]) from error
+        raise ManifestError([_fault(document, problem) for problem in error.errors()]) from error
 
 
 def _fault(document: Document, error: Any) -> Problem:

@@ -181,11 +181,11 @@ def _number(cell: str) -> float:
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    for line, each in enumerate(io.StringIO(text, newline=None), start=1):
-        if not each.strip():
+    for line, row_text in enumerate(io.StringIO(text, newline=None), start=1):
+        if not row_text.strip():
             continue
         try:
-            row = load_json(each)
+            row = load_json(row_text)
         except ValueError as error:
             raise SheetError(f"{path}, line {line}: this is not JSON: {error}") from error
         yield line, row

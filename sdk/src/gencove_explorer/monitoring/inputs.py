@@ -18,7 +18,9 @@ def stored_input(stored: StoredAnalysis) -> Any:
     check_whole(stored, loaded)
     raw = loaded.read_inputs(stored.store, range(stored.record.jobs))
     packages = loaded.spec.pickled_with
-    found = [_unpickle(each, stored, f"input of job {index}", packages) for index, each in enumerate(raw)]
+    found = [
+        _unpickle(pickled, stored, f"input of job {index}", packages) for index, pickled in enumerate(raw)
+    ]
     # A single job's list was given as a list of one: by itself it would mean an array.
     return found if stored.record.array or isinstance(found[0], list) else found[0]
 

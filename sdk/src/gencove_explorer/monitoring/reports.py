@@ -43,9 +43,9 @@ class Status(dict[str, Any]):
     def _repr_html_(self) -> str:
         rows = [("status", self["status"]), *self.get("jobs", {}).items()]
         rows += [("reason", self["reason"])] if "reason" in self else []
-        for each in self.get("rounds", ())[1:]:
-            jobs = "1 job" if each["jobs"] == 1 else f"{each['jobs']:,} jobs"
-            rows.append((f"round {each['round']}", ", ".join([f"{jobs} run again", *each["changed"]])))
+        for record in self.get("rounds", ())[1:]:
+            jobs = "1 job" if record["jobs"] == 1 else f"{record['jobs']:,} jobs"
+            rows.append((f"round {record['round']}", ", ".join([f"{jobs} run again", *record["changed"]])))
         cells = (
             f"<td style='text-align:left'>{html.escape(visible_line(str(cell)))}</td>"
             for row in rows

@@ -252,8 +252,10 @@ class StoredAnalysis:
         """The failed jobs, grouped."""
         observed = self.observe()
         failed = observed.indices(FAILED)
-        ended = self.results.read([observed.outcomes[each] for each in failed if each in observed.outcomes])
-        outcomes = {each.index: each.outcome for each in ended}
+        ended = self.results.read(
+            [observed.outcomes[index] for index in failed if index in observed.outcomes]
+        )
+        outcomes = {job.index: job.outcome for job in ended}
         groups: dict[tuple[Any, ...], FailureGroup] = {}
         for index in failed:
             outcome = outcomes.get(index)
@@ -273,14 +275,16 @@ class StoredAnalysis:
                 )
         # Exceptions first: what was never tried, for their sake, says less.
         return Failures(
-            sorted(groups.values(), key=lambda each: (each.exception is None, -each.count, each.indices[0]))
+            sorted(
+                groups.values(), key=lambda group: (group.exception is None, -group.count, group.indices[0])
+            )
         )
 
     # -- what it is made of -------------------------------------------------------------------------
 
     def payload(self, round: int = 0) -> Payload:
         """The payload of a round, checked; nothing is unpickled."""
-        record = next((each for each in self.rounds if each.round == round), None)
+        record = next((record for record in self.rounds if record.round == round), None)
         if record is None:
             raise CorruptPayload(
                 f"{round_key(self.id, round)} is missing from the store {self.store.uri}; restore it, or "
@@ -349,6 +353,6 @@ def downloads_folder(home: Path) -> str:
 def _history(rounds: Rounds) -> list[dict[str, Any]]:
     """Each round: its number, how many jobs it ran, and what it changed."""
     return [
-        {"round": each.round, "jobs": each.jobs, "changed": each.changes_from(last) if last else []}
-        for last, each in zip([None, *rounds], rounds, strict=False)
+        {"round": record.round, "jobs": record.jobs, "changed": record.changes_from(last) if last else []}
+        for last, record in zip([None, *rounds], rounds, strict=False)
     ]

@@ -38,7 +38,7 @@ def analyses_as_text(analyses: Sequence[StoredAnalysis], width: int | None = Non
 
 def analyses_as_html(analyses: Sequence[StoredAnalysis]) -> str:
     """The same table for a notebook."""
-    head = "".join(f"<th style='text-align:left'>{each}</th>" for each in _HEADINGS)
+    head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in _HEADINGS)
     body = "".join(
         "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>"
         for row in _rows(analyses)

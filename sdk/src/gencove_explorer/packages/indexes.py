@@ -39,14 +39,14 @@ class Indexes:
         if index := self._pip.get("index-url"):
             found += ["--default-index", index]
         for key, option in _PIP_OPTIONS.items():
-            for each in self._pip.get(key, "").split():
-                found += [option, each]
+            for part in self._pip.get(key, "").split():
+                found += [option, part]
         if self._pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
             found.append("--no-index")
         if found:
             found += ["--index-strategy", "unsafe-best-match"]
-        for each in self._pip.get("trusted-host", "").split():
-            found += ["--allow-insecure-host", each]
+        for part in self._pip.get("trusted-host", "").split():
+            found += ["--allow-insecure-host", part]
         return found
 
     @property
@@ -75,23 +75,23 @@ class Indexes:
 
     def _addresses(self) -> Iterator[tuple[str, str]]:
         for variable in _UV_VARIABLES[:4]:
-            for each in self.environment.get(variable, "").split():
-                name, separator, address = each.partition("=")
-                yield (name, address) if separator and "/" not in name else ("", each)
+            for part in self.environment.get(variable, "").split():
+                name, separator, address = part.partition("=")
+                yield (name, address) if separator and "/" not in name else ("", part)
         for table in self._uv_tables:
             for index in table.get("index", ()):
                 yield str(index.get("name", "")), str(index.get("url", ""))
             extra = table.get("extra-index-url", ())
-            for each in (table.get("index-url"), *([extra] if isinstance(extra, str) else extra)):
-                if each:
-                    yield "", str(each)
+            for part in (table.get("index-url"), *([extra] if isinstance(extra, str) else extra)):
+                if part:
+                    yield "", str(part)
         for key in ("index-url", "extra-index-url"):
-            for each in self._pip.get(key, "").split():
-                yield "", each
+            for part in self._pip.get(key, "").split():
+                yield "", part
 
     @cached_property
     def _uv_names_any(self) -> bool:
-        named = any(self.environment.get(each) for each in _UV_VARIABLES)
+        named = any(self.environment.get(variable) for variable in _UV_VARIABLES)
         return named or any(key in table for table in self._uv_tables for key in _UV_KEYS)
 
     @cached_property

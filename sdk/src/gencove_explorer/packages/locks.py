@@ -45,8 +45,8 @@ def make_lock(
     indexes = Indexes(os.environ, Path.cwd())
     uv = Uv(find_uv(), indexes)
     wheels = Wheels(home, uv)
-    wanted = [_with_wheel(each, wheels) for each in requirements]
-    if any(names_files(each) for each in wanted):
+    wanted = [_with_wheel(requirement, wheels) for requirement in requirements]
+    if any(names_files(requirement) for requirement in wanted):
         return _make(wanted, uv, wheels, home, platform)
     facts = [
         platform or "",
@@ -84,16 +84,16 @@ def fetch_pinned(lock: bytes, home: Path, store: Store, platform: str | None) ->
     Raises PackageError for one that the package index does not have (any more).
     """
     missing = [
-        each
-        for each in locked_wheels(lock)
-        if not (home / "wheels" / each.sha256 / each.filename).exists() and not store.exists(each.key)
+        wheel
+        for wheel in locked_wheels(lock)
+        if not (home / "wheels" / wheel.sha256 / wheel.filename).exists() and not store.exists(wheel.key)
     ]
     if not missing:
         return
     tables = read_lock(lock)["packages"]
-    found = make_lock([f"{each['name']}=={each['version']}" for each in tables], home, platform)
-    digests = {each.sha256 for each in locked_wheels(found)}
-    lost = [each.filename for each in missing if each.sha256 not in digests]
+    found = make_lock([f"{table['name']}=={table['version']}" for table in tables], home, platform)
+    digests = {wheel.sha256 for wheel in locked_wheels(found)}
+    lost = [wheel.filename for wheel in missing if wheel.sha256 not in digests]
     if lost:
         raise PackageError(
             f"the lock names {lost[0]}, which is neither in the store nor, with its digest, in the package "
@@ -105,17 +105,17 @@ def put_wheels(lock: bytes, home: Path, store: Store) -> None:
     """Put those wheels of a lock into the store that it does not have. Raises PackageError, StoreError."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         wheels = locked_wheels(lock)
-        present = pool.map(lambda each: store.exists(each.key), wheels)
-        missing = [each for each, there in zip(wheels, present, strict=True) if not there]
+        present = pool.map(lambda wheel: store.exists(wheel.key), wheels)
+        missing = [wheel for wheel, there in zip(wheels, present, strict=True) if not there]
         if not missing:
             return
-        for each in missing:
-            if not (home / "wheels" / each.sha256 / each.filename).exists():
+        for wheel in missing:
+            if not (home / "wheels" / wheel.sha256 / wheel.filename).exists():
                 raise PackageError(
-                    f"{each.filename} is in the analysis's lock, but neither in the store nor here: "
+                    f"{wheel.filename} is in the analysis's lock, but neither in the store nor here: "
                     "submit the function anew, which resolves its packages again"
                 )
-        with progress("Storing packages", sum(each.size for each in missing)) as advance:
+        with progress("Storing packages", sum(wheel.size for wheel in missing)) as advance:
 
             def put(each: LockedWheel) -> None:
                 _put(home / "wheels" / each.sha256 / each.filename, each.key, store)
@@ -151,14 +151,14 @@ def _fresh(kept: Path, wheels: Wheels) -> bytes | None:
     if not kept.exists() or not 0 <= time.time() - kept.stat().st_mtime < FRESH_SECONDS:
         return None
     found = kept.read_bytes()
-    here = all((wheels.folder / each.sha256 / each.filename).exists() for each in locked_wheels(found))
+    here = all((wheels.folder / wheel.sha256 / wheel.filename).exists() for wheel in locked_wheels(found))
     return found if here else None
 
 
 def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path, platform: str | None) -> bytes:
     resolved = resolve(requirements, uv, platform)
-    missing = [each for each in resolved if wheels.known(each.source) is None]
-    total = sum(_size(each) for each in missing)
+    missing = [package for package in resolved if wheels.known(package.source) is None]
+    total = sum(_size(package) for package in missing)
     try:
         with progress("Fetching packages", total) as wheels.advance, ThreadPoolExecutor(_AT_ONCE) as pool:
             obtained = list(pool.map(wheels.obtain, resolved))
@@ -170,7 +170,9 @@ def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path, platf
         ) from error
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     head = f'lock-version = "1.0"\ncreated-by = "explorer"\nrequires-python = "=={minor}.*"\n'
-    return "\n".join([head, *(_table(each) for each in sorted(obtained, key=lambda w: w.filename))]).encode()
+    return "\n".join(
+        [head, *(_table(wheel) for wheel in sorted(obtained, key=lambda w: w.filename))]
+    ).encode()
 
 
 def _size(resolved: Resolved) -> int:

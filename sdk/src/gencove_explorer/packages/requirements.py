@@ -31,7 +31,7 @@ def check_requirements(pip_packages: object) -> list[str]:
         return []
     if isinstance(pip_packages, str) or not isinstance(pip_packages, Sequence):
         raise PackageError(f'pip_packages is {pip_packages!r}: use a list of strings, such as ["pendulum"]')
-    return [_check(each) for each in pip_packages]
+    return [_check(package) for package in pip_packages]
 
 
 def check_text(requirement: object) -> str:

@@ -45,7 +45,7 @@ def resolve(requirements: Sequence[str], uv: Uv, platform: str | None = None) ->
 
     Raises PackageError: what uv says.
     """
-    lines = [*requirements, *(f"-c {each}" for each in uv.indexes.constraints)]
+    lines = [*requirements, *(f"-c {constraint}" for constraint in uv.indexes.constraints)]
     asked = uv.run(
         *("pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml", "--no-sources"),
         *("--python-version", f"{sys.version_info[0]}.{sys.version_info[1]}"),

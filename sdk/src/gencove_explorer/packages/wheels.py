@@ -54,7 +54,7 @@ class Wheel:
         tops = [parts for parts in names if not parts[0].endswith((".dist-info", ".data"))]
         tops += [parts[2:] for parts in names if parts[0].endswith(".data") and parts[1:2] in _LIBRARIES]
         found = {parts[0] if len(parts) > 1 else _module(parts[0]) for parts in tops if parts}
-        return sorted(each for each in found if each.isidentifier())
+        return sorted(item for item in found if item.isidentifier())
 
 
 _LIBRARIES = (["purelib"], ["platlib"])
@@ -215,11 +215,11 @@ def _fingerprint(folder: Path) -> str:
     for parent, folders, files in os.walk(folder):
         skipped = _NOT_SOURCE | _BUILT_INTO if parent == os.fspath(folder) else _NOT_SOURCE
         folders[:] = sorted(
-            each
-            for each in folders
-            if each not in skipped
-            and not each.endswith((".egg-info", "_cache"))
-            and not os.path.exists(f"{parent}/{each}/pyvenv.cfg")
+            folder
+            for folder in folders
+            if folder not in skipped
+            and not folder.endswith((".egg-info", "_cache"))
+            and not os.path.exists(f"{parent}/{folder}/pyvenv.cfg")
         )
         for name in sorted(files):
             status = os.stat(f"{parent}/{name}", follow_symlinks=False)

@@ -25,7 +25,7 @@ def next_revision(
 ) -> Revision:
     """The revision that the plan makes; ``new_id`` chooses the id of an analysis by its name."""
     base = plan.base
-    entries = {name: _remembering(each, plan) for name, each in (base.entries if base else {}).items()}
+    entries = {name: _remembering(entry, plan) for name, entry in (base.entries if base else {}).items()}
     leaving = {
         id: name
         for id, name in (base.leaving if base else {}).items()

@@ -26,9 +26,11 @@ def observe_runs(session: Session, revision: Revision | None) -> dict[str, Obser
         return {}
     ids = [entry.id for entry in revision.entries.values() if not entry.succeeded] + list(revision.leaving)
     if len(ids) < 2 or session.store.local_path("") is not None:
-        return {each: observe_run(session, each) for each in ids}
+        return {analysis_id: observe_run(session, analysis_id) for analysis_id in ids}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(ids, pool.map(lambda each: observe_run(session, each), ids), strict=True))
+        return dict(
+            zip(ids, pool.map(lambda analysis_id: observe_run(session, analysis_id), ids), strict=True)
+        )
 
 
 def observe_run(session: Session, analysis_id: str) -> ObservedRun:

@@ -181,7 +181,7 @@ class _Planner:
         self.wanted, self.entries, self.seen = wanted, entries, seen
         self.choice, self.chosen = choice, chosen
         self.rows: dict[str, PlanRow] = {}
-        self.free = {name: each for name, each in entries.items() if name not in wanted}
+        self.free = {name: entry for name, entry in entries.items() if name not in wanted}
         """Recorded runs without a manifest, which a renamed one may adopt."""
 
     def row(self, name: str) -> PlanRow:
@@ -196,7 +196,7 @@ class _Planner:
 
     def _decide(self, want: DesiredRun, entry: RevisionEntry | None) -> PlanRow:
         if entry is None:
-            former = next((name for name, each in self.free.items() if self._same(each, want)), None)
+            former = next((name for name, entry in self.free.items() if self._same(entry, want)), None)
             if former is not None:
                 entry = self.free.pop(former)
                 return self._row(want.name, want.file, ADOPT, f"renamed from {former}", entry, of=former)
@@ -221,7 +221,7 @@ class _Planner:
         sources = None
         if entry and entry.specification.changes(want.specification):
             old, new = entry.specification.source, want.specification.source
-            sources = (old, new) if any(each.startswith("function") for each in why) else None
+            sources = (old, new) if any(reason.startswith("function") for reason in why) else None
         action = SUPERSEDE if entry else SUBMIT
         return self._row(want.name, want.file, action, "; ".join(why), entry, sources=sources)
 

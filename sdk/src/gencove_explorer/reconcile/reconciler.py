@@ -131,8 +131,8 @@ class Reconciler:
         """Those of the manifests to be run anew that were not, since the plan."""
         newest = self.revisions.newest()
         before, now = (
-            {name: entry.id for name, entry in each.entries.items()} if each else {}
-            for each in (plan.base, newest)
+            {name: entry.id for name, entry in item.entries.items()} if item else {}
+            for item in (plan.base, newest)
         )
         return [name for name in names if name in before and before[name] == now.get(name)]
 

@@ -61,7 +61,7 @@ def source_diff(row: PlanRow) -> list[str]:
 
 def plan_as_json(plan: Plan, checkout: Checkout) -> dict[str, Any]:
     """Plain data, by which a saved plan is told from another one (``is_same``)."""
-    wanted = {name: each.specification.to_json() for name, each in plan.wanted.items()}
+    wanted = {name: run.specification.to_json() for name, run in plan.wanted.items()}
     return {
         "project": plan.project,
         "revision": plan.number,

@@ -51,7 +51,7 @@ class Revision:
     """Name -> action and reason, of what this revision changed."""
 
     def to_json(self) -> bytes:
-        entries = {name: each.to_json() for name, each in self.entries.items()}
+        entries = {name: entry.to_json() for name, entry in self.entries.items()}
         return json.dumps({"format": FORMAT, **vars(self), "entries": entries}, default=dict).encode()
 
     @classmethod
@@ -59,7 +59,7 @@ class Revision:
         """Raises CorruptPayload if this is no revision, UnsupportedFormat if it is too new."""
         try:
             facts = validation.known(load_record(raw, what), _REVISION)
-            entries = {name: _entry(each) for name, each in facts["entries"].items()}
+            entries = {name: _entry(entry) for name, entry in facts["entries"].items()}
             return cls(**{**facts, "entries": entries})
         except (ValueError, TypeError, KeyError) as error:
             raise validation.refused(what, error) from error

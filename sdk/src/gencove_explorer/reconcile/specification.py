@@ -107,12 +107,14 @@ def _changes(old: Specification, new: Specification) -> Iterator[str]:
 def _package_changes(old: Specification, new: Specification) -> Iterator[str]:
     gone, added = set(old.pip_packages) - set(new.pip_packages), set(new.pip_packages) - set(old.pip_packages)
     if gone or added:
-        said = [f"- {each}" for each in sorted(gone)] + [f"+ {each}" for each in sorted(added)]
+        said = [f"- {requirement}" for requirement in sorted(gone)] + [
+            f"+ {requirement}" for requirement in sorted(added)
+        ]
         yield f"pip_packages: {', '.join(said)}"
     else:
-        for each in new.folders:
-            if old.folders.get(each) != new.folders[each]:
-                yield f"what is in {each}"
+        for folder in new.folders:
+            if old.folders.get(folder) != new.folders[folder]:
+                yield f"what is in {folder}"
     if old.lock != new.lock:
         yield "the lock" if old.lock and new.lock else "a lock was added" if new.lock else "the lock is gone"
 

@@ -49,9 +49,9 @@ class DescribedRecord(Record):
 
     def to_data(self) -> dict[str, Any]:
         return {
-            **{each.name: getattr(self, each.name) for each in fields(self)},
+            **{field_.name: getattr(self, field_.name) for field_ in fields(self)},
             "job_definition": self.job_definition.to_json(),
-            "depends_on": [each.to_json() for each in self.depends_on],
+            "depends_on": [ref.to_json() for ref in self.depends_on],
         }
 
     @classmethod
@@ -65,7 +65,7 @@ class DescribedRecord(Record):
             },
         )
         facts["job_definition"] = JobDefinition.from_json(facts["job_definition"])
-        facts["depends_on"] = [DependencyRef.from_json(each) for each in facts["depends_on"]]
+        facts["depends_on"] = [DependencyRef.from_json(ref) for ref in facts["depends_on"]]
         return cls(**facts)
 
 

@@ -25,8 +25,8 @@ class Closed(Record):
     }
 
     def __post_init__(self) -> None:
-        ranges = [each for found in self.reasons.values() for each in found]
-        if any(len(each) != 2 or each[0] > each[1] for each in ranges):
+        ranges = [span for found in self.reasons.values() for span in found]
+        if any(len(span) != 2 or span[0] > span[1] for span in ranges):
             raise ValueError("its ranges are not a first and a last job each")
         if sum(last - first + 1 for first, last in ranges) > validation.JOBS:
             raise ValueError(f"it closes more than {validation.JOBS:,} jobs")

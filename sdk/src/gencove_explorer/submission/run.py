@@ -71,7 +71,10 @@ def _prepare(
             if run is not None:
                 refs[request] = run.ref
                 continue
-            depends_on = [replace(refs[each.request], each=each.each) for each in request.depends_on or ()]
+            depends_on = [
+                replace(refs[dependency.request], each=dependency.each)
+                for dependency in request.depends_on or ()
+            ]
             submission = prepare(request, session, executor, depends_on, only=only if is_target else None)
             refs[request] = submission.ref
             prepared.append((request, submission))

@@ -24,7 +24,7 @@ FORGOTTEN = (
 def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
     """Which round of its analysis a job of Batch runs."""
     environment = detail.get("container", {}).get("environment", [])
-    found = [each.get("value") for each in environment if each.get("name") == variable]
+    found = [pair.get("value") for pair in environment if pair.get("name") == variable]
     return parse_number(f"{found[0]}.json") if found else None
 
 

@@ -81,8 +81,8 @@ class Dependencies:
     ) -> list[dict[str, str]]:
         """The jobs of the rounds that have not succeeded; ``each`` only where indices are positions."""
         open_jobs = [index for index, state in enumerate(states) if state != SUCCEEDED]
-        needed = {each.round: each for each, _ in rounds.by_round(open_jobs)}
-        elsewhere = [each for each in needed.values() if each.executor != "batch"]
+        needed = {needed_round.round: needed_round for needed_round, _ in rounds.by_round(open_jobs)}
+        elsewhere = [needed_round for needed_round in needed.values() if needed_round.executor != "batch"]
         if elsewhere:
             raise DependencyError(
                 f"{ref.id} runs on the {elsewhere[0].executor} executor, which AWS Batch cannot wait for: "
@@ -96,7 +96,7 @@ class Dependencies:
                 "retry_failed() it first"
             )
         found = []
-        for number, each in needed.items():
-            paired = ref.each and each.indices is None and record.indices is None and record.jobs > 1
+        for number, needed_round in needed.items():
+            paired = ref.each and needed_round.indices is None and record.indices is None and record.jobs > 1
             found.append({"jobId": ids[number], **({"type": "N_TO_N"} if paired else {})})
         return found

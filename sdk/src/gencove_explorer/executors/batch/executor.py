@@ -206,8 +206,8 @@ class BatchExecutor:
             states = ["SUCCEEDED", FAILED]
         children = self.jobs.children(detail["jobId"], states)
         found = {
-            record.index_of(each["arrayProperties"]["index"]): batch_states.reason_of(each)
-            for each in children
+            record.index_of(child["arrayProperties"]["index"]): batch_states.reason_of(child)
+            for child in children
         }
         if detail["status"] == FAILED and not found:  # it ended before Batch had made its children
             found = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
@@ -239,7 +239,7 @@ class BatchExecutor:
 
     def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """End jobs: what has not started is cancelled, what runs gets a signal, within a minute."""
-        ids = self.jobs.ids([each for each in rounds if each.executor == self.name])
+        ids = self.jobs.ids([other for other in rounds if other.executor == self.name])
         wanted = set(ids.values())
         if indices is not None:
             last = {index: rounds.last(index) for index in indices}
@@ -248,8 +248,8 @@ class BatchExecutor:
                 for index, record in last.items()
                 if record.round in ids
             }
-        for each in sorted(wanted):
-            self.jobs.terminate(each, reason)
+        for job in sorted(wanted):
+            self.jobs.terminate(job, reason)
 
     def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt: of an ended job by its outcome, else Batch knows."""
@@ -267,11 +267,11 @@ class BatchExecutor:
         """The log stream of an attempt; None once the store has the log, or if Batch knows of no stream."""
         if rounds.store.exists(log_key(rounds.id, attempt)):
             return None
-        record = next(each for each in rounds if each.round == attempt.round)
+        record = next(other for other in rounds if other.round == attempt.round)
         detail = self._detail(record, attempt.index, fresh=True)
         if detail is None:
             return None
-        attempts = [each.get("container", {}) for each in detail.get("attempts", [])]
+        attempts = [attempted.get("container", {}) for attempted in detail.get("attempts", [])]
         found = attempts[attempt.attempt - 1] if attempt.attempt <= len(attempts) else detail["container"]
         if "logStreamName" not in found:
             return None

@@ -68,10 +68,10 @@ class Images:
             pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**asked)
             details = [detail for page in pages for detail in page["imageDetails"]]
         tags = sorted(
-            each
+            image_tag
             for detail in details
-            for each in detail.get("imageTags", [])
-            if not each.startswith("source-")  # images/push.sh's mark of what an image is made of
+            for image_tag in detail.get("imageTags", [])
+            if not image_tag.startswith("source-")  # images/push.sh's mark of what an image is made of
         )
         there = ", ".join(tags[-10:]) or "none"
         text = f"there is no image {repository}:{tag}; there are: {there}"

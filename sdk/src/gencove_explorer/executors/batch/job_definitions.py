@@ -89,7 +89,7 @@ def contains(found: Any, wanted: Any) -> bool:
         return (
             isinstance(found, list)
             and len(found) == len(wanted)
-            and all(any(contains(each, one) for each in found) for one in wanted)
+            and all(any(contains(registered, one) for registered in found) for one in wanted)
         )
     return bool(found == wanted)
 

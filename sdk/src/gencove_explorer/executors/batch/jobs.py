@@ -79,25 +79,25 @@ class Jobs:
     def ids(self, records: Iterable[RoundRecord]) -> dict[int, str]:
         """Round -> id of its job, of those rounds of one analysis that Batch knows."""
         records = list(records)
-        unknown = [each for each in records if (each.id, each.round) not in self._ids]
+        unknown = [record for record in records if (record.id, record.round) not in self._ids]
         # A retry may run on another queue, and ListJobs looks into one.
-        for analysis, queue in dict.fromkeys((each.id, each.place) for each in unknown):
+        for analysis, queue in dict.fromkeys((record.id, record.place) for record in unknown):
             for round, job in self._find(analysis, queue).items():
                 self._ids.setdefault((analysis, round), job)
         return {
-            each.round: self._ids[each.id, each.round]
-            for each in records
-            if (each.id, each.round) in self._ids
+            record.round: self._ids[record.id, record.round]
+            for record in records
+            if (record.id, record.round) in self._ids
         }
 
     def describe(self, ids: Sequence[str], *, fresh: bool = True) -> dict[str, Mapping[str, Any]]:
         """Id -> what Batch says of a job, of those that it knows; ``fresh=False`` takes the last answer."""
-        wanted = [each for each in dict.fromkeys(ids) if fresh or each not in self._details]
+        wanted = [job for job in dict.fromkeys(ids) if fresh or job not in self._details]
         for start in range(0, len(wanted), _AT_ONCE):
             with translate_errors("the state of jobs"):
                 answer = self._aws.client("batch").describe_jobs(jobs=wanted[start : start + _AT_ONCE])
-            self._details.update({each["jobId"]: each for each in answer["jobs"]})
-        return {each: self._details[each] for each in ids if each in self._details}
+            self._details.update({job["jobId"]: job for job in answer["jobs"]})
+        return {job: self._details[job] for job in ids if job in self._details}
 
     def children(self, job: str, states: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """The jobs of an array that are in these states: a request for every hundred."""
@@ -111,13 +111,13 @@ class Jobs:
     def unfinished(self, queue: str) -> set[str]:
         """Names of the jobs of a queue that have not ended."""
         return {
-            each["jobName"] for state in _UNFINISHED for each in self._list(jobQueue=queue, jobStatus=state)
+            job["jobName"] for state in _UNFINISHED for job in self._list(jobQueue=queue, jobStatus=state)
         }
 
     def _find(self, analysis: str, queue: str) -> dict[int, str]:
         """Round -> id, of the jobs of an analysis. If one was submitted twice, the older counts."""
         named = [{"name": "JOB_NAME", "values": [analysis]}]
-        found = [each["jobId"] for each in self._list(jobQueue=queue, filters=named)]
+        found = [job["jobId"] for job in self._list(jobQueue=queue, filters=named)]
         details = self.describe(found)
         rounds: dict[int, str] = {}
         for job in found:  # the newest comes first

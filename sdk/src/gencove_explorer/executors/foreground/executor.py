@@ -166,7 +166,7 @@ def run_foreground(store: Store, record: RoundRecord, array: bool, start: Launch
                     break
                 for key, _ in selector.select():
                     key.data.copy(key.fileobj, selector)
-                for runner in [each for each in runners if each.silent]:
+                for runner in [candidate for candidate in runners if candidate.silent]:
                     runners.remove(runner)
                     failed = runner.wait() != 0 or failed
                 if failed:

@@ -34,7 +34,7 @@ def launch_process(store: Store, record: RoundRecord, settings: Settings) -> Lau
         "--environments": settings.home / "environments",
         "--uv": find_uv(),
     }
-    command += [str(each) for fact in folders.items() for each in fact]
+    command += [str(part) for fact in folders.items() for part in fact]
     variables = _of_the_runner(record, variables_of(record, settings))
     return lambda position: _popen([*command, *_facts(store, record, position)], variables)
 
@@ -75,7 +75,7 @@ def _facts(store: Store, record: RoundRecord, position: int) -> list[str]:
         "--index": position,
         "--digest": record.payload,
     }
-    return [str(each) for fact in facts.items() for each in fact]
+    return [str(part) for fact in facts.items() for part in fact]
 
 
 def _popen(command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:

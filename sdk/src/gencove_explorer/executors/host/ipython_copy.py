@@ -26,13 +26,16 @@ def copy_ipython(home: Path) -> str:
         raise ExecutorError(
             "the work function uses ! or %, which needs IPython here too: pip install ipython"
         )
-    facts = [sys.version, *(f"{each.name} {each.version}" for each in distributions)]
+    facts = [
+        sys.version,
+        *(f"{distribution.name} {distribution.version}" for distribution in distributions),
+    ]
     folder = home / "runtimes" / f"shell-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
     if not folder.exists():
         make_private(str(folder.parent))
         with atomic_folder(folder) as part:
-            for each in distributions:
-                _copy_distribution(each, part)
+            for distribution in distributions:
+                _copy_distribution(distribution, part)
     return str(folder)
 
 
@@ -46,14 +49,16 @@ def _with_requirements(name: str) -> list[Distribution]:
             found[name] = distribution(name)
         except PackageNotFoundError:
             continue  # for another system or Python, or not needed
-        required = [each for each in found[name].requires or () if "extra ==" not in each]
-        names = [re.split(r"[^\w.-]", each, maxsplit=1)[0] for each in required]
-        waiting += [each for each in names if re.sub(r"[-_.]+", "-", each).lower() not in found]
+        required = [
+            requirement for requirement in found[name].requires or () if "extra ==" not in requirement
+        ]
+        names = [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required]
+        waiting += [needed for needed in names if re.sub(r"[-_.]+", "-", needed).lower() not in found]
     return [found[name] for name in sorted(found)]
 
 
 def _copy_distribution(distribution: Distribution, target: Path) -> None:
-    tops = {each.parts[0] for each in distribution.files or ()} - {"..", "__pycache__"}
+    tops = {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
     for top in sorted(tops):
         source = Path(str(distribution.locate_file(top)))
         if source.is_dir():

@@ -14,7 +14,7 @@ def owner_of(log: str) -> psutil.Process | None:
     none any more, one that inherited the claim.
     """
     holders = holders_of(log)
-    return next((each for each in holders if _leads_session(each)), next(iter(holders), None))
+    return next((holder for holder in holders if _leads_session(holder)), next(iter(holders), None))
 
 
 def holders_of(log: str) -> list[psutil.Process]:
@@ -23,12 +23,14 @@ def holders_of(log: str) -> list[psutil.Process]:
     Where the system does not tell who writes (macOS), they are the session leaders that have it open.
     """
     log = os.path.realpath(log)  # the kernel names open files so, though the home folder be a link
-    return [each for each in psutil.process_iter() if each.pid != os.getpid() and _holds(each, log)]
+    return [
+        process for process in psutil.process_iter() if process.pid != os.getpid() and _holds(process, log)
+    ]
 
 
 def _holds(process: psutil.Process, log: str) -> bool:
     try:
-        modes = [getattr(each, "mode", None) for each in process.open_files() if each.path == log]
+        modes = [getattr(file, "mode", None) for file in process.open_files() if file.path == log]
     except (psutil.Error, OSError):
         return False
     return any(_leads_session(process) if mode is None else "a" in mode for mode in modes)
@@ -84,7 +86,7 @@ def exact_bytes(pid: int) -> int:
         tree = [top, *top.children(recursive=True)]
     except psutil.Error:
         return 0
-    return sum(_exact(each) for each in tree)
+    return sum(_exact(process) for process in tree)
 
 
 def end_holders(log: str, number: signal.Signals) -> bool:
@@ -92,7 +94,7 @@ def end_holders(log: str, number: signal.Signals) -> bool:
     False if nobody does.
     """
     holders = holders_of(log)
-    below = [child for each in holders for child in _below(each)] if number == signal.SIGKILL else []
+    below = [child for holder in holders for child in _below(holder)] if number == signal.SIGKILL else []
     for group in _groups_of(holders) - {os.getpgrp()}:
         try:
             os.killpg(group, number)

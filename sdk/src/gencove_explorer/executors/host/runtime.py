@@ -68,7 +68,7 @@ def _source(name: str) -> Path:
 def _name(sources: dict[str, Path]) -> str:
     """A name that changes with the interpreter and with every file of what is copied."""
     facts = [sys.version, os.path.realpath(sys.executable)]
-    for path in sorted(each for source in sources.values() for each in source.rglob("*.py")):
+    for path in sorted(file for source in sources.values() for file in source.rglob("*.py")):
         status = path.stat()
         facts.append(f"{path} {status.st_mtime_ns} {status.st_size}")
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

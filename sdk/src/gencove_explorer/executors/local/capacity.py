@@ -43,7 +43,7 @@ class Resources:
 
 def largest(sizes: Sequence[Resources]) -> Resources:
     """The most of each."""
-    return Resources(max(each.cpus for each in sizes), max(each.memory_mb for each in sizes))
+    return Resources(max(size.cpus for size in sizes), max(size.memory_mb for size in sizes))
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Turns:
                 used = (demand.need * (demand.running + demand.adopted)).share_of(capacity)
                 if demand.analysis in self.had:
                     self.had[demand.analysis] += passed * used
-        present = {each.analysis for each in demands if each.wanted or each.adopted}
-        least = min((self.had[each] for each in present if each in self.had), default=0.0)
-        self.had = {each: self.had.get(each, least) - least for each in present}
+        present = {demand.analysis for demand in demands if demand.wanted or demand.adopted}
+        least = min((self.had[analysis] for analysis in present if analysis in self.had), default=0.0)
+        self.had = {analysis: self.had.get(analysis, least) - least for analysis in present}
 
 
 def allocate(capacity: Resources, demands: Sequence[RoundDemand], had: Mapping[str, float]) -> list[int]:

@@ -212,7 +212,7 @@ class LocalExecutor:
         """What keeps the scheduler from going on with one of these rounds, if anything does."""
         troubles = self.queue.read_state().get("troubles", {})
         places = [rounds.store.uri, *(f"{record.id}.{record.round}" for record in rounds)]
-        found = next((troubles[each] for each in places if each in troubles), None) if troubles else None
+        found = next((troubles[place] for place in places if place in troubles), None) if troubles else None
         return found and f"the local executor cannot go on with it, and tries again: {found}"
 
     def _why_runnable(self, definition: JobDefinition) -> str | None:

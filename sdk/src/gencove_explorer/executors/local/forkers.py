@@ -203,7 +203,7 @@ class Forkers:
         return self._running.get(round.ground)
 
     def find_reporting(self, descriptor: int) -> ForkerHandle:
-        return next(each for each in self if each.reports == descriptor)
+        return next(handle for handle in self if handle.reports == descriptor)
 
     def make_ready(self, round: ActiveRound, claims: str) -> ForkerHandle:
         """The forker of a round, started and told of the round where that was not done before."""

@@ -85,14 +85,18 @@ def end_unqueued(queue: Queue, rounds: Rounds, indices: Container[int] | None) -
         if record.place != queue.location or queue.has_round(f"{record.id}.{record.round}"):
             continue
         claims = claims_folder(queue, rounds.store, record.id)
-        for each in claims_of(claims, record.round):
-            if (indices is None or each.index in indices) and _lives(claims, each):
-                end_holders(f"{claims}/{each.stem}.txt", signal.SIGKILL)
+        for attempt in claims_of(claims, record.round):
+            if (indices is None or attempt.index in indices) and _lives(claims, attempt):
+                end_holders(f"{claims}/{attempt.stem}.txt", signal.SIGKILL)
 
 
 def live_jobs(claims: str, round: int, wanted: Container[int]) -> set[int]:
     """The jobs among ``wanted`` at which a process makes an attempt in a round."""
-    return {each.index for each in claims_of(claims, round) if each.index in wanted and _lives(claims, each)}
+    return {
+        attempt.index
+        for attempt in claims_of(claims, round)
+        if attempt.index in wanted and _lives(claims, attempt)
+    }
 
 
 def _lives(claims: str, attempt: AttemptId) -> bool:

@@ -142,7 +142,7 @@ class ProgressTracker:
     def keep_only(self, active: Mapping[str, ActiveRound]) -> None:
         """Let what this scheduler does not run itself be read anew: others may have changed it."""
         own = {round.record.id for round in active.values()}
-        self._progress = {each: found for each, found in self._progress.items() if each in own}
+        self._progress = {analysis: found for analysis, found in self._progress.items() if analysis in own}
 
     # -- closed jobs ------------------------------------------------------------------------------
 

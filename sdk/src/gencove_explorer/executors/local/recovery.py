@@ -68,4 +68,4 @@ def claims_of(folder: str, round: int) -> list[AttemptId]:
     except FileNotFoundError:
         return []
     found = (parse_log_name(name) for name in names)
-    return sorted(each for each in found if each is not None and each.round == round)
+    return sorted(attempt for attempt in found if attempt is not None and attempt.round == round)

@@ -187,7 +187,7 @@ class ActiveRound:
         Returns position and attempt of those among them that were to be ended.
         """
         ended = {position: attempt for position, attempt in self.granted.items() if position in self.ending}
-        again = sorted(each for each in self.granted.items() if each[0] not in ended)
+        again = sorted(grant for grant in self.granted.items() if grant[0] not in ended)
         self.ready.extendleft(reversed(again))
         self.granted.clear()
         self.width = self.bound = self.narrowed_at = 0
@@ -203,7 +203,7 @@ class ActiveRound:
         wanted = set(positions) & self.open
         for position in wanted:
             self.ending.setdefault(position, reason)
-        self.ready = deque(each for each in self.ready if each[0] not in wanted)
+        self.ready = deque(waiting for waiting in self.ready if waiting[0] not in wanted)
         for position in wanted:
             if position in self.running:
                 told.append((position, self.running[position].attempt))
@@ -273,8 +273,8 @@ class ActiveRound:
 
 def describe(rounds: Iterable[ActiveRound], capacity: Resources) -> dict[str, int]:
     """What the machine has, what of that is in use, and how many jobs run and wait, for people."""
-    busy = [(each, len(each.running) + len(each.adopted)) for each in rounds]
-    used = sum((each.need * count for each, count in busy), Resources(0, 0))
+    busy = [(record, len(record.running) + len(record.adopted)) for record in rounds]
+    used = sum((active.need * count for active, count in busy), Resources(0, 0))
     running = sum(count for _, count in busy)
     return {
         "cpus": capacity.cpus,
@@ -282,5 +282,5 @@ def describe(rounds: Iterable[ActiveRound], capacity: Resources) -> dict[str, in
         "cpus_in_use": used.cpus,
         "memory_mb_in_use": used.memory_mb,
         "running": running,
-        "waiting": sum(len(each.open) for each, _ in busy) - running,
+        "waiting": sum(len(active.open) for active, _ in busy) - running,
     }

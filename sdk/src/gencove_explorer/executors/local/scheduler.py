@@ -133,11 +133,11 @@ class Scheduler:
             if self.progress.use_newest_credentials(entry) or path in new:
                 self.backoff.forget(entry.store)  # whoever has just submitted to it could reach it
         # Those of S3 last: a store that does not answer keeps us waiting.
-        for path, entry in sorted(entries, key=lambda each: each[1].store.startswith("s3://")):
+        for path, entry in sorted(entries, key=lambda item: item[1].store.startswith("s3://")):
             admit = partial(self.admit, path, entry, fresh=path in new)
             self.backoff.try_step("admission", entry, admit)
-        queued = [*(each for _, each in entries), *(each.entry for each in self.rounds.values())]
-        self.backoff.keep_only({place for each in queued for place in (each.key, each.store)})
+        queued = [*(entry for _, entry in entries), *(active.entry for active in self.rounds.values())]
+        self.backoff.keep_only({place for entry in queued for place in (entry.key, entry.store)})
         for path, request in asked.items():
             if path not in self.requests:
                 self.requests[path] = request
@@ -173,7 +173,7 @@ class Scheduler:
 
     def measure(self) -> None:
         """Take the most that any open round was submitted with as what there is: each fits its own."""
-        sizes = [Resources(each.entry.cpus, each.entry.memory_mb) for each in self.rounds.values()]
+        sizes = [Resources(record.entry.cpus, record.entry.memory_mb) for record in self.rounds.values()]
         self.capacity = largest(sizes) if sizes else self.capacity
 
     def carry_out(self, request: dict[str, Any]) -> None:
@@ -209,7 +209,7 @@ class Scheduler:
 
     def look_for_forkers(self) -> None:
         """Let go of those that are gone, and whose reports have no end."""
-        for forker in [each for each in self.forkers if each.is_gone]:
+        for forker in [candidate for candidate in self.forkers if candidate.is_gone]:
             self.read_reports(forker)
             if forker in self.forkers:
                 self.lose(forker)
@@ -260,7 +260,7 @@ class Scheduler:
 
     def lose(self, forker: ForkerHandle) -> None:
         """A forker is gone: its jobs go on by themselves."""
-        rounds = [each for each in self.rounds.values() if self.forkers.find(each) is forker]
+        rounds = [record for record in self.rounds.values() if self.forkers.find(record) is forker]
         why_never = self.forkers.lose(forker)
         for round in rounds:
             if round.announced and not round.opened:
@@ -275,10 +275,10 @@ class Scheduler:
 
     def start_jobs(self) -> None:
         """Decide how many jobs of each round may run, and hand the forkers what they may start."""
-        rounds = [each for each in self.rounds.values() if each.open]
-        rounds.sort(key=lambda each: each.path.name)  # by time: some were admitted late
-        able = {each.key for each in rounds if self.can_start(each)}
-        demands = [each.demand(self.heard(each), startable=each.key in able) for each in rounds]
+        rounds = [record for record in self.rounds.values() if record.open]
+        rounds.sort(key=lambda item: item.path.name)  # by time: some were admitted late
+        able = {record.key for record in rounds if self.can_start(record)}
+        demands = [record.demand(self.heard(record), startable=record.key in able) for record in rounds]
         self.turns.note(self.capacity, demands, time.monotonic())
         for round, width in zip(rounds, allocate(self.capacity, demands, self.turns.had), strict=True):
             if round.key not in able:
@@ -316,7 +316,7 @@ class Scheduler:
             if round.open or round.closing:
                 continue
             alone = not any(
-                each.record.id == round.record.id for each in self.rounds.values() if each is not round
+                record.record.id == round.record.id for record in self.rounds.values() if record is not round
             )
             forget = partial(self.progress.forget_claims, round, alone=alone)
             if self.backoff.try_step("logs", round.entry, forget):
@@ -339,7 +339,7 @@ class Scheduler:
         state = {
             **self.state,
             **describe(self.rounds.values(), self.capacity),
-            "forkers": [each.pid for each in self.forkers],
+            "forkers": [forker.pid for forker in self.forkers],
             "troubles": self.backoff.reasons(),
         }
         # By now the home folder may be another scheduler's.

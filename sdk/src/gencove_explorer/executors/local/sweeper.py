@@ -47,7 +47,9 @@ class Sweeper:
         if now >= self._queue_at:
             self._queue_at = now + _QUEUE_SECONDS
             _remove(self._queue.abandoned())
-            _remove(each for each in _old_entries(self._queue.home / "tmp", self._clock()) if each.is_file())
+            _remove(
+                entry for entry in _old_entries(self._queue.home / "tmp", self._clock()) if entry.is_file()
+            )
 
     def sweep_stores(self, stores: Iterable[FolderStore]) -> None:
         """Called when no round is open: looking through a large store takes a second.
@@ -118,9 +120,9 @@ def _is_old_submission(folder: str, now: float) -> bool:
 
 def _old_entries(folder: Path, now: float) -> Iterator[Path]:
     if folder.is_dir():
-        for each in os.scandir(folder):
-            if _is_old(each.path, now):
-                yield Path(each.path)
+        for entry in os.scandir(folder):
+            if _is_old(entry.path, now):
+                yield Path(entry.path)
 
 
 def _is_old(path: str, now: float) -> bool:
