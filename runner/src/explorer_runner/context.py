@@ -36,8 +36,8 @@ class GlobalConfig:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # pickle and copy ask for such names before the object is filled
             raise AttributeError(name)
-        there = ", ".join(self.__dict__) or "nothing"
-        raise AttributeError(f"the global config has no {name!r}; it has {there}")
+        names = ", ".join(self.__dict__) or "nothing"
+        raise AttributeError(f"the global config has no {name!r}; it has {names}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"the global config is read-only: pass {name}= to GlobalConfig(...)")
@@ -153,7 +153,7 @@ def find_dependency(
     """The dependency called ``name`` and its results, or NoSuchDependency naming those there are."""
     by_name: Mapping[str, DependencyRef] = {ref.name: ref for ref in refs}
     if name not in by_name:
-        there = ", ".join(map(repr, by_name)) or "none"
-        raise NoSuchDependency(f"no dependency is called {name!r}; there are: {there}")
+        names = ", ".join(map(repr, by_name)) or "none"
+        raise NoSuchDependency(f"no dependency is called {name!r}; there are: {names}")
     ref = by_name[name]
     return ref, Results(store, ref.id, name=ref.name, jobs=ref.jobs, array=ref.array, downloads=downloads)

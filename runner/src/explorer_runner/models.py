@@ -174,15 +174,15 @@ def _make_room_for_locks() -> None:
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if 2 * len(_held) >= soft != hard:
-        wanted = 4 * soft if hard == resource.RLIM_INFINITY else min(4 * soft, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        limit = 4 * soft if hard == resource.RLIM_INFINITY else min(4 * soft, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def _follow(said: IO[bytes]) -> dict[str, str]:
+def _follow(output: IO[bytes]) -> dict[str, str]:
     """What a fetching process answers at last, its progress shown until then; nothing if it died."""
     with ExitStack() as shown:
         advance, name, done = None, "", 0
-        for line in said:
+        for line in output:
             answer: dict[str, Any] = json.loads(line)
             if "fetching" not in answer:
                 return answer

@@ -174,11 +174,11 @@ class JobOutput:
         try:
             self._store.get_file(key, Path(part))
             with open(part, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != entry["sha256"]:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != entry["sha256"]:
                 raise CorruptPayload(
                     f"the output file {entry['key']!r} in the store, {self._store.uri}/{key}, is not the one "
-                    f"that the job wrote: its SHA-256 is {found}, the job's outcome says {entry['sha256']}"
+                    f"that the job wrote: its SHA-256 is {digest}, the job's outcome says {entry['sha256']}"
                 )
             if entry.get("executable"):
                 os.chmod(part, 0o700)
@@ -198,10 +198,10 @@ class JobOutput:
     def _download_path(self, key: str) -> Path:
         return Path(self._downloads, self.outcome.analysis, self.outcome.of.folder, key)
 
-    def _missing(self, what: str, key: str, there: Sequence[str]) -> NoSuchOutput:
-        found = ", ".join(map(repr, sorted(there)[:20])) or "none"
+    def _missing(self, what: str, key: str, existing: Sequence[str]) -> NoSuchOutput:
+        names = ", ".join(map(repr, sorted(existing)[:20])) or "none"
         return NoSuchOutput(
-            f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {found}"
+            f"job {self.index} of {self.outcome.analysis} kept no {what} {key!r}; it kept: {names}"
         )
 
 
@@ -214,12 +214,12 @@ def latest(names: Iterable[OutcomeName]) -> dict[int, OutcomeName]:
 
     An attempt may follow one that succeeded: its machine was taken away before the executor had seen it end.
     """
-    found: dict[int, OutcomeName] = {}
+    newest: dict[int, OutcomeName] = {}
     for name in names:
-        other = found.get(name.index)
+        other = newest.get(name.index)
         if other is None or _weight(name) > _weight(other):
-            found[name.index] = name
-    return found
+            newest[name.index] = name
+    return newest
 
 
 def _weight(name: OutcomeName) -> tuple[int, bool, int]:
@@ -261,23 +261,23 @@ class Results:
 
         Raises NotFinished or NoSuchOutput if a job has none and ``missing`` is not given.
         """
-        found = latest(outcome_names(self.store, self.analysis))
+        newest = latest(outcome_names(self.store, self.analysis))
         if missing is _MISSING:
-            return [output.value(key) for output in self.read(self.finished(found, range(self.jobs)))]
-        names = [found[i] for i in range(self.jobs) if i in found and found[i].status == SUCCEEDED]
+            return [output.value(key) for output in self.read(self.finished(newest, range(self.jobs)))]
+        names = [newest[i] for i in range(self.jobs) if i in newest and newest[i].status == SUCCEEDED]
         outputs = {output.index: output for output in self.read(names)}
         return [
             outputs[i].value(key) if i in outputs and key in outputs[i].outcome.values else missing
             for i in range(self.jobs)
         ]
 
-    def finished(self, found: dict[int, OutcomeName], indices: Iterable[int]) -> list[OutcomeName]:
+    def finished(self, newest: dict[int, OutcomeName], indices: Iterable[int]) -> list[OutcomeName]:
         """The outcomes of ``indices``, or NotFinished naming those that have not succeeded."""
-        wanted = list(indices)
-        without = [i for i in wanted if i not in found or found[i].status != SUCCEEDED]
+        requested = list(indices)
+        without = [i for i in requested if i not in newest or newest[i].status != SUCCEEDED]
         if without:
             raise NotFinished(self.explain(without))
-        return [found[i] for i in wanted]
+        return [newest[i] for i in requested]
 
     def explain(self, indices: list[int]) -> str:
         """Why these jobs have no outputs, and what to do."""

@@ -42,5 +42,5 @@ def shown(value: Any, most: int = _SHOWN) -> str:
         return repr(value) if len(value) <= most else f"{value[:most]!r}..."
     if isinstance(value, list | dict) and len(value) > _FEW:
         return f"a {type(value).__name__} of {len(value):,}"
-    said = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
-    return said if len(said) <= most else f"{said[:most]}..."
+    text = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -84,13 +84,13 @@ class JobManager:
                 raise InvalidFilter(f"{what}={text!r}: use text, such as {what}='example'")
         earliest = datetime.now(UTC) - timedelta(seconds=parse_duration(since)) if since is not None else None
         first, last = _days(date, earliest)
-        found: dict[str, Store] = {}
+        store_of_id: dict[str, Store] = {}
         for store in self._session.stores:
             for day in _days_in(store, first, last):
                 for analysis_id in _ids(store, day):
                     if _matches(analysis_id, earliest, name):
-                        found.setdefault(analysis_id, store)
-        return self._open(found, user)
+                        store_of_id.setdefault(analysis_id, store)
+        return self._open(store_of_id, user)
 
     def search(self, text: str) -> JobList:
         """Analyses with ``text`` in their id, newest first; ``last`` is the newest one."""
@@ -103,15 +103,15 @@ class JobManager:
             else:
                 ids = [analysis_id for day in days for analysis_id in _ids(store, day) if text in analysis_id]
             if ids:
-                found = self._open(dict.fromkeys(ids, store), None)
-                return JobList(found[:1]) if text == "last" else found
+                matches = self._open(dict.fromkeys(ids, store), None)
+                return JobList(matches[:1]) if text == "last" else matches
         return JobList()
 
-    def _open(self, found: Mapping[str, Store], user: str | None) -> JobList:
-        records = _read(list(found.items()))
+    def _open(self, store_of_id: Mapping[str, Store], user: str | None) -> JobList:
+        records = _read(list(store_of_id.items()))
         stored = [
             self._opened(store, analysis_id, record)
-            for (analysis_id, store), record in zip(found.items(), records, strict=True)
+            for (analysis_id, store), record in zip(store_of_id.items(), records, strict=True)
             if record is not None and (user is None or getattr(record, "user", None) == user)
         ]
         stored.sort(key=lambda item: (item.record.submitted, item.id), reverse=True)

@@ -132,12 +132,12 @@ class Settings:
         Raises ConfigError, naming where the value stands, what it is and what is allowed.
         """
         environ = os.environ if environ is None else environ
-        found: dict[str, tuple[Any, str]] = {}
+        chosen: dict[str, tuple[Any, str]] = {}
         for path in reversed(_files(folder or Path.cwd(), environ)):
-            found.update(_from_file(path))
-        found.update(_from_environment(environ))
-        values = {name: _convert(name, value, source) for name, (value, source) in found.items()}
-        sources = {name: source for name, (_, source) in found.items()}
+            chosen.update(_from_file(path))
+        chosen.update(_from_environment(environ))
+        values = {name: _convert(name, value, source) for name, (value, source) in chosen.items()}
+        sources = {name: source for name, (_, source) in chosen.items()}
         if "executor" not in values and values.get("batch.queue"):
             values["executor"], sources["executor"] = "batch", "default, as batch.queue is set"
         home = values.setdefault("home", Path.home() / ".explorer")
@@ -193,19 +193,19 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
-    found = {}
+    values = {}
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and text:
             name = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
             if name in _CONVERTERS:
-                found[name] = (text, variable)
+                values[name] = (text, variable)
                 continue
             # Others may have variables of this prefix too; one that is nearly a setting is a slip.
             near = difflib.get_close_matches(name[:_LONGEST], _CONVERTERS, n=1, cutoff=_SLIP)
             if near:
                 meant = f"{PREFIX}{near[0].upper().replace('.', '__')}"
                 raise ConfigError(f"the environment variable {variable} is no setting; did you mean {meant}?")
-    return found
+    return values
 
 
 def _convert(name: str, value: Any, source: str) -> Any:

@@ -191,8 +191,8 @@ def write_lost_outcome(place: RoundContext, log: str, wait_status: int, reason: 
     be lost.
     """
     job = place.job
-    code, number, found = processes.describe_exit(wait_status)
-    outcome = job.fail(reason or f"{found}{log_file.crash_line(log)}", code, number)
+    code, number, description = processes.describe_exit(wait_status)
+    outcome = job.fail(reason or f"{description}{log_file.crash_line(log)}", code, number)
     outcome.add_peak(memory.take_peak(log))
     while True:
         remove_tree(job.scratch)

@@ -131,7 +131,7 @@ def ensure(root: Path, lock: bytes, store: Store, uv: str) -> Path:
     return folder
 
 
-def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held: int) -> None:
+def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, lock_descriptor: int) -> None:
     """``held`` is the lock: uv holds it too, lest it outlive a killed builder and meet the next one."""
     from explorer_runner.format.pylock import unpack_wheels
     from explorer_runner.system import progress  # likewise
@@ -141,12 +141,12 @@ def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held:
     with progress.waiting("installing packages, once on this host"):
         pylock = unpack_wheels(lock, store, source)
         venv = ("venv", "--quiet", "--no-project", "--no-config", "--no-cache")
-        _uv(uv, held, source, *venv, "--python", sys.executable, os.fspath(folder))
+        _uv(uv, lock_descriptor, source, *venv, "--python", sys.executable, os.fspath(folder))
         install = ("pip", "install", "--quiet", "--preview-features", "pylock", "--no-deps", "--no-config")
         cache = ("--cache-dir", os.fspath(source / "cache"))
         _uv(
             uv,
-            held,
+            lock_descriptor,
             source,
             *install,
             *cache,
@@ -157,7 +157,7 @@ def _build(folder: Path, lock: bytes, store: Store, source: Path, uv: str, held:
         )
 
 
-def _uv(uv: str, held: int, temporary: Path, *arguments: str) -> None:
+def _uv(uv: str, lock_descriptor: int, temporary: Path, *arguments: str) -> None:
     import subprocess  # likewise
 
     done = subprocess.run(
@@ -166,7 +166,7 @@ def _uv(uv: str, held: int, temporary: Path, *arguments: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        pass_fds=[held],
+        pass_fds=[lock_descriptor],
     )
     if done.returncode != 0:
         raise PackageError(

@@ -158,11 +158,11 @@ def publish(store: Store, outcome: Outcome, collected: Collected) -> None:
 def _bounded(notes: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What is noted of values, with previews as long as there is room for them in the outcome."""
     left = OUTCOME_INLINE_BYTES
-    kept: dict[str, dict[str, Any]] = {}
+    inline: dict[str, dict[str, Any]] = {}
     for key, noted in notes.items():
         left -= len(json.dumps(noted[values.PREVIEW]))
-        kept[key] = noted if left >= 0 else {k: v for k, v in noted.items() if k != values.PREVIEW}
-    return kept
+        inline[key] = noted if left >= 0 else {k: v for k, v in noted.items() if k != values.PREVIEW}
+    return inline
 
 
 def _fail(job: JobAttempt, error: BaseException) -> None:
@@ -251,11 +251,11 @@ def _wait_for_threads() -> None:
             "need not end is made with daemon=True.\n"
         )
 
-    told = threading.Timer(_PATIENCE_SECONDS, say)
-    told.daemon = True
-    told.start()
+    notice = threading.Timer(_PATIENCE_SECONDS, say)
+    notice.daemon = True
+    notice.start()
     threading._shutdown()
-    told.cancel()
+    notice.cancel()
 
 
 def _flush() -> None:

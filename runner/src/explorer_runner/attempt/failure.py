@@ -87,12 +87,12 @@ def _text(error: BaseException) -> str:
 
 def _innermost(trace: TracebackType | None, file: str | None) -> TracebackType | None:
     """The last frame in the work function's own file."""
-    found = None
+    innermost = None
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == file:
-            found = trace
+            innermost = trace
         trace = trace.tb_next
-    return found
+    return innermost
 
 
 def _teach_lines(spec: Spec, source: str) -> None:

@@ -123,7 +123,7 @@ def tail(path: str, since: int = 0) -> str:
 
 def crash_line(log: str) -> str:
     """Where a crash happened, if faulthandler could still write it to the log."""
-    _, found, dump = tail(log).rpartition("Fatal Python error")
+    _, marker, dump = tail(log).rpartition("Fatal Python error")
     own, library = os.path.dirname(explorer_runner.__file__), os.path.dirname(os.__file__)
     lines = [match for match in _CRASHED_AT.finditer(dump) if not match["file"].startswith((own, library))]
-    return f" (line {lines[0]['line']}, in {lines[0]['function']})" if found and lines else ""
+    return f" (line {lines[0]['line']}, in {lines[0]['function']})" if marker and lines else ""

@@ -25,9 +25,9 @@ def names_read_at_start(variables: Mapping[str, str]) -> list[str]:
     return sorted(name for name in variables if name in _NAMES or name.startswith(_PREFIXES))
 
 
-def explain(variables: Mapping[str, str], said: str) -> str:
+def explain(variables: Mapping[str, str], message: str) -> str:
     """Why Python did not start with these variables, from what it ``said``, and what to do about it."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
+    lines = [line.strip() for line in message.splitlines() if line.strip()] or ["it said nothing"]
     line = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
     names = ", ".join(names_read_at_start(variables))
     return (

@@ -68,18 +68,18 @@ def main() -> int:
 
 def fetch(uris: list[str], cache: Cache) -> None:
     """Bring objects into one folder of the cache, side by side."""
-    found = [look(uri) for uri in uris]
-    if len({remote.name for remote in found}) < len(found):
-        raise StoreError(f"{' and '.join(uris)} would have one name beside each other, {found[0].name}")
-    facts = [[remote.uri, remote.version, remote.size] for remote in found]
+    remotes = [look(uri) for uri in uris]
+    if len({remote.name for remote in remotes}) < len(remotes):
+        raise StoreError(f"{' and '.join(uris)} would have one name beside each other, {remotes[0].name}")
+    facts = [[remote.uri, remote.version, remote.size] for remote in remotes]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
     def fill(folder: str) -> None:
-        for remote in found:
+        for remote in remotes:
             download(remote, f"{folder}/{remote.name}")
 
-    with cache.hold(key, sum(remote.size for remote in found), fill) as folder:
-        _answer({"path": f"{folder}/{found[0].name}", "lock": f"{folder}.lock"})
+    with cache.hold(key, sum(remote.size for remote in remotes), fill) as folder:
+        _answer({"path": f"{folder}/{remotes[0].name}", "lock": f"{folder}.lock"})
         sys.stdin.read()
 
 

@@ -135,5 +135,5 @@ def _passing(
 
 
 def _version(answer: Any) -> str | None:
-    found: str | None = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-    return found
+    version: str | None = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+    return version

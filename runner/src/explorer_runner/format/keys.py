@@ -174,29 +174,29 @@ def value_key(analysis_id: str, attempt: AttemptId, key: str, kind: str) -> str:
 
 def parse_outcome_name(name: str) -> OutcomeName | None:
     """Read ``<index>.<round>-<attempt>.<STATUS>.json``; None for any other file."""
-    found = _OUTCOME_NAME.fullmatch(name)
-    if found is None:
+    match = _OUTCOME_NAME.fullmatch(name)
+    if match is None:
         return None
-    index, round, attempt, status = found.groups()
+    index, round, attempt, status = match.groups()
     return OutcomeName(int(index), int(round), int(attempt), status)
 
 
 def parse_log_name(name: str) -> AttemptId | None:
     """Read ``<index>.<round>-<attempt>.txt``; None for any other file."""
-    found = _LOG_NAME.fullmatch(name)
-    return AttemptId(*map(int, found.groups())) if found else None
+    match = _LOG_NAME.fullmatch(name)
+    return AttemptId(*map(int, match.groups())) if match else None
 
 
 def parse_closed_name(name: str) -> int | None:
     """The round of ``<round>-<n>.json``; None for any other file."""
-    found = _CLOSED_NAME.fullmatch(name)
-    return int(found[1]) if found else None
+    match = _CLOSED_NAME.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def parse_number(name: str) -> int | None:
     """Read ``<n>.json``; None for any other file."""
-    found = _NUMBERED.fullmatch(name)
-    return int(found[1]) if found else None
+    match = _NUMBERED.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def project_prefix(project: str) -> str:

@@ -27,8 +27,8 @@ def packages_in(pickled: bytes) -> dict[str, str]:
     """
     names = {name.decode() for name in set(_REFERENCE.findall(memoryview(pickled)[:_SEARCHED_BYTES]))}
     names -= sys.stdlib_module_names | _OURS
-    wanted = {name: requirement_of(name) for name in sorted(names) if name in sys.modules}
-    return {name: requirement for name, requirement in wanted.items() if requirement is not None}
+    requirements = {name: requirement_of(name) for name in sorted(names) if name in sys.modules}
+    return {name: requirement for name, requirement in requirements.items() if requirement is not None}
 
 
 @cache
@@ -102,9 +102,10 @@ def find_lack(error: BaseException, pickled_with: Mapping[str, str]) -> Lack | N
     if module is not None and _version_of(module) is None:
         return Lack(module, None, pickled_with.get(module))
     differing = {
-        name: Lack(name, _version_of(name), wanted)
-        for name, wanted in pickled_with.items()
-        if _installed(wanted) != wanted.partition("==")[2] or (name == module and _is_outdated(name, wanted))
+        name: Lack(name, _version_of(name), requirement)
+        for name, requirement in pickled_with.items()
+        if _installed(requirement) != requirement.partition("==")[2]
+        or (name == module and _is_outdated(name, requirement))
     }
     if module in differing or module is None:
         return differing.get(module or next(iter(differing), ""))

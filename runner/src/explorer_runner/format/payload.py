@@ -174,9 +174,9 @@ def load_record(raw: bytes, what: str) -> dict[str, Any]:
     data = validation.load_json(raw)
     if not isinstance(data, dict):
         raise ValueError(f"it is {shown(data)}, and no mapping")
-    found = data["format"]
-    if type(found) is not int or found > FORMAT:
-        newer = found[:60] if isinstance(found, str) else shown(found)
+    number = data["format"]
+    if type(number) is not int or number > FORMAT:
+        newer = number[:60] if isinstance(number, str) else shown(number)
         raise UnsupportedFormat(
             f"{what} has format {newer}, this Explorer reads up to {FORMAT}: "
             "upgrade explorer-runner (in the image: take the newer runner image)"
@@ -293,12 +293,12 @@ class Payload:
 
     def _located(self, position: int) -> InputEntry:
         try:
-            found = InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
+            entry = InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
         except struct.error as error:
             raise CorruptPayload(f"inputs.idx ends before position {position}") from error
-        if found.offset + found.length > _LARGEST_INPUTS:
+        if entry.offset + entry.length > _LARGEST_INPUTS:
             raise CorruptPayload(f"inputs.idx places position {position} beyond all that can be stored")
-        return found
+        return entry
 
 
 def _neighbours(entries: Sequence[InputEntry]) -> Iterator[tuple[int, int]]:

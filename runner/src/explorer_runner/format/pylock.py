@@ -42,7 +42,7 @@ class LockedWheel(NamedTuple):
 
 def locked_wheels(lock: bytes) -> list[LockedWheel]:
     """The wheels of a lock. Raises PackageError for a path that is no key of a wheel."""
-    found = []
+    wheels = []
     for package in _packages(lock):
         for wheel in package.get("wheels", ()):
             if "path" not in wheel:
@@ -52,19 +52,19 @@ def locked_wheels(lock: bytes) -> list[LockedWheel]:
                 raise PackageError(
                     f"the lock of this analysis names {shown(wheel['path'])}, which is no wheel's key"
                 )
-            found.append(LockedWheel(matched[1], matched[2], wheel["size"]))
-    return found
+            wheels.append(LockedWheel(matched[1], matched[2], wheel["size"]))
+    return wheels
 
 
 def locked_modules(lock: bytes) -> set[str] | None:
     """What ``import`` finds of a lock's packages, top level; None if the lock does not tell."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for package in _packages(lock):
-        told = package.get("tool", {}).get("explorer", {}).get("modules")
-        if told is None:
+        listed = package.get("tool", {}).get("explorer", {}).get("modules")
+        if listed is None:
             return None
-        found.update(told)
-    return found
+        modules.update(listed)
+    return modules
 
 
 def unpack_wheels(lock: bytes, store: Store, folder: Path) -> Path:
@@ -102,13 +102,13 @@ def read_lock(lock: bytes) -> dict[str, Any]:
             raise ValueError(f"it has {len(lock):,} bytes, and at most {MAX_BYTES:,} are read")
         return validation.known(tomllib.loads(lock.decode()), _LOCK)
     except (ValueError, RecursionError) as error:
-        said = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise PackageError(f"the lock of this analysis cannot be read: {said}") from error
+        problem = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise PackageError(f"the lock of this analysis cannot be read: {problem}") from error
 
 
 def _packages(lock: bytes) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read_lock(lock).get("packages", [])
-    return found
+    packages: list[dict[str, Any]] = read_lock(lock).get("packages", [])
+    return packages
 
 
 def _package(value: Any) -> None:
@@ -116,8 +116,8 @@ def _package(value: Any) -> None:
 
 
 def _wheel(value: Any) -> None:
-    found = validation.known(value, _WHEEL_FACTS)
-    if "path" in found:
+    facts = validation.known(value, _WHEEL_FACTS)
+    if "path" in facts:
         validation.require(value, {"hashes": validation.mapped()})
 
 

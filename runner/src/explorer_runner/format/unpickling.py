@@ -42,12 +42,12 @@ class _Unpickler(pickle.Unpickler):
                 _MAKING.release()
 
     def find_class(self, module: str, name: str) -> Any:
-        there = super().find_class(module, name)
+        existing = super().find_class(module, name)
         if module == _MODULE and name in _MAKERS:
-            return partial(self._make, there)
+            return partial(self._make, existing)
         if module == _MODULE and name == _FILLER:
-            return partial(self._fill, there)
-        return there
+            return partial(self._fill, existing)
+        return existing
 
     def _make(self, make: Callable[..., type], *arguments: Any) -> type:
         # Both makers have the class's origin last but one. They would make another class before they
@@ -55,12 +55,12 @@ class _Unpickler(pickle.Unpickler):
         _MAKING.acquire()
         self._held += 1
         origin = arguments[-2]
-        there: type | None = _living().get(origin)
-        if there is None:
+        existing: type | None = _living().get(origin)
+        if existing is None:
             self._made.append(origin)
             return make(*arguments)
-        self._alive[id(there)] = there
-        return there
+        self._alive[id(existing)] = existing
+        return existing
 
     def _fill(self, fill: Callable[[type, Any], type], made: type, state: Any) -> type:
         return made if id(made) in self._alive else fill(made, state)

@@ -114,22 +114,22 @@ def known(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"it is {shown(data)}, and no mapping")
-    found = {name: data[name] for name in checks if name in data}
-    for name, value in found.items():
+    facts = {name: data[name] for name in checks if name in data}
+    for name, value in facts.items():
         try:
             checks[name](value)
         except ValueError as error:
             has = "holds what" if isinstance(value, list | dict) else f"is {shown(value)}, which"
             raise ValueError(f"{name} {has} is not {error}") from None
-    return found
+    return facts
 
 
 def require(data: Any, checks: Mapping[str, Check]) -> dict[str, Any]:
     """Likewise of what must have all of these facts."""
-    found = known(data, checks)
-    if len(found) < len(checks):
-        raise ValueError(f"it has no {', '.join(sorted(checks.keys() - found.keys()))}")
-    return found
+    facts = known(data, checks)
+    if len(facts) < len(checks):
+        raise ValueError(f"it has no {', '.join(sorted(checks.keys() - facts.keys()))}")
+    return facts
 
 
 def load_json(raw: bytes | str) -> Any:
@@ -142,5 +142,5 @@ def load_json(raw: bytes | str) -> Any:
 
 def refused(what: str, error: Exception) -> CorruptPayload:
     """The error of a record that cannot be read."""
-    said = f"it has no {error}" if type(error) is KeyError else str(error)
-    return CorruptPayload(f"{what} cannot be read: {said}")
+    problem = f"it has no {error}" if type(error) is KeyError else str(error)
+    return CorruptPayload(f"{what} cannot be read: {problem}")

@@ -40,11 +40,11 @@ class Helper:
         """obstore takes the region from here."""
 
     def __call__(self) -> dict[str, Any]:
-        found, self._first = self._first or self._ask(), None
+        credentials, self._first = self._first or self._ask(), None
         return {
-            "access_key_id": found["access_key_id"],
-            "secret_access_key": found["secret_access_key"],
-            "token": found["token"],
+            "access_key_id": credentials["access_key_id"],
+            "secret_access_key": credentials["secret_access_key"],
+            "token": credentials["token"],
             "expires_at": datetime.now(UTC) + _TTL,
         }
 

@@ -46,10 +46,10 @@ def given_up(error: Unreachable, what: str, seconds: float) -> Unreachable:
         return error  # whoever does not wait comes again by itself
     if _is_about_credentials(cause):
         return error
-    before, found, answer = _message(cause).partition(_NO_SUCCESS)
+    before, marker, answer = _message(cause).partition(_NO_SUCCESS)
     return Unreachable(
         f"{what}: the store does not answer as it should. It was asked again and again for "
-        f"{how_long(seconds)}; at last: {f'HTTP status {answer}' if found else before}. It may pass: do it "
+        f"{how_long(seconds)}; at last: {f'HTTP status {answer}' if marker else before}. It may pass: do it "
         "again in some minutes. explorer doctor tells whether the store is reached from here"
     )
 

@@ -28,7 +28,7 @@ _counter = itertools.count()
 
 
 class FolderStore:
-    """See Store. Objects are files of mode 0600 in folders of mode 0700.
+    """A store in a folder. Objects are files of mode 0600 in folders of mode 0700.
 
     Files that were kept have mode 0400, or 0500 if they are executable.
 

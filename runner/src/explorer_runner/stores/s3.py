@@ -45,7 +45,7 @@ _PARTS = Parts()
 
 
 class S3Store:
-    """See Store. A request that fails for a reason which may pass is made again, as ``patience`` says."""
+    """A store on S3. A request that fails for a reason which may pass is made again, as ``patience`` says."""
 
     def __init__(
         self,
@@ -155,8 +155,8 @@ class S3Store:
     def list_folders(self, prefix: str) -> list[str]:
         import obstore
 
-        found = self._ask(prefix, lambda backend: obstore.list_with_delimiter(backend, prefix))
-        return sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
+        listing = self._ask(prefix, lambda backend: obstore.list_with_delimiter(backend, prefix))
+        return sorted(path.rpartition("/")[2] for path in listing["common_prefixes"])
 
     def delete_tree(self, prefix: str) -> None:
         import obstore

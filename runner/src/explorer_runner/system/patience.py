@@ -51,7 +51,7 @@ class Patience:
         The time begins with the first failure. ``at_least`` is how often it is done though that is over: a
         download may take an hour before it is cut.
         """
-        begun, pause, said, tries = float("nan"), self.first, False, 0
+        begun, pause, logged, tries = float("nan"), self.first, False, 0
         while True:
             try:
                 return action()
@@ -61,8 +61,8 @@ class Patience:
                 left = begun + self._limit(failure) - now
                 if failure.asked > max(left, 0.0) or (left <= 0 and tries >= at_least):
                     raise failure.cause from failure.cause.__cause__
-                if not said and now - begun >= _SAID_AFTER:
-                    said = True
+                if not logged and now - begun >= _SAID_AFTER:
+                    logged = True
                     self.say(
                         f"{what}: trying again for {how_long(max(left, 0.0), 'up to ')}: {failure.cause}"
                     )

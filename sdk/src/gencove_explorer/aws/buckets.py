@@ -15,7 +15,7 @@ def check_bucket(aws: AwsClients, bucket: str) -> None:
     """Raise SubmissionError unless a bucket is there, may be looked at, and is in the jobs' region."""
     try:
         with translate_errors(f"the bucket {bucket}"):
-            found = aws.client("s3").head_bucket(Bucket=bucket)
+            answer = aws.client("s3").head_bucket(Bucket=bucket)
     except AwsError as error:
         why = {
             "404": f"there is no bucket {bucket}",
@@ -24,7 +24,9 @@ def check_bucket(aws: AwsClients, bucket: str) -> None:
         if why is None:
             raise
         raise SubmissionError(f"inputs lie in s3://{bucket}, and {why}") from error
-    region = found.get("BucketRegion") or found["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+    region = answer.get("BucketRegion") or answer["ResponseMetadata"]["HTTPHeaders"].get(
+        "x-amz-bucket-region"
+    )
     if region and region != aws.region:
         raise SubmissionError(
             f"inputs lie in s3://{bucket}, in the region {region}; jobs run in {aws.region}: copy them to a "

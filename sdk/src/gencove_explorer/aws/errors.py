@@ -30,9 +30,9 @@ def translate_errors(what: str) -> Iterator[None]:
     try:
         yield
     except exceptions.ClientError as error:
-        code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
         hint = "; docs/aws.md lists what your role needs" if code in REFUSED else ""
-        raise AwsError(f"{what}: AWS says {code}: {said}{hint}", code) from error
+        raise AwsError(f"{what}: AWS says {code}: {message}{hint}", code) from error
     except exceptions.NoCredentialsError as error:
         raise ExecutorError(
             f"{what}: no AWS credentials were found: set AWS_PROFILE, or run: aws configure (aws sso login)"

@@ -46,7 +46,7 @@ class FunctionPickler:
         self._imports = imports
         """Whether it is known what jobs have: not with an image of one's own."""
         self.buckets: dict[str, str] = {}
-        """See Pickler."""
+        """S3 buckets of files that were pickled, each with the key of one."""
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
         """The pickled work function. Raises CaptureError, naming what it takes along in vain."""

@@ -66,8 +66,8 @@ def uses_shell(function: bytes) -> bool:
 
 def names_in_commands(function: Callable[..., Any]) -> list[str]:
     """Globals of a function that it names only inside its commands: in ``{...}`` or after ``$``."""
-    found = {name: None for text in _commands(function.__code__) for name in names_in_text(text)}
-    return [name for name in found if name in function.__globals__]
+    names = {name: None for text in _commands(function.__code__) for name in names_in_text(text)}
+    return [name for name in names if name in function.__globals__]
 
 
 def _commands(code: types.CodeType) -> Iterator[str]:

@@ -44,16 +44,16 @@ def list_(
     \b
     explorer list --since 1d --name age
     """
-    found = JobManager().list_jobs(since=since, date=date, name=name, user=user)
-    shown = [analysis._submitted() for analysis in found[:limit]]
+    analyses = JobManager().list_jobs(since=since, date=date, name=name, user=user)
+    shown = [analysis._submitted() for analysis in analyses[:limit]]
     if as_json:
         print_json([_listed(stored) for stored in shown])
         return
     if not shown:
         echo(f"looked in {Settings.load().store}", err=True)
     echo(analyses_as_text(shown))
-    if len(found) > limit:
-        echo(f"... and {len(found) - limit:,} more: --limit {len(found)}")
+    if len(analyses) > limit:
+        echo(f"... and {len(analyses) - limit:,} more: --limit {len(analyses)}")
 
 
 @click.command()
@@ -69,15 +69,15 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     """
     analysis = find(analysis_id)
     stored = analysis._submitted()
-    found = analysis.status(index)
+    facts = analysis.status(index)
     if as_json:
-        print_json({"id": analysis.id, **found, "rounds": [record.to_data() for record in stored.rounds]})
+        print_json({"id": analysis.id, **facts, "rounds": [record.to_data() for record in stored.rounds]})
         return
-    echo(f"{analysis.id}: {found['status']}")
-    for state, count in found.get("jobs", {}).items():
+    echo(f"{analysis.id}: {facts['status']}")
+    for state, count in facts.get("jobs", {}).items():
         echo(f"  {count:>6,} {state}")
-    if "reason" in found:
-        echo(found["reason"])
+    if "reason" in facts:
+        echo(facts["reason"])
     for before, record in pairwise(stored.rounds):
         jobs = "1 failed job" if record.jobs == 1 else f"{record.jobs:,} failed jobs"
         changes = record.changes_from(before)
@@ -103,15 +103,15 @@ def outputs(analysis_id: str, index: int | None, to: Path | None, as_json: bool)
     explorer outputs 17eb494f 2 --to results/
     """
     analysis = find(analysis_id)
-    found = [analysis.get_output(index)] if index is not None else _all_outputs(analysis)
+    outputs_of_jobs = [analysis.get_output(index)] if index is not None else _all_outputs(analysis)
     if to is not None:
-        for output in found:
+        for output in outputs_of_jobs:
             _copy(output, to / str(output.index) if analysis._submitted().record.array else to)
     if as_json:
-        print_json([_as_json(output) for output in found])
+        print_json([_as_json(output) for output in outputs_of_jobs])
         return
     rows: list[tuple[object, ...]] = []
-    for output in found:
+    for output in outputs_of_jobs:
         rows += [(output.index, key, "value", output.glance(key)) for key in output.outcome.values]
         rows += [(output.index, key, "file", f"{file.size:,} bytes") for key, file in output.files().items()]
     print_table(("Job", "Key", "Kind", ""), rows)
@@ -126,11 +126,11 @@ def failures(analysis_id: str, as_json: bool) -> None:
     \b
     explorer failures last
     """
-    found = find(analysis_id).failures()
+    groups = find(analysis_id).failures()
     if as_json:
-        print_json([vars(group) for group in found])
+        print_json([vars(group) for group in groups])
     else:
-        echo(repr(found))
+        echo(repr(groups))
 
 
 @click.command()
@@ -152,16 +152,16 @@ def wait(context: click.Context, analysis_id: str, timeout: float | None, as_jso
     except KeyboardInterrupt:
         echo(f"no longer waiting; the jobs go on: explorer wait {analysis.id}", err=True)
         context.exit(130)
-    found = analysis.status()
+    facts = analysis.status()
     if as_json:
-        print_json({"id": analysis.id, **found})
+        print_json({"id": analysis.id, **facts})
     else:
-        counts = found.get("jobs", {})
-        some = f", {jobs_text(sum(counts.values()), found)} jobs" if NOT_RUN in counts else ""
-        echo(f"{analysis.id}: {found['status']}{some}")
-        if "reason" in found:
-            echo(found["reason"])
-    context.exit(0 if found["status"] == "SUCCEEDED" else 1)
+        counts = facts.get("jobs", {})
+        some = f", {jobs_text(sum(counts.values()), facts)} jobs" if NOT_RUN in counts else ""
+        echo(f"{analysis.id}: {facts['status']}{some}")
+        if "reason" in facts:
+            echo(facts["reason"])
+    context.exit(0 if facts["status"] == "SUCCEEDED" else 1)
 
 
 @click.command()
@@ -234,11 +234,11 @@ def delete(analysis_id: str, yes: bool, as_json: bool) -> None:
     explorer delete 17eb494f --yes
     """
     analysis = find(analysis_id)
-    found = analysis.id
+    deleted = analysis.id
     if not yes:
-        click.confirm(f"Delete {found} with all its outputs?", abort=True, err=True)
+        click.confirm(f"Delete {deleted} with all its outputs?", abort=True, err=True)
     analysis.delete()
-    _done(found, "deleted", as_json)
+    _done(deleted, "deleted", as_json)
 
 
 def _listed(stored: StoredAnalysis) -> dict[str, Any]:

@@ -23,10 +23,10 @@ _COMPLETED = 50
 def complete_id(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The newest ids that begin with, or hold, what was typed."""
     try:
-        found = JobManager().list_jobs(since="30d")
+        analyses = JobManager().list_jobs(since="30d")
     except ExplorerError:
         return []
-    return [CompletionItem(analysis.id) for analysis in found if incomplete in analysis.id][:_COMPLETED]
+    return [CompletionItem(analysis.id) for analysis in analyses if incomplete in analysis.id][:_COMPLETED]
 
 
 def id_argument(command: _F) -> _F:
@@ -53,18 +53,18 @@ def find(text: str) -> Analysis:
         pass
     else:
         return manager.get_analysis(text)
-    found = manager.search(text)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    matches = manager.search(text)
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         raise NoSuchAnalysis(
             "there is no analysis yet"
             if text == "last"
             else f"no analysis has {text!r} in its id: explorer list shows them"
         )
-    shown = "\n  ".join(analysis.id for analysis in found[:10])
-    more = f"\n  ... and {len(found) - 10} more" if len(found) > 10 else ""
-    raise NoSuchAnalysis(f"{len(found)} analyses have {text!r} in their ids, say which:\n  {shown}{more}")
+    shown = "\n  ".join(analysis.id for analysis in matches[:10])
+    more = f"\n  ... and {len(matches) - 10} more" if len(matches) > 10 else ""
+    raise NoSuchAnalysis(f"{len(matches)} analyses have {text!r} in their ids, say which:\n  {shown}{more}")
 
 
 def one_job(analysis: Analysis, index: int | None, typed: str, otherwise: str = "") -> int:

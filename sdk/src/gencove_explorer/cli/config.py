@@ -60,15 +60,15 @@ def from_terraform(source: str, out: Path, force: bool, as_json: bool) -> None:
     explorer config from-terraform infra/terraform
     """
     text = _checked(_outputs(source), source)
-    there = out.read_text() if out.exists() else None
-    if there is not None and there != text and MARK not in there.partition("\n")[0] and not force:
+    existing = out.read_text() if out.exists() else None
+    if existing is not None and existing != text and MARK not in existing.partition("\n")[0] and not force:
         raise ConfigError(f"{out} is there, and not from Terraform: say --force, or another --out")
-    if there != text:
+    if existing != text:
         _write(out, text)
     if as_json:
-        print_json({"file": str(out), "changed": there != text})
+        print_json({"file": str(out), "changed": existing != text})
     else:
-        echo(f"{out} {'is as the stack says already' if there == text else 'written'}")
+        echo(f"{out} {'is as the stack says already' if existing == text else 'written'}")
 
 
 def _outputs(source: str) -> dict[str, Any]:
@@ -78,24 +78,24 @@ def _outputs(source: str) -> dict[str, Any]:
     else:
         text, where = _ask_terraform(Path(source)), f"terraform output in {source}"
     try:
-        found = json.loads(text)
+        outputs = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"{where}: not the JSON of terraform output -json ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(outputs, dict):
         raise ConfigError(f"{where}: not the JSON of terraform output -json")
-    return found
+    return outputs
 
 
 def _ask_terraform(folder: Path) -> str:
     try:
-        asked = subprocess.run(
+        answer = subprocess.run(
             ["terraform", f"-chdir={folder}", "output", "-json"], capture_output=True, text=True
         )
     except OSError as error:
         raise ConfigError(f"terraform cannot be run: {error}; install it, or pipe in its outputs") from error
-    if asked.returncode:
-        raise ConfigError(f"terraform output in {folder}:\n{asked.stderr.strip()}")
-    return asked.stdout
+    if answer.returncode:
+        raise ConfigError(f"terraform output in {folder}:\n{answer.stderr.strip()}")
+    return answer.stdout
 
 
 def _checked(outputs: dict[str, Any], source: str) -> str:

@@ -72,9 +72,9 @@ def _failed_logs(
     except re.error as error:
         raise click.UsageError(f"--grep {grep!r} is no regular expression: {error}") from error
     lines: list[str] = []
-    found = show_failed(analysis._submitted(), pattern, lines.append if as_json else write_text)
+    count = show_failed(analysis._submitted(), pattern, lines.append if as_json else write_text)
     if as_json:
         print_json({"id": analysis.id, "lines": [line.rstrip("\n") for line in lines]})
-    elif not found:
+    elif not count:
         failed_jobs = "FAILED" in analysis._submitted().observe().counts
         echo("no line of a failed job matches" if failed_jobs else "no job has failed", err=True)

@@ -23,15 +23,15 @@ def doctor(as_json: bool) -> None:
     explorer doctor
     """
     settings = Settings.load()
-    found = []
+    checks = []
     for check in _checks(settings):
-        found.append(check)
+        checks.append(check)
         if not as_json:  # at once: some take a second
             mend = f"\n     {check.mend}" if check.mend else ""
             echo(f"{'ok  ' if check.ok else 'FAIL'} {check.piece}: {check.found}{mend}")
     if as_json:
-        print_json([vars(check) for check in found])
-    sys.exit(0 if all(check.ok for check in found) else 1)
+        print_json([vars(check) for check in checks])
+    sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
 def _checks(settings: Settings) -> Iterator[Check]:

@@ -222,9 +222,9 @@ def history(name: str | None, folder: Path, limit: int, as_json: bool) -> None:
     """
     session = Session()
     revisions = Revisions(session.store, project_of(folder, session.settings))
-    found = history_of(revisions, name, limit)
+    revisions_shown = history_of(revisions, name, limit)
     if as_json:
-        print_json(found)
+        print_json(revisions_shown)
         return
     rows = [
         (
@@ -235,7 +235,7 @@ def history(name: str | None, folder: Path, limit: int, as_json: bool) -> None:
             changes_of(revision, name),
             revision.get("id", ""),
         )
-        for revision in found
+        for revision in revisions_shown
     ]
     headings = ["revision", "time (UTC)", "commit", "by", "what", *(["analysis"] if name else [])]
     print_table(headings, [row[: len(headings)] for row in rows])

@@ -136,15 +136,15 @@ def load_function(target: str) -> Callable[..., Any]:
         raise click.ClickException(f"{path} could not be loaded:\n{text.rstrip()}") from error
     finally:
         sys.path.pop(0)
-    found = namespace.get(name)
-    if not callable(found):
+    function = namespace.get(name)
+    if not callable(function):
         functions = sorted(
             key
             for key, value in namespace.items()
             if callable(value) and not key.startswith("_") and key != "each"
         )
         raise click.UsageError(f"{path} has no function {name!r}; it has: {', '.join(functions) or 'none'}")
-    return found  # type: ignore[no-any-return]
+    return function  # type: ignore[no-any-return]
 
 
 def _read(path: Path) -> str:
@@ -167,10 +167,10 @@ def _parse(text: str, option: str) -> Any:
 
 
 def _object(text: str) -> dict[str, Any]:
-    found = _parse(text, "--global-config")
-    if not isinstance(found, dict):
+    value = _parse(text, "--global-config")
+    if not isinstance(value, dict):
         raise click.UsageError("--global-config: use a JSON object, such as '{\"folds\": 5}'")
-    return found
+    return value
 
 
 def _pair(label: str) -> tuple[str, str]:

@@ -102,20 +102,20 @@ class _Looks:
                 "batch.queue is not set", "set EXPLORER_BATCH__QUEUE, or [batch] queue in explorer.toml"
             )
         with translate_errors(f"the queue {name}"):
-            found = self._aws.client("batch").describe_job_queues(jobQueues=[name])["jobQueues"]
-        if not found:
+            queues = self._aws.client("batch").describe_job_queues(jobQueues=[name])["jobQueues"]
+        if not queues:
             raise _Wrong(
                 f"there is no queue {name} in {self._aws.region}",
                 "check its name, and EXPLORER_BATCH__REGION (or AWS_REGION)",
             )
-        return dict(found[0])
+        return dict(queues[0])
 
     def _environments(self) -> str:
         names = [order["computeEnvironment"] for order in self._described_queue()["computeEnvironmentOrder"]]
         with translate_errors("the compute environments"):
-            found = self._aws.client("batch").describe_compute_environments(computeEnvironments=names)
-        said = []
-        for environment in found["computeEnvironments"]:
+            answer = self._aws.client("batch").describe_compute_environments(computeEnvironments=names)
+        descriptions = []
+        for environment in answer["computeEnvironments"]:
             name, state, status = (
                 environment["computeEnvironmentName"],
                 environment.get("state", "ENABLED"),
@@ -127,8 +127,8 @@ class _Looks:
                     f"{name} is {state} and {status}: {why}", "jobs stay RUNNABLE until it is mended"
                 )
             limit = environment.get("computeResources", {}).get("maxvCpus")
-            said.append(f"{name} ({limit} vCPUs at most)" if limit else name)
-        return ", ".join(said)
+            descriptions.append(f"{name} ({limit} vCPUs at most)" if limit else name)
+        return ", ".join(descriptions)
 
     def _image(self) -> str:
         if self._batch.image is None:
@@ -161,8 +161,8 @@ class _Looks:
                 "not set", "set EXPLORER_BATCH__LOG_GROUP; jobs that run then have no logs to follow"
             )
         with translate_errors(f"the log group {name}"):
-            found = self._aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-        group = next((group for group in found if group["logGroupName"] == name), None)
+            groups = self._aws.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        group = next((group for group in groups if group["logGroupName"] == name), None)
         if group is None:
             raise _Wrong(f"there is no log group {name}", "make it: jobs cannot start without")
         days = group.get("retentionInDays")

@@ -33,20 +33,20 @@ def check_local(settings: Settings) -> Iterator[Check]:
         return Check("runtime", True, find_runtime(settings.home))
 
     def queue() -> Check:
-        found = Queue(settings.home)
-        broken = sorted(path.name for path in found.broken.glob("*")) if found.broken.is_dir() else []
+        folder = Queue(settings.home)
+        broken = sorted(path.name for path in folder.broken.glob("*")) if folder.broken.is_dir() else []
         if broken:
             mend = "retry_failed() runs their jobs again; then remove the folder"
-            return Check("queue", False, f"cannot be read: {', '.join(broken)} in {found.broken}", mend)
-        left = sorted(path.name for path in found.abandoned())
+            return Check("queue", False, f"cannot be read: {', '.join(broken)} in {folder.broken}", mend)
+        left = sorted(path.name for path in folder.abandoned())
         if left:
             mend = "it may hold secrets; the executor removes it within a minute: explorer executor start"
             return Check("queue", False, f"left by a submission that was killed: {', '.join(left)}", mend)
-        troubles = found.read_state().get("troubles", {}) if found.wake(silently=True) else {}
+        troubles = folder.read_state().get("troubles", {}) if folder.wake(silently=True) else {}
         for place, why in troubles.items():
             mend = "it is tried again by itself; submit anew if it were credentials that had expired"
             return Check("queue", False, f"{place} cannot go on: {why}", mend)
-        return Check("queue", True, str(found.folder))
+        return Check("queue", True, str(folder.folder))
 
     def store() -> Check:
         opened = open_store_of(settings.home, settings.store, settings.batch.region, Patience())
@@ -68,11 +68,13 @@ def check_local(settings: Settings) -> Iterator[Check]:
         )
 
     def shell() -> Check:
-        there = importlib.util.find_spec("IPython") is not None
-        found = (
-            "installed" if there else "not installed; work functions with ! or % need it: pip install ipython"
+        installed = importlib.util.find_spec("IPython") is not None
+        description = (
+            "installed"
+            if installed
+            else "not installed; work functions with ! or % need it: pip install ipython"
         )
-        return Check("IPython", True, found)
+        return Check("IPython", True, description)
 
     looks: dict[str, Callable[[], Check]] = {
         "home": home,
@@ -91,5 +93,5 @@ def check_local(settings: Settings) -> Iterator[Check]:
 
 def _can_be_made(folder: Path) -> bool:
     """Whether this user may make a folder where none is yet."""
-    there = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
-    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)

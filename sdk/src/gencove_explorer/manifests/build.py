@@ -89,7 +89,7 @@ def _load(loaded: LoadedManifest) -> Callable[..., Any]:
 
 def _find(name: str, by: LoadedManifest, root: Path, objects: ObjectLister) -> LoadedManifest:
     """The manifest of a name: searched in the folder of the one that needs it, then further up."""
-    there: set[str] = set()
+    names: set[str] = set()
     folder = by.place.folder
     while True:
         for path in manifest_files(folder):
@@ -102,12 +102,12 @@ def _find(name: str, by: LoadedManifest, root: Path, objects: ObjectLister) -> L
                 continue
             if loaded.name == name:
                 return loaded
-            there.add(loaded.name)
+            names.add(loaded.name)
         if folder == root or not folder.is_relative_to(root):
             break
         folder = folder.parent
     line = by.document.line(("depends_on",))
     fault = Problem(
-        by.file, line, "depends_on", f"there is no manifest {name!r}", suggest(name, sorted(there))
+        by.file, line, "depends_on", f"there is no manifest {name!r}", suggest(name, sorted(names))
     )
     raise ManifestError([fault])

@@ -53,12 +53,12 @@ def _ordered(body: list[ast.stmt]) -> tuple[list[str], list[str]]:
     The former are imports and definitions whose name nothing else binds, and that read none of the file's
     own names before they are called.
     """
-    found = [(node, bound_names(node)) for node in body]
-    times = Counter(name for _, names in found for name in names)
-    own = {name for node, names in found if not isinstance(node, IMPORTS) for name in names}
+    bindings = [(node, bound_names(node)) for node in body]
+    times = Counter(name for _, names in bindings for name in names)
+    own = {name for node, names in bindings if not isinstance(node, IMPORTS) for name in names}
     free: list[str] = []
     fixed: list[str] = []
-    for node, names in found:
+    for node, names in bindings:
         alone = STAR not in times and all(times[name] == 1 for name in names)  # a star may bind any name
         moves = isinstance(node, IMPORTS + DEFINITIONS) and alone and own.isdisjoint(_read_at_once(node))
         (free if moves else fixed).append(ast.dump(node))

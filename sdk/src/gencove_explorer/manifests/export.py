@@ -62,9 +62,9 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
     }
     text = _yaml(data | {key: value for key, value in more.items() if value}, target)
     _refuse_others(target, name, files)
-    there = {_name_in(path) for path in manifest_files(folder)}
+    existing = {_name_in(path) for path in manifest_files(folder)}
     for one in needed:
-        if one.request.name not in there:
+        if one.request.name not in existing:
             to_manifest(one.request, folder)
     for path, content in files.items():
         path.write_text(content, encoding="utf-8")
@@ -113,8 +113,8 @@ def _files(files: Sequence[File], what: str, place: ManifestLocation) -> dict[st
     if len(beside) > 1:
         raise SubmissionError(f"{what} has files with different secondary_files: use samples")
     suffixes = list(next(iter(beside)))
-    found: dict[str, Any] = {"files": [_address(file.uri, what, place) for file in files]}
-    return {**found, "secondary_files": suffixes} if suffixes else found
+    form: dict[str, Any] = {"files": [_address(file.uri, what, place) for file in files]}
+    return {**form, "secondary_files": suffixes} if suffixes else form
 
 
 def _sheet(samples: Sequence[Sample], what: str, place: ManifestLocation) -> str:
@@ -167,11 +167,11 @@ def _definition(definition: JobDefinition | None) -> dict[str, Any]:
         return {}
     usual = JobDefinition()
     given = definition.to_json()
-    kept = ("cpu", "memory_mb")  # without them the default would be another on each machine
+    always = ("cpu", "memory_mb")  # without them the default would be another on each machine
     return {
         field_.name: given[field_.name]
         for field_ in fields(definition)
-        if field_.name in kept or given[field_.name] != getattr(usual, field_.name)
+        if field_.name in always or given[field_.name] != getattr(usual, field_.name)
     }
 
 

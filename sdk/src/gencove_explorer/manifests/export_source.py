@@ -95,16 +95,16 @@ def _parsed(text: str) -> tuple[ast.Module, bool]:
 
 def _outside(function: Any) -> dict[str, Any]:
     """All that a function could name that is not its own."""
-    found = dict(getattr(function, "__globals__", {}))
+    names = dict(getattr(function, "__globals__", {}))
     code = getattr(function, "__code__", None)
     for name, cell in zip(
         getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=False
     ):
         try:
-            found[name] = cell.cell_contents
+            names[name] = cell.cell_contents
         except ValueError:
             pass  # not set yet: a function that refers to itself
-    return {name: value for name, value in found.items() if not name.startswith("__")}
+    return {name: value for name, value in names.items() if not name.startswith("__")}
 
 
 def _is_literal(value: Any) -> bool:

@@ -126,16 +126,16 @@ class SourceFile:
     def function(self, name: str) -> FunctionSource:
         """A function with what it takes along. Raises SourceError if there is none of that name."""
         if not any(name in statement.binds for statement in self.statements):
-            there = sorted(
+            definitions = sorted(
                 statement.node.name
                 for statement in self.statements
                 if isinstance(statement.node, ast.FunctionDef)
             )
-            raise SourceError(f"has no function {name!r}; it has: {', '.join(there) or 'none'}")
+            raise SourceError(f"has no function {name!r}; it has: {', '.join(definitions) or 'none'}")
         chosen: set[int] = set()
-        wanted, seen = [name, STAR], {name, STAR}  # whatever a star import brings, it may be among that
-        while wanted:
-            current = wanted.pop()
+        waiting, seen = [name, STAR], {name, STAR}  # whatever a star import brings, it may be among that
+        while waiting:
+            current = waiting.pop()
             for place, statement in enumerate(self.statements):
                 if place not in chosen and (
                     current in statement.binds or current in statement.changes & self.values
@@ -143,7 +143,7 @@ class SourceFile:
                     chosen.add(place)
                     fresh = (statement.needs | statement.binds) - seen
                     seen |= fresh
-                    wanted += sorted(fresh)
+                    waiting += sorted(fresh)
         future = {place for place, statement in enumerate(self.statements) if _is_future(statement.node)}
         return FunctionSource(self, name, tuple(self.statements[place] for place in sorted(chosen | future)))
 

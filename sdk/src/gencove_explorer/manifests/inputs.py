@@ -85,8 +85,8 @@ def load_input(source: Any, place: ManifestLocation, objects: ObjectLister) -> R
     """The input that a manifest names. Raises ExplorerError; an OutputInput is not known here."""
     value, plain, local = _read(source or ValueInput(value=None), place, objects)
     check_size(value)
-    found = ResolvedInput(value, None, local)
-    return replace(found, identity={**_digest(plain), "jobs": found.jobs, "array": found.array})
+    resolved = ResolvedInput(value, None, local)
+    return replace(resolved, identity={**_digest(plain), "jobs": resolved.jobs, "array": resolved.array})
 
 
 def load_shared(value: Any, place: ManifestLocation, objects: ObjectLister) -> ResolvedInput:
@@ -95,8 +95,8 @@ def load_shared(value: Any, place: ManifestLocation, objects: ObjectLister) -> R
     What stands in the manifest is its own identity; of all else there is a digest.
     """
     source = source_of(value)
-    found, plain, local = _read(source, place, objects)
-    return ResolvedInput(found, plain if isinstance(source, ValueInput) else _digest(plain), local)
+    values, plain, local = _read(source, place, objects)
+    return ResolvedInput(values, plain if isinstance(source, ValueInput) else _digest(plain), local)
 
 
 _Read = tuple[Any, Any, str]
@@ -123,14 +123,14 @@ def _read(source: Source, place: ManifestLocation, objects: ObjectLister) -> _Re
 
 def input_of_output(source: OutputInput, stored: StoredAnalysis) -> Any:
     """The input that an analysis gave, which has succeeded: of an array one element a job."""
-    wanted = source.output
+    reference = source.output
     outputs = stored.results.get_outputs()
-    if wanted.value is not None:
-        found = [output.value(wanted.value) for output in outputs]
+    if reference.value is not None:
+        values = [output.value(reference.value) for output in outputs]
     else:
-        assert wanted.file is not None
-        found = [File(output.file(wanted.file).uri) for output in outputs]
-    value = found if stored.record.array else found[0]
+        assert reference.file is not None
+        values = [File(output.file(reference.file).uri) for output in outputs]
+    value = values if stored.record.array else values[0]
     check_size(value)
     return value
 
@@ -152,10 +152,10 @@ def _from_file(file: str, place: ManifestLocation) -> _Read:
     try:
         rows = read_table(path)
     except ExplorerError as error:
-        said = str(error).replace(str(path), place.name(path))
+        message = str(error).replace(str(path), place.name(path))
         if path.suffix.lower() not in READERS:
-            said += f", a value's in .json; a file that jobs read is written {{files: {file}}}"
-        raise SubmissionError(said) from error
+            message += f", a value's in .json; a file that jobs read is written {{files: {file}}}"
+        raise SubmissionError(message) from error
     samples = bool(rows) and isinstance(rows[0], Sample)
     located = [_located(row, place) if samples else (row, row) for row in rows]
     if not rows:
@@ -171,7 +171,7 @@ def _from_pattern(source: ObjectsInput, place: ManifestLocation, objects: Object
         prefix = re.split(r"[*?\[]", key)[0]
         matches = _matcher(key)
         listed = {f"{_S3}{bucket}/{key}": etag for key, etag in objects.list(bucket, prefix) if matches(key)}
-        found = [
+        matching = [
             (File(uri, source.secondary_files), {"uri": uri, "etag": listed[uri]}) for uri in sorted(listed)
         ]
     else:
@@ -180,14 +180,14 @@ def _from_pattern(source: ObjectsInput, place: ManifestLocation, objects: Object
             paths = sorted(path for path in place.folder.glob(pattern) if path.is_file())
         except (ValueError, NotImplementedError) as error:
             raise SubmissionError(f"{pattern!r} is no pattern of files: {error}") from error
-        found = [
+        matching = [
             _located(File(str(place.resolve(str(path))), source.secondary_files), place) for path in paths
         ]
-    if not found:
+    if not matching:
         raise SubmissionError(f"{pattern}: nothing matches")
-    plain = [item for _, item in found]
+    plain = [item for _, item in matching]
     identity = {"files": plain, "secondary_files": source.secondary_files}
-    return [file for file, _ in found], identity, _local_in(plain)
+    return [file for file, _ in matching], identity, _local_in(plain)
 
 
 def _matcher(pattern: str) -> Any:
@@ -241,9 +241,9 @@ def _local_in(plain: Iterable[Any]) -> str:
     for item in plain:
         if isinstance(item, dict):
             files = [item.get("file"), *item.get("sample", {}).get("files", {}).values()]
-            found = next((file["path"] for file in files if isinstance(file, dict)), "")
-            if found:
-                return str(found)
+            path = next((file["path"] for file in files if isinstance(file, dict)), "")
+            if path:
+                return str(path)
     return ""
 
 

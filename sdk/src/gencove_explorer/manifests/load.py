@@ -96,7 +96,7 @@ def load_folder(folder: Path, objects: ObjectLister) -> ManifestFolder:
     """Read every manifest below a folder."""
     folder = folder.resolve()
     root = repository_root(folder) or folder
-    found: dict[str, LoadedManifest] = {}
+    by_name: dict[str, LoadedManifest] = {}
     faults: list[Problem] = []
     if not folder.is_dir():
         faults.append(Problem(str(folder), None, "", "is not a folder", "a folder of manifests"))
@@ -106,20 +106,20 @@ def load_folder(folder: Path, objects: ObjectLister) -> ManifestFolder:
         except ManifestError as error:
             faults += error.faults
             continue
-        if loaded.name in found:
+        if loaded.name in by_name:
             faults.append(
                 Problem(
                     loaded.file,
                     loaded.document.line(("name",)),
                     "name",
-                    f"{loaded.name!r} is the name of {found[loaded.name].file} too",
+                    f"{loaded.name!r} is the name of {by_name[loaded.name].file} too",
                     "a name that no other manifest has",
                 )
             )
         else:
-            found[loaded.name] = loaded
-    faults += _dependency_faults(found, complete=not faults)
-    return ManifestFolder(folder, root, found, faults)
+            by_name[loaded.name] = loaded
+    faults += _dependency_faults(by_name, complete=not faults)
+    return ManifestFolder(folder, root, by_name, faults)
 
 
 def load_file(path: Path, root: Path, objects: ObjectLister) -> LoadedManifest:
@@ -196,7 +196,7 @@ def _lock(path: Path, manifest: Manifest) -> bytes | None:
 
 def _folders(requirements: Sequence[str], place: ManifestLocation) -> dict[str, str]:
     """The requirements that are folders of the repository, with a digest of each."""
-    found = {}
+    digests = {}
     for requirement in requirements:
         if requirement.startswith(("-r", "-c", "--r", "--c")):
             raise PackageError(
@@ -208,8 +208,8 @@ def _folders(requirements: Sequence[str], place: ManifestLocation) -> dict[str, 
                 raise PackageError(
                     f"{requirement!r}: a folder is given relative to the manifest, as ./my-project"
                 )
-            found[requirement] = _digest(path)
-    return found
+            digests[requirement] = _digest(path)
+    return digests
 
 
 def _path_of(requirement: str) -> str:
@@ -234,30 +234,30 @@ def _digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _dependency_faults(found: Mapping[str, LoadedManifest], *, complete: bool) -> Iterator[Problem]:
+def _dependency_faults(by_name: Mapping[str, LoadedManifest], *, complete: bool) -> Iterator[Problem]:
     """Dependencies that are not there (unless files with faults may have them), circles, unequal arrays."""
-    for loaded in found.values():
+    for loaded in by_name.values():
         place = loaded.document.line(("depends_on",)) or loaded.document.line(("input",))
         for name, item in loaded.manifest.dependencies().items():
-            other = found.get(name)
+            other = by_name.get(name)
             if other is None:
                 if complete:
-                    allowed = suggest(name, sorted(found.keys() - {loaded.name}))
+                    allowed = suggest(name, sorted(by_name.keys() - {loaded.name}))
                     yield Problem(loaded.file, place, "depends_on", f"there is no manifest {name!r}", allowed)
             elif item and loaded.input and other.input:
                 own, its = loaded.input.jobs, other.input.jobs
                 if own != its or not loaded.input.array:
-                    said = f"each: {name} has {its:,} jobs, {loaded.name} has {own:,}"
-                    yield Problem(loaded.file, place, "depends_on", said, "two arrays of one size")
-    yield from _circles(found)
+                    message = f"each: {name} has {its:,} jobs, {loaded.name} has {own:,}"
+                    yield Problem(loaded.file, place, "depends_on", message, "two arrays of one size")
+    yield from _circles(by_name)
 
 
-def _circles(found: Mapping[str, LoadedManifest]) -> Iterator[Problem]:
-    graph = {name: found[name].manifest.dependencies().keys() & found.keys() for name in sorted(found)}
+def _circles(by_name: Mapping[str, LoadedManifest]) -> Iterator[Problem]:
+    graph = {name: by_name[name].manifest.dependencies().keys() & by_name.keys() for name in sorted(by_name)}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle: list[str] = error.args[1][::-1]
-        loaded = found[min(circle)]
-        said = f"the dependencies go in a circle: {' -> '.join(circle)}"
-        yield Problem(loaded.file, loaded.document.line(("depends_on",)), "depends_on", said)
+        loaded = by_name[min(circle)]
+        message = f"the dependencies go in a circle: {' -> '.join(circle)}"
+        yield Problem(loaded.file, loaded.document.line(("depends_on",)), "depends_on", message)

@@ -27,14 +27,16 @@ def check_lock(raw: bytes, file: str, manifest: Manifest) -> None:
         raise PackageError(f"{file} cannot be read: {error}; write it anew: {renew}") from error
     for text in manifest.pip_packages:
         try:
-            wanted = Requirement(text)
+            requirement = Requirement(text)
         except InvalidRequirement:
             continue  # a folder
-        if wanted.url is not None or (wanted.marker is not None and not wanted.marker.evaluate()):
+        if requirement.url is not None or (
+            requirement.marker is not None and not requirement.marker.evaluate()
+        ):
             continue
-        there = versions.get(canonicalize_name(wanted.name))
-        if there is None or not wanted.specifier.contains(there, prereleases=True):
-            raise PackageError(f"{file} has {there or 'no version'} of {text}: renew it: {renew}")
+        version = versions.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            raise PackageError(f"{file} has {version or 'no version'} of {text}: renew it: {renew}")
 
 
 def write_lock(name: str, folder: Path, session: Session) -> Path:

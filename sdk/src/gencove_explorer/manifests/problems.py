@@ -23,8 +23,8 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        said = f"{self.field}: {self.found}" if self.field else self.found
-        return f"{place}: {said}" + (f"; allowed: {self.allowed}" if self.allowed else "")
+        text = f"{self.field}: {self.found}" if self.field else self.found
+        return f"{place}: {text}" + (f"; allowed: {self.allowed}" if self.allowed else "")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -264,12 +264,12 @@ class Manifest(_Model):
 
     def dependencies(self) -> dict[str, bool]:
         """Name -> whether it is job by job, of all that it depends on; inputs that are outputs included."""
-        found = {
+        paired = {
             item.each if isinstance(item, Each) else item: isinstance(item, Each) for item in self.depends_on
         }
         if isinstance(self.input, OutputInput):
-            found.setdefault(self.input.output.manifest, False)
-        return found
+            paired.setdefault(self.input.output.manifest, False)
+        return paired
 
 
 def check_document(document: Document) -> Manifest:
@@ -285,15 +285,15 @@ def _fault(document: Document, error: Any) -> Problem:
     if where[:1] == ("depends_on",) and len(where) > 2:
         where = (*where[:2], *where[3:])  # without pydantic's name of the form
     kind, given = error["type"], error["input"]
-    found = f"found {_shown(given, where)}"
+    description = f"found {_shown(given, where)}"
     allowed = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "missing":
-        found, allowed = "is missing", "it is required"
+        description, allowed = "is missing", "it is required"
     elif kind == "extra_forbidden":
-        found, allowed = "is not a key here", suggest(str(where[-1]), _keys_at(where[:-1], document))
+        description, allowed = "is not a key here", suggest(str(where[-1]), _keys_at(where[:-1], document))
     elif kind == "model_type":
         allowed = f"a mapping with {', '.join(_keys_at(where, document))}"
-    return Problem(document.file, document.line(where), dotted(where), found, allowed)
+    return Problem(document.file, document.line(where), dotted(where), description, allowed)
 
 
 def _keys_at(where: tuple[str | int, ...], document: Document) -> list[str]:

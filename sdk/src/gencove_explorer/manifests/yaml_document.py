@@ -77,12 +77,12 @@ def parse_document(text: str, file: str) -> Document:
             reading.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(str(error.problem or error.context).split())
+        message = " ".join(str(error.problem or error.context).split())
         line = mark.line + 1 if mark else None
-        raise ManifestError([Problem(file, line, "", f"is not YAML: {said}")]) from error
+        raise ManifestError([Problem(file, line, "", f"is not YAML: {message}")]) from error
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise ManifestError([Problem(file, None, "", f"is not YAML: {said}")]) from error
+        message = " ".join(str(error).split())
+        raise ManifestError([Problem(file, None, "", f"is not YAML: {message}")]) from error
     return reading.document
 
 

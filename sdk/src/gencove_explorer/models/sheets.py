@@ -106,20 +106,20 @@ def _sample(path: Path, line: int, row: Any) -> Sample:
 def _no_id(row: dict[str, Any]) -> str:
     if "id" in row:
         return f"'id' holds {row['id']!r}, and is text that tells it from the others"
-    found = ", ".join(map(repr, row)) or "nothing"
+    columns = ", ".join(map(repr, row)) or "nothing"
     parted = " (.csv parts cells by commas, .tsv by tabs)" if len(row) == 1 else ""
-    return f"a column 'id' is needed; found {found}{parted}"
+    return f"a column 'id' is needed; found {columns}{parted}"
 
 
 def _objects(columns: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Takes ``files`` and ``metadata`` out of a line of JSON."""
-    found = []
+    rows = []
     for field in ("files", "metadata"):
         value = columns.pop(field, {})
         if not isinstance(value, dict):
             raise SheetError(f"{where}: {field} is an object of names and what they stand for")
-        found.append(dict(value))
-    return found[0], found[1]
+        rows.append(dict(value))
+    return rows[0], rows[1]
 
 
 def _whole_address(uri: str, folder: Path) -> str:
@@ -156,10 +156,10 @@ def _kind(head: str, cells: list[str]) -> Callable[[str], Any]:
     if head in ("id", "client_id"):
         return str
     if not head.startswith(FILES):
-        there = [cell for cell in set(cells) if cell not in MISSING]
+        present = [cell for cell in set(cells) if cell not in MISSING]
         for convert in (_TRUTH.__getitem__, _whole, _number):
             try:
-                for cell in there:
+                for cell in present:
                     convert(cell)
             except (KeyError, ValueError):
                 continue

@@ -18,11 +18,11 @@ def stored_input(stored: StoredAnalysis) -> Any:
     check_whole(stored, loaded)
     raw = loaded.read_inputs(stored.store, range(stored.record.jobs))
     packages = loaded.spec.pickled_with
-    found = [
+    values = [
         _unpickle(pickled, stored, f"input of job {index}", packages) for index, pickled in enumerate(raw)
     ]
     # A single job's list was given as a list of one: by itself it would mean an array.
-    return found if stored.record.array or isinstance(found[0], list) else found[0]
+    return values if stored.record.array or isinstance(values[0], list) else values[0]
 
 
 def stored_config(stored: StoredAnalysis) -> GlobalConfig:

@@ -129,7 +129,7 @@ def _follow(
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     attempt: AttemptId | None = None
     reader: LogReader | None = None
-    said: str | None = None
+    state_told: str | None = None
     shown = ""
     shortest, longest = stored.executor_of(index).follow_seconds
     pause = shortest
@@ -152,8 +152,8 @@ def _follow(
             reason = stored.reason_of(observed, index)
             note(f"job {index} of {stored.id} {state}" + (f": {reason}" if reason else ""))
             return
-        if reader is None and state != said:
-            said = state
+        if reader is None and state != state_told:
+            state_told = state
             note(
                 f"job {index} of {stored.id} is {state}" + (f": {observed.reason}" if observed.reason else "")
             )
@@ -172,9 +172,9 @@ def _rest(stored: StoredAnalysis, attempt: AttemptId, shown: str) -> str:
     key = log_key(stored.id, attempt)
     if stored.store.local_path(key) is not None or not shown:
         return ""
-    kept = _StoreReader(stored.store, key).read().decode(errors="replace")
-    position = kept.rfind(shown)
-    return kept[position + len(shown) :] if position >= 0 else ""
+    stored_text = _StoreReader(stored.store, key).read().decode(errors="replace")
+    position = stored_text.rfind(shown)
+    return stored_text[position + len(shown) :] if position >= 0 else ""
 
 
 class _StoreReader:

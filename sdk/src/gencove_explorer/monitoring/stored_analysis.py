@@ -128,15 +128,15 @@ class StoredAnalysis:
         states: dict[int, str] = {}
         reason = None
         for name, indices in rounds.by_executor(open_jobs).items():
-            told, why = self.executor_named(name).job_states(rounds, names, indices, job_index)
-            states.update(told)
+            own_states, why = self.executor_named(name).job_states(rounds, names, indices, job_index)
+            states.update(own_states)
             reason = reason or why
         return states, reason
 
     def executor_of(self, index: int) -> Executor:
         """The executor of a job's last round."""
-        found = (self._rounds or self.rounds).by_executor([index])
-        return self.executor_named(next(iter(found))) if found else self.executor
+        by_executor = (self._rounds or self.rounds).by_executor([index])
+        return self.executor_named(next(iter(by_executor))) if by_executor else self.executor
 
     def status(self, job_index: int | None = None) -> dict[str, Any]:
         """What ``Analysis.status`` returns."""
@@ -144,11 +144,11 @@ class StoredAnalysis:
             check_index(job_index, self.record.jobs, self.record.name)
         observed = self.observe(job_index)
         if job_index is None:
-            found = status_dict(observed, self.record.array, self._reason(observed))
+            facts = status_dict(observed, self.record.array, self._reason(observed))
             rounds = self._rounds or self.rounds
             if len(rounds) > 1:
-                found["rounds"] = _history(rounds)
-            return Status(found)
+                facts["rounds"] = _history(rounds)
+            return Status(facts)
         status = Status(status=observed.states[job_index])
         reason = self.reason_of(observed, job_index)
         return Status(status, reason=reason) if reason else status

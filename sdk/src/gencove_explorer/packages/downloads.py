@@ -34,9 +34,9 @@ def download(
     if urlsplit(url).scheme not in ("http", "https"):
         raise PackageError(f"{url} cannot be downloaded: use an http or https address")
     request = urllib.request.Request(url, headers={"User-Agent": "explorer"})  # noqa: S310  checked above
-    found = _credentials(url, indexes)
-    if found is not None:
-        word = base64.b64encode(":".join(found).encode()).decode()
+    credentials = _credentials(url, indexes)
+    if credentials is not None:
+        word = base64.b64encode(":".join(credentials).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {word}")
     context = ssl.create_default_context(
         cafile=indexes.environment.get("SSL_CERT_FILE", indexes.certificates)
@@ -81,9 +81,9 @@ def _fetch(
 
 
 def _credentials(url: str, indexes: Indexes) -> tuple[str, str] | None:
-    found = indexes.password(url)
-    if found is not None:
-        return found
+    password = indexes.password(url)
+    if password is not None:
+        return password
     try:
         entry = netrc.netrc(indexes.environment.get("NETRC")).authenticators(urlsplit(url).hostname or "")
     except (OSError, netrc.NetrcParseError):

@@ -35,19 +35,19 @@ class Indexes:
         """What uv has to be told beyond what it reads itself."""
         if self._uv_names_any or not self._pip:
             return []
-        found: list[str] = []
+        options: list[str] = []
         if index := self._pip.get("index-url"):
-            found += ["--default-index", index]
+            options += ["--default-index", index]
         for key, option in _PIP_OPTIONS.items():
             for part in self._pip.get(key, "").split():
-                found += [option, part]
+                options += [option, part]
         if self._pip.get("no-index", "").lower() in ("1", "true", "yes", "on"):
-            found.append("--no-index")
-        if found:
-            found += ["--index-strategy", "unsafe-best-match"]
+            options.append("--no-index")
+        if options:
+            options += ["--index-strategy", "unsafe-best-match"]
         for part in self._pip.get("trusted-host", "").split():
-            found += ["--allow-insecure-host", part]
-        return found
+            options += ["--allow-insecure-host", part]
+        return options
 
     @property
     def constraints(self) -> list[str]:
@@ -61,10 +61,10 @@ class Indexes:
 
     def password(self, url: str) -> tuple[str, str] | None:
         """``(user, password)`` for a file of an index, from the addresses of indexes or their variables."""
-        wanted = urlsplit(url)
+        parsed = urlsplit(url)
         for name, address in self._addresses():
             parts = urlsplit(address)
-            if (parts.scheme, parts.hostname, parts.port) != (wanted.scheme, wanted.hostname, wanted.port):
+            if (parts.scheme, parts.hostname, parts.port) != (parsed.scheme, parsed.hostname, parsed.port):
                 continue
             prefix = f"UV_INDEX_{''.join(c if c.isalnum() else '_' for c in name).upper()}_"
             user = self.environment.get(f"{prefix}USERNAME") or parts.username
@@ -118,7 +118,7 @@ class Indexes:
     @cached_property
     def _pip(self) -> dict[str, str]:
         """Pip's options by their long names, the last configuration's value first heard."""
-        found: dict[str, str] = {}
+        options: dict[str, str] = {}
         parser = configparser.RawConfigParser()
         for file in self._pip_files():
             try:
@@ -127,11 +127,11 @@ class Indexes:
                 continue  # pip's own affair, which says so when it is used
         for section in ("global", "install"):
             if parser.has_section(section):
-                found.update(parser.items(section))
+                options.update(parser.items(section))
         for name, value in self.environment.items():
             if name.startswith("PIP_") and value:
-                found[name.removeprefix("PIP_").lower().replace("_", "-")] = value
-        return found
+                options[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+        return options
 
     def _pip_files(self) -> list[Path]:
         home = Path.home()

@@ -45,9 +45,9 @@ def make_lock(
     indexes = Indexes(os.environ, Path.cwd())
     uv = Uv(find_uv(), indexes)
     wheels = Wheels(home, uv)
-    wanted = [_with_wheel(requirement, wheels) for requirement in requirements]
-    if any(names_files(requirement) for requirement in wanted):
-        return _make(wanted, uv, wheels, home, platform)
+    resolved_for = [_with_wheel(requirement, wheels) for requirement in requirements]
+    if any(names_files(requirement) for requirement in resolved_for):
+        return _make(resolved_for, uv, wheels, home, platform)
     facts = [
         platform or "",
         sys.version,
@@ -55,26 +55,26 @@ def make_lock(
         *indexes.arguments,
         *indexes.constraints,
     ]
-    key = hashlib.sha256("\n".join([*facts, *sorted(wanted)]).encode()).hexdigest()[:32]
-    kept = home / "locks" / f"{key}.toml"
-    found = None if anew else _fresh(kept, wheels)
-    if found is None:
-        found = _make(wanted, uv, wheels, home, platform)
-        make_private(os.fspath(kept.parent))
-        part = kept.with_suffix(f".{os.getpid()}")
-        part.write_bytes(found)
-        part.rename(kept)
-    return found
+    key = hashlib.sha256("\n".join([*facts, *sorted(resolved_for)]).encode()).hexdigest()[:32]
+    cached = home / "locks" / f"{key}.toml"
+    fresh = None if anew else _fresh(cached, wheels)
+    if fresh is None:
+        fresh = _make(resolved_for, uv, wheels, home, platform)
+        make_private(os.fspath(cached.parent))
+        part = cached.with_suffix(f".{os.getpid()}")
+        part.write_bytes(fresh)
+        part.rename(cached)
+    return fresh
 
 
 def check_pinned(lock: bytes) -> None:
     """Raise PackageError if a lock is for another Python than this one."""
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    wanted = read_lock(lock).get("requires-python", "")
-    if wanted not in ("", f"=={here}.*"):
+    requires_python = read_lock(lock).get("requires-python", "")
+    if requires_python not in ("", f"=={here}.*"):
         raise PackageError(
-            f"the lock is for Python {wanted}, and this is {here}: use that Python, or renew the lock "
-            "(explorer lock)"
+            f"the lock is for Python {requires_python}, and this is {here}: use that Python, or renew the "
+            "lock (explorer lock)"
         )
 
 
@@ -91,8 +91,8 @@ def fetch_pinned(lock: bytes, home: Path, store: Store, platform: str | None) ->
     if not missing:
         return
     tables = read_lock(lock)["packages"]
-    found = make_lock([f"{table['name']}=={table['version']}" for table in tables], home, platform)
-    digests = {wheel.sha256 for wheel in locked_wheels(found)}
+    resolved = make_lock([f"{table['name']}=={table['version']}" for table in tables], home, platform)
+    digests = {wheel.sha256 for wheel in locked_wheels(resolved)}
     lost = [wheel.filename for wheel in missing if wheel.sha256 not in digests]
     if lost:
         raise PackageError(
@@ -106,7 +106,7 @@ def put_wheels(lock: bytes, home: Path, store: Store) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         wheels = locked_wheels(lock)
         present = pool.map(lambda wheel: store.exists(wheel.key), wheels)
-        missing = [wheel for wheel, there in zip(wheels, present, strict=True) if not there]
+        missing = [wheel for wheel, is_stored in zip(wheels, present, strict=True) if not is_stored]
         if not missing:
             return
         for wheel in missing:
@@ -117,9 +117,9 @@ def put_wheels(lock: bytes, home: Path, store: Store) -> None:
                 )
         with progress("Storing packages", sum(wheel.size for wheel in missing)) as advance:
 
-            def put(each: LockedWheel) -> None:
-                _put(home / "wheels" / each.sha256 / each.filename, each.key, store)
-                advance(each.size)
+            def put(wheel: LockedWheel) -> None:
+                _put(home / "wheels" / wheel.sha256 / wheel.filename, wheel.key, store)
+                advance(wheel.size)
 
             list(pool.map(put, missing))
 
@@ -146,13 +146,13 @@ def _with_wheel(requirement: str, wheels: Wheels) -> str:
     return f"{project}{folder.extras} @ {wheel.path.as_uri()} {folder.marker}".strip()
 
 
-def _fresh(kept: Path, wheels: Wheels) -> bytes | None:
+def _fresh(cached: Path, wheels: Wheels) -> bytes | None:
     """A lock of the last day whose wheels are still here."""
-    if not kept.exists() or not 0 <= time.time() - kept.stat().st_mtime < FRESH_SECONDS:
+    if not cached.exists() or not 0 <= time.time() - cached.stat().st_mtime < FRESH_SECONDS:
         return None
-    found = kept.read_bytes()
-    here = all((wheels.folder / wheel.sha256 / wheel.filename).exists() for wheel in locked_wheels(found))
-    return found if here else None
+    lock = cached.read_bytes()
+    here = all((wheels.folder / wheel.sha256 / wheel.filename).exists() for wheel in locked_wheels(lock))
+    return lock if here else None
 
 
 def _make(requirements: Sequence[str], uv: Uv, wheels: Wheels, home: Path, platform: str | None) -> bytes:

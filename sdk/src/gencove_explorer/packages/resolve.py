@@ -46,18 +46,18 @@ def resolve(requirements: Sequence[str], uv: Uv, platform: str | None = None) ->
     Raises PackageError: what uv says.
     """
     lines = [*requirements, *(f"-c {constraint}" for constraint in uv.indexes.constraints)]
-    asked = uv.run(
+    done = uv.run(
         *("pip", "compile", "--quiet", "--no-header", "--format", "pylock.toml", "--no-sources"),
         *("--python-version", f"{sys.version_info[0]}.{sys.version_info[1]}"),
         *(("--python-platform", platform) if platform else ()),
         "-",
         input="\n".join(lines),
     )
-    if asked.returncode != 0:
-        said = asked.stderr.decode(errors="replace").strip()
-        raise PackageError(f"pip_packages={list(requirements)} cannot be resolved:\n{said}")
+    if done.returncode != 0:
+        message = done.stderr.decode(errors="replace").strip()
+        raise PackageError(f"pip_packages={list(requirements)} cannot be resolved:\n{message}")
     try:
-        lock = Pylock.from_dict(tomllib.loads(asked.stdout.decode()))
+        lock = Pylock.from_dict(tomllib.loads(done.stdout.decode()))
         chosen = lock.select(environment=environment_of(platform), tags=tags_of(platform))
         return [Resolved(package, source) for package, source in chosen]
     except PylockSelectError as error:

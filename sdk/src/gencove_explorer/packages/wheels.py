@@ -53,8 +53,8 @@ class Wheel:
             names = [name.split("/") for name in file.namelist()]
         tops = [parts for parts in names if not parts[0].endswith((".dist-info", ".data"))]
         tops += [parts[2:] for parts in names if parts[0].endswith(".data") and parts[1:2] in _LIBRARIES]
-        found = {parts[0] if len(parts) > 1 else _module(parts[0]) for parts in tops if parts}
-        return sorted(item for item in found if item.isidentifier())
+        module_names = {parts[0] if len(parts) > 1 else _module(parts[0]) for parts in tops if parts}
+        return sorted(item for item in module_names if item.isidentifier())
 
 
 _LIBRARIES = (["purelib"], ["platlib"])
@@ -116,21 +116,21 @@ class Wheels:
         path = Path(url2pathname(urlsplit(source.url).path)) if source.url else local_path(source.path or "")
         shutil.copyfile(path, target)
         with target.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if promised is not None and found != promised:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if promised is not None and digest != promised:
             raise PackageError(
-                f"{path} is not what the index promised: its SHA-256 is {found}, not {promised}"
+                f"{path} is not what the index promised: its SHA-256 is {digest}, not {promised}"
             )
-        return found
+        return digest
 
     def _of_commit(self, package: Package, source: PackageVcs) -> Wheel:
         if source.type != "git" or source.url is None:
             raise PackageError(f"{package.name} comes from {source.type}: only git is known here")
         what = f"{source.url}@{source.commit_id}"
         key = f"git-{hashlib.sha256(f'{what}#{source.subdirectory}'.encode()).hexdigest()}-{_python()}"
-        found = self._built(key)
-        if found is not None:
-            return found
+        built = self._built(key)
+        if built is not None:
+            return built
         with self._room() as room:
             _clone(source.url, source.commit_id, room / "clone")
             return self._build(room / "clone" / (source.subdirectory or ""), key, what)
@@ -143,8 +143,8 @@ class Wheels:
             )
             built = sorted(room.glob("*.whl"))
             if done.returncode != 0 or len(built) != 1:
-                said = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-_SAID_LINES:])
-                raise PackageError(f"no wheel can be built of {what}:\n{said}")
+                message = "\n".join(done.stderr.decode(errors="replace").strip().splitlines()[-_SAID_LINES:])
+                raise PackageError(f"no wheel can be built of {what}:\n{message}")
             _require_pure(built[0].name, what)
             with built[0].open("rb") as file:
                 wheel = self._keep(built[0], hashlib.file_digest(file, "sha256").hexdigest())
@@ -166,8 +166,8 @@ class Wheels:
         folder = self.folder / sha256
         make_private(os.fspath(folder))
         os.chmod(file, 0o400)
-        kept = file.rename(folder / file.name)
-        return Wheel(kept, sha256)
+        moved = file.rename(folder / file.name)
+        return Wheel(moved, sha256)
 
     @contextmanager
     def _room(self) -> Iterator[Path]:

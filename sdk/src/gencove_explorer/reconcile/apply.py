@@ -32,7 +32,7 @@ _log = get_logger(__name__)
 
 
 class Applier:
-    """See the module."""
+    """Makes one revision true, once that is written. It may be killed anywhere: the next one goes on."""
 
     def __init__(
         self,
@@ -101,10 +101,10 @@ class Applier:
         rounds = read_rounds(store, entry.id)
         first, last = rounds[0], rounds[-1]
         spec = load(store, entry.id, first.round, first.payload).spec
-        asked = replace(
+        definition = replace(
             spec.job_definition, image=JobDefinition.from_json(entry.specification.job_definition).image
         )
-        index = index_record(spec, first, asked, entry.specification.labels, self._revision.project)
+        index = index_record(spec, first, definition, entry.specification.labels, self._revision.project)
         executor = self._session.executor_named(last.executor)
         if not executor.has_round(store, last):
             claim.renew()
@@ -139,8 +139,8 @@ class Applier:
         """Whether the newest revision has this run, and those that it reads, too."""
         if self._revisions.is_newest(self._revision):
             return True
-        wanted = self._newest_ids()
-        if wanted.issuperset([entry.id, *entry.depends_on.values()]):
+        newest_ids = self._newest_ids()
+        if newest_ids.issuperset([entry.id, *entry.depends_on.values()]):
             return True
         _log.warning("%s: not submitted, a newer revision asks for another run", name)
         return False
@@ -149,8 +149,8 @@ class Applier:
         """Id -> name of what was submitted here and is in the newest revision no more."""
         if not self._submitted or self._revisions.is_newest(self._revision):
             return {}
-        wanted = self._newest_ids()
-        return {id: name for id, name in self._submitted.items() if id not in wanted}
+        newest_ids = self._newest_ids()
+        return {id: name for id, name in self._submitted.items() if id not in newest_ids}
 
     def _newest_ids(self) -> set[str]:
         newest = self._revisions.newest()

@@ -8,9 +8,9 @@ from gencove_explorer.reconcile.revision_store import Revisions
 
 def history_of(revisions: Revisions, name: str | None, limit: int) -> list[dict[str, Any]]:
     """The last ``limit`` revisions (that changed manifest ``name``, if given) as plain data."""
-    found: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
     for number in reversed(revisions.numbers()):
-        if len(found) == limit:
+        if len(shown) == limit:
             break
         revision = revisions.read(number)
         if name is not None and name not in revision.changes:
@@ -26,8 +26,8 @@ def history_of(revisions: Revisions, name: str | None, limit: int) -> list[dict[
         }
         if name is not None:
             facts["id"] = revision.entries[name].id if name in revision.entries else ""
-        found.append(facts)
-    return found
+        shown.append(facts)
+    return shown
 
 
 def changes_of(facts: Mapping[str, Any], name: str | None) -> str:

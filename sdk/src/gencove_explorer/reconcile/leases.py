@@ -97,7 +97,7 @@ class Leases:
     def acquire(self, analysis: str, round: int, done: Callable[[], bool]) -> Lease | None:
         """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
         prefix = lease_prefix(self.project, analysis, round)
-        said = False
+        logged = False
         while not done():
             numbers = map(parse_number, self.store.list_names(prefix))
             last = max((number for number in numbers if number is not None), default=0)
@@ -109,11 +109,11 @@ class Leases:
                     return Lease(self, prefix, last + 1, taken)
                 except AlreadyExists:
                     continue
-            if not said:
+            if not logged:
                 _log.info(
                     "%s: waiting for %s, which submits it just now", analysis, visible_line(holder["host"])
                 )
-                said = True
+                logged = True
             self.sleep(_POLL_SECONDS)
         return None
 

@@ -308,14 +308,14 @@ class _Planner:
 
 
 def _with_dependencies(names: Iterable[str], wanted: Mapping[str, DesiredRun]) -> set[str]:
-    found: set[str] = set()
+    closure: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in closure:
+            closure.add(name)
             waiting += wanted[name].specification.depends_on
-    return found
+    return closure
 
 
 def _in_order(wanted: Mapping[str, DesiredRun]) -> Iterable[str]:

@@ -97,11 +97,15 @@ class SubmissionPreparer:
     def _former_lock(self, name: str, entry: RevisionEntry) -> bytes | None:
         """The packages of the recorded run, if the requirements are the same: a release is no reason."""
         former = self._plan.base.entries.get(name) if self._plan.base else None
-        asked = entry.specification
-        if former is None or not asked.pip_packages:
+        specification = entry.specification
+        if former is None or not specification.pip_packages:
             return None
         last = former.specification
-        if (last.pip_packages, last.folders, last.lock) != (asked.pip_packages, asked.folders, None):
+        if (last.pip_packages, last.folders, last.lock) != (
+            specification.pip_packages,
+            specification.folders,
+            None,
+        ):
             return None
         try:
             loaded = find_analysis(self._session, former.id).payload()

@@ -72,10 +72,10 @@ class Reconciler:
 
     def plan(self, choice: PlanOptions | None = None) -> Plan:
         """What would happen, and why; nothing is written. Raises ManifestError or PlanError."""
-        wanted = desired_runs(self.loaded.manifests)
+        desired = desired_runs(self.loaded.manifests)
         newest = self.revisions.newest()
         self._check_age(newest)
-        return make_plan(self.revisions.project, wanted, newest, observe_runs(self.session, newest), choice)
+        return make_plan(self.revisions.project, desired, newest, observe_runs(self.session, newest), choice)
 
     def _check_age(self, newest: Revision | None) -> None:
         """Refuse a checkout that is older than what was reconciled last."""

@@ -29,8 +29,8 @@ def headline(plan: Plan) -> str:
     parts = [f"{count:,} to {action}" for action, count in counts.items() if count]
     others = len(plan.rows) - sum(counts.values())
     if not parts:
-        held = sum(row.action not in (UNCHANGED, *CHANGES) for row in plan.rows)
-        more = f", {held:,} of them waiting or on hold" if held else ""
+        on_hold = sum(row.action not in (UNCHANGED, *CHANGES) for row in plan.rows)
+        more = f", {on_hold:,} of them waiting or on hold" if on_hold else ""
         return f"Nothing to do: {len(plan.rows):,} manifests{more}."
     return f"{', '.join(parts)}" + (f"; {others:,} others stay as they are." if others else ".")
 
@@ -61,13 +61,15 @@ def source_diff(row: PlanRow) -> list[str]:
 
 def plan_as_json(plan: Plan, checkout: Checkout) -> dict[str, Any]:
     """Plain data, by which a saved plan is told from another one (``is_same``)."""
-    wanted = {name: run.specification.to_json() for name, run in plan.wanted.items()}
+    specifications = {name: run.specification.to_json() for name, run in plan.wanted.items()}
     return {
         "project": plan.project,
         "revision": plan.number,
         "commit": checkout.commit,
         "dirty": checkout.dirty,
-        "wanted": hashlib.sha256(json.dumps(wanted, sort_keys=True, default=dict).encode()).hexdigest(),
+        "wanted": hashlib.sha256(
+            json.dumps(specifications, sort_keys=True, default=dict).encode()
+        ).hexdigest(),
         "choice": plan.choice.to_json(),
         "changes": len(plan.changes),
         "rows": [

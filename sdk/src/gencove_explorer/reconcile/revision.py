@@ -33,7 +33,7 @@ class RevisionEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """See the module."""
+    """A numbered state that somebody committed to: written once, never changed."""
 
     number: int
     project: str

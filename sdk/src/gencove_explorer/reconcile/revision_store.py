@@ -74,8 +74,8 @@ def analysis_of(revisions: Revisions, manifest: str) -> str:
     newest = revisions.newest()
     entries = newest.entries if newest else {}
     if manifest not in entries:
-        there = ", ".join(sorted(entries)) or "none"
+        names = ", ".join(sorted(entries)) or "none"
         raise NoSuchAnalysis(
-            f"the project {revisions.project} has no run of a manifest {manifest!r}; there are: {there}"
+            f"the project {revisions.project} has no run of a manifest {manifest!r}; there are: {names}"
         )
     return entries[manifest].id

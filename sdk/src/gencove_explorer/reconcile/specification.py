@@ -57,12 +57,12 @@ class Specification:
     def adjustments(self, other: "Specification") -> list[str]:
         """What else is different: of no consequence for results."""
         old, new = self.resources, other.resources
-        found = [_said(name, old[name], new[name]) for name in _LATER if old[name] != new[name]]
+        names = [_said(name, old[name], new[name]) for name in _LATER if old[name] != new[name]]
         if self.labels != other.labels:
-            found.append("labels")
+            names.append("labels")
         if self.on_failure != other.on_failure:
-            found.append(_said("on_failure", self.on_failure, other.on_failure))
-        return found
+            names.append(_said("on_failure", self.on_failure, other.on_failure))
+        return names
 
 
 _CHECKS: dict[str, validation.Check] = {
@@ -107,10 +107,10 @@ def _changes(old: Specification, new: Specification) -> Iterator[str]:
 def _package_changes(old: Specification, new: Specification) -> Iterator[str]:
     gone, added = set(old.pip_packages) - set(new.pip_packages), set(new.pip_packages) - set(old.pip_packages)
     if gone or added:
-        said = [f"- {requirement}" for requirement in sorted(gone)] + [
+        changes = [f"- {requirement}" for requirement in sorted(gone)] + [
             f"+ {requirement}" for requirement in sorted(added)
         ]
-        yield f"pip_packages: {', '.join(said)}"
+        yield f"pip_packages: {', '.join(changes)}"
     else:
         for folder in new.folders:
             if old.folders.get(folder) != new.folders[folder]:

@@ -25,7 +25,7 @@ class Closed(Record):
     }
 
     def __post_init__(self) -> None:
-        ranges = [span for found in self.reasons.values() for span in found]
+        ranges = [span for spans in self.reasons.values() for span in spans]
         if any(len(span) != 2 or span[0] > span[1] for span in ranges):
             raise ValueError("its ranges are not a first and a last job each")
         if sum(last - first + 1 for first, last in ranges) > validation.JOBS:
@@ -66,14 +66,14 @@ def write_closed(store: Store, analysis_id: str, round: int, closed: Closed) -> 
 
 def read_closed(store: Store, analysis_id: str) -> dict[int, dict[int, str]]:
     """Round -> job index -> why it was closed."""
-    found: dict[int, dict[int, str]] = {}
+    by_round: dict[int, dict[int, str]] = {}
     for name in store.list_names(closed_prefix(analysis_id)):
         round = parse_closed_name(name)
         if round is not None:
             key = f"{closed_prefix(analysis_id)}/{name}"
             reasons = read_record(store, key, Closed, analysis_id).by_index()
-            found.setdefault(round, {}).update(reasons)
-    return found
+            by_round.setdefault(round, {}).update(reasons)
+    return by_round
 
 
 def _closed_names(store: Store, analysis_id: str, round: int) -> list[str]:

@@ -122,8 +122,8 @@ def settled_states(
     states: list[str | None] = [None if record else NOT_RUN for record in last]
     numbers = [record.round if record else -1 for record in last]
     own_names = [name for name in outcomes if name[0] < jobs and name[1] == numbers[name[0]]]
-    found = latest(own_names)
-    for index, name in found.items():
+    counting = latest(own_names)
+    for index, name in counting.items():
         if name.status == SUCCEEDED:
             states[index] = SUCCEEDED
     # After STOPPED the executor knows whether another attempt comes.
@@ -138,7 +138,7 @@ def settled_states(
             own = last[index] if index < jobs else None
             if own and own.round == number and states[index] != SUCCEEDED:
                 states[index], reasons[index] = FAILED, reason
-    return states, found, reasons
+    return states, counting, reasons
 
 
 def read_states(
@@ -149,15 +149,15 @@ def read_states(
     ask: Callable[[list[int]], tuple[Mapping[int, str], str | None]],
 ) -> JobStates:
     """All states; ``ask`` tells those of jobs that have not ended, and why they wait."""
-    states, found, reasons = settled_states(jobs, rounds, outcomes, closed)
+    states, counting, reasons = settled_states(jobs, rounds, outcomes, closed)
     open_jobs = [index for index, state in enumerate(states) if state is None]
     reason = None
     if open_jobs:
-        told, reason = ask(open_jobs)
+        own_states, reason = ask(open_jobs)
         for index in open_jobs:
-            states[index] = told.get(index, SUBMITTED)
+            states[index] = own_states.get(index, SUBMITTED)
     complete: list[str] = [state or SUBMITTED for state in states]
-    return JobStates(complete, found, reasons, reason)
+    return JobStates(complete, counting, reasons, reason)
 
 
 def status_dict(observed: JobStates, array: bool, reason: str | None) -> dict[str, Any]:

@@ -103,8 +103,8 @@ def commit(
         record = write_round(submission, session)
         note_made(session.settings.home, store)
         confirm()
-        asked = replace(spec.job_definition, image=submission.image)
-        index = index_record(spec, record, asked, submission.labels, submission.project)
+        definition = replace(spec.job_definition, image=submission.image)
+        index = index_record(spec, record, definition, submission.labels, submission.project)
         submission.executor.submit(store, record, index)
     except AlreadyExists:
         raise  # somebody else submits it under this id

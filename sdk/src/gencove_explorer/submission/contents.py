@@ -31,7 +31,7 @@ class PayloadContents:
     buckets: Mapping[str, str] = field(default_factory=dict)
     """S3 buckets that jobs read files of, each with the key of one; unknown of what was submitted before."""
     pickled_with: dict[str, str] = field(default_factory=dict)
-    """See Spec."""
+    """Packages that the pickles need, with versions."""
 
     def members(self, spec: Spec) -> dict[str, bytes]:
         members = {

@@ -69,8 +69,8 @@ def prepare(
         assert request.stored is not None, "one that was made here says what it depends on"
         depends_on = recorded_dependencies(request.stored, name, session, executor)
     refs = _check_dependencies(depends_on, name, jobs, session, executor)
-    asked = check_definition(request.job_definition)
-    definition, image = executor.resolve_definition(asked), custom_image(asked, executor)
+    requested = check_definition(request.job_definition)
+    definition, image = executor.resolve_definition(requested), custom_image(requested, executor)
     labels = _check_labels(request.labels)
     if request.is_rerun:
         config = _check_config(request.global_config)
@@ -98,7 +98,7 @@ def prepare(
         contents=contents,
         executor=executor,
         store=session.store_of(executor),
-        image=asked.image if asked else None,
+        image=requested.image if requested else None,
         labels=labels,
         project=project,
     )
@@ -197,9 +197,9 @@ def check_definition(definition: object) -> JobDefinition | None:
     return definition
 
 
-def custom_image(asked: JobDefinition | None, executor: Executor) -> str | None:
+def custom_image(requested: JobDefinition | None, executor: Executor) -> str | None:
     """The user's own image that jobs will run in, with packages unknown here; None: the usual one."""
-    image = asked.image if asked else None
+    image = requested.image if requested else None
     if image is not None and executor.platform is None:
         _log.warning("the image %s is not used on this machine: run_local(container=True) does", image)
         return None

@@ -88,8 +88,8 @@ class _Retry:
     def submit(self, number: int, record: RoundRecord, indices: list[int]) -> bool:
         """Submit jobs of a round as round ``number``; False if somebody else has just written that."""
         stored, executor = self._stored, self._executor
-        asked = self._definition or _requested_definition(stored, record)
-        definition, image = executor.resolve_definition(asked), custom_image(asked, executor)
+        requested = self._definition or _requested_definition(stored, record)
+        definition, image = executor.resolve_definition(requested), custom_image(requested, executor)
         contents = self._contents(record, indices, image)
         spec = make_spec(
             contents,
@@ -104,7 +104,7 @@ class _Retry:
             round=number,
         )
         submission = Submission(
-            spec=spec, contents=contents, executor=executor, store=stored.store, image=asked.image
+            spec=spec, contents=contents, executor=executor, store=stored.store, image=requested.image
         )
         self._close_missing(record, indices)
         try:
@@ -171,16 +171,16 @@ def _jobs(count: int, kind: str = "") -> str:
 
 def _dependencies(stored: StoredAnalysis, session: Session) -> list[StoredAnalysis]:
     """What it depends on, which lies where it does. Raises DependencyError for what was deleted."""
-    found = []
+    dependencies = []
     for ref in stored.record.depends_on:
         try:
-            found.append(open_analysis(session, stored.store, find(stored.store, ref.id)))
+            dependencies.append(open_analysis(session, stored.store, find(stored.store, ref.id)))
         except NoSuchAnalysis as error:
             raise DependencyError(
                 f"{stored.id} cannot be run again: {ref.name} ({ref.id}), which it depends on, was deleted. "
                 f"Submit both anew: run() of {stored.record.name}, with depends_on=[...]"
             ) from error
-    return found
+    return dependencies
 
 
 def _requested_definition(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:

@@ -14,16 +14,16 @@ _LONGEST = timedelta(weeks=52_000)
 
 def parse_duration(duration: str | float | timedelta) -> float:
     """Seconds of ``10m``, a number of seconds, or a timedelta. Raises InvalidFilter."""
-    found = _seconds(duration)
-    if found is None:
+    length = _seconds(duration)
+    if length is None:
         raise InvalidFilter(
             f"{shown(duration)} is not a length of time: use a number with s, m, h, d or w, such as '10m'"
         )
-    if not 0 <= found <= _LONGEST.total_seconds():
+    if not 0 <= length <= _LONGEST.total_seconds():
         raise InvalidFilter(
             f"{shown(duration)} is not a length of time from nothing to {_LONGEST.days // 7}w"
         )
-    return found
+    return length
 
 
 def _seconds(duration: object) -> float | None:

@@ -24,8 +24,8 @@ FORGOTTEN = (
 def round_of(detail: Mapping[str, Any], variable: str) -> int | None:
     """Which round of its analysis a job of Batch runs."""
     environment = detail.get("container", {}).get("environment", [])
-    found = [pair.get("value") for pair in environment if pair.get("name") == variable]
-    return parse_number(f"{found[0]}.json") if found else None
+    values = [pair.get("value") for pair in environment if pair.get("name") == variable]
+    return parse_number(f"{values[0]}.json") if values else None
 
 
 def counts_of(detail: Mapping[str, Any]) -> dict[str, int]:

@@ -23,7 +23,7 @@ class CloudWatchLogReader:
 
     def read(self) -> bytes:
         """What came since the last call; nothing while the stream is not there, or any more."""
-        found: list[str] = []
+        messages: list[str] = []
         empty = 0
         while empty < _EMPTY_PAGES:
             try:
@@ -34,7 +34,7 @@ class CloudWatchLogReader:
                     break
                 raise
             events = page.get("events", ())
-            found += [event.get("message", "") for event in events]
+            messages += [event.get("message", "") for event in events]
             # An empty page need not be the last one: that is known by its token, which is the one that was
             # sent (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html).
             sent, token = self._asked.get("nextToken"), page.get("nextForwardToken")
@@ -42,4 +42,4 @@ class CloudWatchLogReader:
                 break
             self._asked["nextToken"] = token
             empty = 0 if events else empty + 1
-        return "".join(f"{line}\n" for line in found).encode(errors="backslashreplace")
+        return "".join(f"{line}\n" for line in messages).encode(errors="backslashreplace")

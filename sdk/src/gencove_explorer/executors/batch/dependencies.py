@@ -36,7 +36,7 @@ class Dependencies:
 
     def of(self, record: RoundRecord) -> ResolvedDependencies:
         """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
-        found = ResolvedDependencies()
+        resolved = ResolvedDependencies()
         for ref in record.depends_on:
             rounds = read_rounds(self._store, ref.id)
             if not rounds:
@@ -48,8 +48,8 @@ class Dependencies:
                 continue
             if FAILED in states and None not in states and not ref.each:
                 return ResolvedDependencies(failed=f"Dependency failed: {ref.name} ({ref.id})")
-            found.depends_on += self._waits(record, ref, rounds, states)
-        return found
+            resolved.depends_on += self._waits(record, ref, rounds, states)
+        return resolved
 
     def failed(self, record: RoundRecord, index: int) -> str:
         """Which dependency it was that failed, for a job that never ran for its sake."""
@@ -95,8 +95,8 @@ class Dependencies:
                 f"{ref.id} has jobs that did not succeed, and AWS Batch knows them no more: "
                 "retry_failed() it first"
             )
-        found = []
+        waits_for = []
         for number, needed_round in needed.items():
             paired = ref.each and needed_round.indices is None and record.indices is None and record.jobs > 1
-            found.append({"jobId": ids[number], **({"type": "N_TO_N"} if paired else {})})
-        return found
+            waits_for.append({"jobId": ids[number], **({"type": "N_TO_N"} if paired else {})})
+        return waits_for

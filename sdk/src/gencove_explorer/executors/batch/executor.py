@@ -46,7 +46,7 @@ _REMEMBERED_SECONDS = 6 * 24 * 3600.0
 
 
 class BatchExecutor:
-    """See gencove_explorer.executors.base."""
+    """Runs rounds as jobs of AWS Batch. Made by the session; what it may not do is keep states of its own."""
 
     name = "batch"
     platform: str | None = IMAGE_PLATFORM
@@ -68,14 +68,14 @@ class BatchExecutor:
 
         What Batch would refuse is refused here, before anything is written.
         """
-        wanted = definition or JobDefinition()
+        requested = definition or JobDefinition()
         self._check_settings()
-        if wanted.timeout_seconds is not None and wanted.timeout_seconds < _MIN_TIMEOUT:
+        if requested.timeout_seconds is not None and requested.timeout_seconds < _MIN_TIMEOUT:
             raise SubmissionError(
-                f"job_definition asks for timeout_seconds={wanted.timeout_seconds}: AWS Batch takes "
+                f"job_definition asks for timeout_seconds={requested.timeout_seconds}: AWS Batch takes "
                 f"{_MIN_TIMEOUT} and more"
             )
-        return replace(wanted, image=self._image(wanted))
+        return replace(requested, image=self._image(requested))
 
     def check_buckets(self, buckets: Mapping[str, str]) -> None:
         """Look at each bucket of inputs once, and at one object in it: is it here, and may it be read."""
@@ -87,15 +87,15 @@ class BatchExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """List the analysis and submit its round: killed in between, it is listed, and seen to be missing."""
         submit_job.check_labels(index.labels)
-        wanted = job_definitions.definition_body(
+        body = job_definitions.definition_body(
             self._image(record.job_definition), record.job_definition.secrets, self.settings.batch
         )
-        definition = self.definitions.arn(wanted)
-        found = Dependencies(store, self.jobs).of(record)
+        definition = self.definitions.arn(body)
+        dependencies = Dependencies(store, self.jobs).of(record)
         if record.round == 0:
             write_index(store, index)
-        if found.failed:
-            every = {found.failed: list(record.all_indices())}
+        if dependencies.failed:
+            every = {dependencies.failed: list(record.all_indices())}
             write_closed(store, record.id, record.round, Closed.of(every))
             return
         request = submit_job.submit_job_request(
@@ -105,7 +105,7 @@ class BatchExecutor:
             queue=self._queue,
             region=self.aws.region,
             definition=definition,
-            depends_on=found.depends_on,
+            depends_on=dependencies.depends_on,
         )
         self.jobs.submit(record.id, record.round, request, lambda: require_not_superseded(store, record))
 
@@ -205,13 +205,13 @@ class BatchExecutor:
         if sum(counts.values()) == counts.get("SUCCEEDED", 0) + counts.get(FAILED, 0):
             states = ["SUCCEEDED", FAILED]
         children = self.jobs.children(detail["jobId"], states)
-        found = {
+        reasons = {
             record.index_of(child["arrayProperties"]["index"]): batch_states.reason_of(child)
             for child in children
         }
-        if detail["status"] == FAILED and not found:  # it ended before Batch had made its children
-            found = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
-        return found
+        if detail["status"] == FAILED and not reasons:  # it ended before Batch had made its children
+            reasons = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
+        return reasons
 
     def _close(self, rounds: Rounds, record: RoundRecord, reasons: Mapping[int, str]) -> dict[int, str]:
         """Write reasons down for those jobs that still have no outcome, on a second look at the store."""
@@ -220,9 +220,11 @@ class BatchExecutor:
         settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, record.id), closed)
         by_reason: dict[str, list[int]] = {}
         dependencies = Dependencies(store, self.jobs)
-        for index, said in reasons.items():
+        for index, words in reasons.items():
             if settled[index] is None:
-                reason = dependencies.failed(record, index) if said == batch_states.DEPENDENT_FAILED else said
+                reason = (
+                    dependencies.failed(record, index) if words == batch_states.DEPENDENT_FAILED else words
+                )
                 by_reason.setdefault(reason, []).append(index)
         if by_reason:
             write_closed(store, record.id, record.round, Closed.of(by_reason))
@@ -240,15 +242,15 @@ class BatchExecutor:
     def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
         """End jobs: what has not started is cancelled, what runs gets a signal, within a minute."""
         ids = self.jobs.ids([other for other in rounds if other.executor == self.name])
-        wanted = set(ids.values())
+        jobs = set(ids.values())
         if indices is not None:
             last = {index: rounds.last(index) for index in indices}
-            wanted = {
+            jobs = {
                 _child(record, ids[record.round], index)
                 for index, record in last.items()
                 if record.round in ids
             }
-        for job in sorted(wanted):
+        for job in sorted(jobs):
             self.jobs.terminate(job, reason)
 
     def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
@@ -272,11 +274,11 @@ class BatchExecutor:
         if detail is None:
             return None
         attempts = [attempted.get("container", {}) for attempted in detail.get("attempts", [])]
-        found = attempts[attempt.attempt - 1] if attempt.attempt <= len(attempts) else detail["container"]
-        if "logStreamName" not in found:
+        container = attempts[attempt.attempt - 1] if attempt.attempt <= len(attempts) else detail["container"]
+        if "logStreamName" not in container:
             return None
         group = self.settings.batch.log_group or "/aws/batch/job"
-        return CloudWatchLogReader(self.aws, group, found["logStreamName"], since)
+        return CloudWatchLogReader(self.aws, group, container["logStreamName"], since)
 
     def _detail(self, record: RoundRecord, index: int, *, fresh: bool) -> Mapping[str, Any] | None:
         ids = self.jobs.ids([record])
@@ -290,17 +292,17 @@ class BatchExecutor:
         from gencove_explorer.records.open_store import open_configured_store
 
         store = open_configured_store(self.settings.store, region=self.aws.region)
-        found = []
+        records = []
         for name in self.jobs.unfinished(self._queue):
             try:
                 parse_id(name)
             except ValueError:
                 continue  # somebody else's job
             try:
-                found += read_rounds(store, name)[-1:]
+                records += read_rounds(store, name)[-1:]
             except CorruptPayload:  # what it depends on is not known, but that it is unfinished
-                found.append(unreadable_round(name, self.name))
-        return found
+                records.append(unreadable_round(name, self.name))
+        return records
 
 
 def _child(record: RoundRecord, job: str, index: int) -> str:

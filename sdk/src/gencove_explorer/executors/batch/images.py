@@ -51,21 +51,21 @@ class Images:
                 "that every job runs the same one"
             )
         ecr = self._aws.client("ecr")
-        asked: dict[str, Any] = {"registryId": name[1], "repositoryName": name[2]}
+        repository_facts: dict[str, Any] = {"registryId": name[1], "repositoryName": name[2]}
         try:
             with translate_errors(f"the image {repository}:{tag}"):
-                found = ecr.describe_images(**asked, imageIds=[{"imageTag": tag}])
+                answer = ecr.describe_images(**repository_facts, imageIds=[{"imageTag": tag}])
         except AwsError as error:
             if error.code == "ImageNotFoundException":
-                raise SubmissionError(self._missing(repository, tag, asked)) from error
+                raise SubmissionError(self._missing(repository, tag, repository_facts)) from error
             if error.code == "RepositoryNotFoundException":
                 raise SubmissionError(f"there is no repository {repository}: explorer doctor") from error
             raise
-        return str(found["imageDetails"][0]["imageDigest"])
+        return str(answer["imageDetails"][0]["imageDigest"])
 
-    def _missing(self, repository: str, tag: str, asked: dict[str, Any]) -> str:
+    def _missing(self, repository: str, tag: str, repository_facts: dict[str, Any]) -> str:
         with translate_errors(f"the images of {repository}"):
-            pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**asked)
+            pages = self._aws.client("ecr").get_paginator("describe_images").paginate(**repository_facts)
             details = [detail for page in pages for detail in page["imageDetails"]]
         tags = sorted(
             image_tag
@@ -73,8 +73,8 @@ class Images:
             for image_tag in detail.get("imageTags", [])
             if not image_tag.startswith("source-")  # images/push.sh's mark of what an image is made of
         )
-        there = ", ".join(tags[-10:]) or "none"
-        text = f"there is no image {repository}:{tag}; there are: {there}"
+        existing = ", ".join(tags[-10:]) or "none"
+        text = f"there is no image {repository}:{tag}; there are: {existing}"
         if tag == default_tag(self._python):
             text += (
                 f". What Python {self._python} pickles only that Python reads: build and push its image "

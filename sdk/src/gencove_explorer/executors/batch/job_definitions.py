@@ -42,9 +42,9 @@ def definition_body(image: str, secrets: Mapping[str, str], settings: BatchSetti
     return {"type": "container", "containerProperties": container, "propagateTags": True}
 
 
-def definition_name(wanted: Mapping[str, Any]) -> str:
+def definition_name(body: Mapping[str, Any]) -> str:
     """The name of a definition: what it holds, and so the same for the same."""
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return f"explorer-{digest[:20]}"
 
 
@@ -55,43 +55,44 @@ class JobDefinitions:
         self._aws = aws
         self._found: dict[str, str] = {}
 
-    def arn(self, wanted: Mapping[str, Any]) -> str:
+    def arn(self, body: Mapping[str, Any]) -> str:
         """The ARN of a definition with this content, registered if there is none. Raises ExecutorError."""
-        name = definition_name(wanted)
+        name = definition_name(body)
         if name not in self._found:
-            self._found[name] = self._find(name, wanted) or self._register(name, wanted)
+            self._found[name] = self._find(name, body) or self._register(name, body)
         return self._found[name]
 
-    def _find(self, name: str, wanted: Mapping[str, Any]) -> str | None:
+    def _find(self, name: str, body: Mapping[str, Any]) -> str | None:
         with translate_errors(f"the job definition {name}"):
             pages = self._aws.client("batch").get_paginator("describe_job_definitions")
             for page in pages.paginate(jobDefinitionName=name, status="ACTIVE"):
-                for found in page["jobDefinitions"]:
-                    if contains(found, wanted):
-                        return str(found["jobDefinitionArn"])
+                for definition in page["jobDefinitions"]:
+                    if contains(definition, body):
+                        return str(definition["jobDefinitionArn"])
         return None
 
-    def _register(self, name: str, wanted: Mapping[str, Any]) -> str:
+    def _register(self, name: str, body: Mapping[str, Any]) -> str:
         with translate_errors(f"the job definition {name}"):
             made = self._aws.client("batch").register_job_definition(
-                jobDefinitionName=name, tags={"explorer:version": __version__}, **wanted
+                jobDefinitionName=name, tags={"explorer:version": __version__}, **body
             )
         return str(made["jobDefinitionArn"])
 
 
-def contains(found: Any, wanted: Any) -> bool:
+def contains(registered_part: Any, body: Any) -> bool:
     """Whether all that is wanted is found: AWS adds defaults of its own, and orders lists as it likes."""
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            contains(found.get(name, _EMPTY.get(type(value))), value) for name, value in wanted.items()
+    if isinstance(body, Mapping):
+        return isinstance(registered_part, Mapping) and all(
+            contains(registered_part.get(name, _EMPTY.get(type(value))), value)
+            for name, value in body.items()
         )
-    if isinstance(wanted, list):
+    if isinstance(body, list):
         return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(any(contains(registered, one) for registered in found) for one in wanted)
+            isinstance(registered_part, list)
+            and len(registered_part) == len(body)
+            and all(any(contains(registered, one) for registered in registered_part) for one in body)
         )
-    return bool(found == wanted)
+    return bool(registered_part == body)
 
 
 _EMPTY: dict[type, Any] = {list: [], bool: False}

@@ -69,9 +69,9 @@ class Jobs:
                 raise failure
             self._sleep(min(_LAST_PAUSE, _FIRST_PAUSE * 2 ** (tried - 1)) * random.uniform(0.5, 1))
             if lost:
-                found = self._find(analysis, str(request["jobQueue"])).get(round)
-                if found is not None:
-                    job = found
+                existing = self._find(analysis, str(request["jobQueue"])).get(round)
+                if existing is not None:
+                    job = existing
                     break
         self._ids[analysis, round] = job
         return job
@@ -92,10 +92,10 @@ class Jobs:
 
     def describe(self, ids: Sequence[str], *, fresh: bool = True) -> dict[str, Mapping[str, Any]]:
         """Id -> what Batch says of a job, of those that it knows; ``fresh=False`` takes the last answer."""
-        wanted = [job for job in dict.fromkeys(ids) if fresh or job not in self._details]
-        for start in range(0, len(wanted), _AT_ONCE):
+        unknown = [job for job in dict.fromkeys(ids) if fresh or job not in self._details]
+        for start in range(0, len(unknown), _AT_ONCE):
             with translate_errors("the state of jobs"):
-                answer = self._aws.client("batch").describe_jobs(jobs=wanted[start : start + _AT_ONCE])
+                answer = self._aws.client("batch").describe_jobs(jobs=unknown[start : start + _AT_ONCE])
             self._details.update({job["jobId"]: job for job in answer["jobs"]})
         return {job: self._details[job] for job in ids if job in self._details}
 
@@ -117,18 +117,18 @@ class Jobs:
     def _find(self, analysis: str, queue: str) -> dict[int, str]:
         """Round -> id, of the jobs of an analysis. If one was submitted twice, the older counts."""
         named = [{"name": "JOB_NAME", "values": [analysis]}]
-        found = [job["jobId"] for job in self._list(jobQueue=queue, filters=named)]
-        details = self.describe(found)
+        jobs = [job["jobId"] for job in self._list(jobQueue=queue, filters=named)]
+        details = self.describe(jobs)
         rounds: dict[int, str] = {}
-        for job in found:  # the newest comes first
+        for job in jobs:  # the newest comes first
             round = batch_states.round_of(details[job], ROUND) if job in details else None
             if round is not None:
                 rounds[round] = job
         return rounds
 
-    def _list(self, **asked: Any) -> Iterator[Mapping[str, Any]]:
+    def _list(self, **parameters: Any) -> Iterator[Mapping[str, Any]]:
         with translate_errors("the list of jobs"):
-            for page in self._aws.client("batch").get_paginator("list_jobs").paginate(**asked):
+            for page in self._aws.client("batch").get_paginator("list_jobs").paginate(**parameters):
                 yield from page["jobSummaryList"]
 
 

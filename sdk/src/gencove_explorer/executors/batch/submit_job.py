@@ -43,7 +43,7 @@ def submit_job_request(
     depends_on: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """The request that runs a round. Its job's name is the analysis's id, by which it is found again."""
-    wanted = record.job_definition
+    definition_of_job = record.job_definition
     variables = {
         "EXPLORER_STORE": store,
         "EXPLORER_ANALYSIS": record.id,
@@ -59,7 +59,7 @@ def submit_job_request(
         "dependsOn": list(depends_on),
         "containerOverrides": {
             "environment": [{"name": name, "value": value} for name, value in variables.items()],
-            "resourceRequirements": _resources(wanted),
+            "resourceRequirements": _resources(definition_of_job),
         },
         "retryStrategy": {"attempts": MAX_ATTEMPTS, "evaluateOnExit": RETRIES},
         "tags": tags(index),
@@ -67,8 +67,8 @@ def submit_job_request(
     }
     if record.jobs > 1:
         request["arrayProperties"] = {"size": record.jobs}
-    if wanted.timeout_seconds is not None:
-        request["timeout"] = {"attemptDurationSeconds": wanted.timeout_seconds}
+    if definition_of_job.timeout_seconds is not None:
+        request["timeout"] = {"attemptDurationSeconds": definition_of_job.timeout_seconds}
     return request
 
 
@@ -94,8 +94,8 @@ def check_labels(labels: Mapping[str, str]) -> None:
         raise SubmissionError(f"the label {reserved[0]!r} cannot be a tag of AWS: use another name")
 
 
-def _resources(wanted: JobDefinition) -> list[dict[str, str]]:
-    needs = {"VCPU": wanted.cpu, "MEMORY": wanted.memory_mb, "GPU": wanted.gpu}
+def _resources(definition: JobDefinition) -> list[dict[str, str]]:
+    needs = {"VCPU": definition.cpu, "MEMORY": definition.memory_mb, "GPU": definition.gpu}
     return [{"type": kind, "value": str(value)} for kind, value in needs.items() if value]
 
 

@@ -46,18 +46,22 @@ def variables_of(definition: JobDefinition) -> dict[str, str]:
     variables = job_variables(definition, os.environ)
     for name in (*_OF_THE_MACHINE, *_OF_THE_PROFILE):
         variables.pop(name, None)
-    found = find_credentials() if os.environ.get("AWS_PROFILE") else None
-    if found:
-        variables.update(found)
+    credentials = find_credentials() if os.environ.get("AWS_PROFILE") else None
+    if credentials:
+        variables.update(credentials)
     return {**variables, "EXPLORER_DISK": DISK, "HOME": "/tmp"}  # noqa: S108  the container's own
 
 
 def command(record: RoundRecord, image: str, store: str, disk: str, variables: Sequence[str]) -> list[str]:
     """``docker run`` of a runner, up to its own arguments; variables by name alone: no list shows them."""
-    wanted = record.job_definition
-    limits = [f"--cpus={wanted.cpu}", f"--memory={wanted.memory_mb}m", f"--memory-swap={wanted.memory_mb}m"]
-    if wanted.gpu:
-        limits.append(f"--gpus={wanted.gpu}")
+    definition = record.job_definition
+    limits = [
+        f"--cpus={definition.cpu}",
+        f"--memory={definition.memory_mb}m",
+        f"--memory-swap={definition.memory_mb}m",
+    ]
+    if definition.gpu:
+        limits.append(f"--gpus={definition.gpu}")
     if sys.platform == "linux":
         limits.append("--network=host")  # so that an address of this machine means the same inside
     mounts = [f"--volume={store}:{store}", f"--volume={disk}:{DISK}"]

@@ -85,15 +85,15 @@ class ForegroundExecutor:
         with ExitStack() as undo:
             undo.callback(store.delete_tree, analysis_prefix(record.id))  # nobody knows of it yet
             start = self._begin(store, record, self.settings)
-            held = undo.enter_context(lock_round(store, record))
+            lock = undo.enter_context(lock_round(store, record))
             write_index(store, index)
             undo.pop_all()
-        self._ready[record.id] = start, held
+        self._ready[record.id] = start, lock
 
     def run(self, store: Store, record: RoundRecord, index: IndexRecord, parallel: int) -> bool:
         """Run the jobs of a round that was submitted; see ``run_foreground``."""
-        start, held = self._ready.pop(record.id)
-        with held:
+        start, lock = self._ready.pop(record.id)
+        with lock:
             _sweep(store, scratch_folder(self.settings))
             return run_foreground(store, record, index.array, start, parallel)
 

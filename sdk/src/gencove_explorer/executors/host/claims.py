@@ -26,8 +26,8 @@ def claimed_states(
     open_jobs: Sequence[int],
 ) -> dict[int, str]:
     """STARTING or RUNNING, for the jobs that a process has claimed and that have no outcome yet."""
-    wanted = set(open_jobs)
-    ended = {(name.index, name.round, name.attempt) for name in outcomes if name.index in wanted}
+    unfinished = set(open_jobs)
+    ended = {(name.index, name.round, name.attempt) for name in outcomes if name.index in unfinished}
     states: dict[int, str] = {}
     try:
         names = os.listdir(claims)
@@ -37,7 +37,7 @@ def claimed_states(
         attempt = parse_log_name(name)
         if (
             attempt is not None
-            and attempt.index in wanted
+            and attempt.index in unfinished
             and attempt.round == rounds.last(attempt.index).round
             and attempt not in ended
         ):

@@ -41,20 +41,20 @@ def copy_ipython(home: Path) -> str:
 
 def _with_requirements(name: str) -> list[Distribution]:
     """An installed distribution and all installed ones that it requires, by name."""
-    found: dict[str, Distribution] = {}
+    by_name: dict[str, Distribution] = {}
     waiting = [name]
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
         try:
-            found[name] = distribution(name)
+            by_name[name] = distribution(name)
         except PackageNotFoundError:
             continue  # for another system or Python, or not needed
         required = [
-            requirement for requirement in found[name].requires or () if "extra ==" not in requirement
+            requirement for requirement in by_name[name].requires or () if "extra ==" not in requirement
         ]
         names = [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in required]
-        waiting += [needed for needed in names if re.sub(r"[-_.]+", "-", needed).lower() not in found]
-    return [found[name] for name in sorted(found)]
+        waiting += [needed for needed in names if re.sub(r"[-_.]+", "-", needed).lower() not in by_name]
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _copy_distribution(distribution: Distribution, target: Path) -> None:

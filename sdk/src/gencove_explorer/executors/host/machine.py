@@ -24,13 +24,13 @@ def resolve_definition(definition: JobDefinition | None, settings: Settings) -> 
     if definition is None:
         default = JobDefinition()
         return JobDefinition(cpu=min(default.cpu, cpus), memory_mb=min(default.memory_mb, memory_mb))
-    for name, asked, has, setting in (
+    for name, requested, has, setting in (
         ("cpu", definition.cpu, cpus, "EXPLORER_CPUS"),
         ("memory_mb", definition.memory_mb, memory_mb, "EXPLORER_MEMORY_MB"),
     ):
-        if asked > has:
+        if requested > has:
             raise SubmissionError(
-                f"job_definition asks for {name}={asked}, the local executor has {has}: it could never "
+                f"job_definition asks for {name}={requested}, the local executor has {has}: it could never "
                 f"start. Ask for less, or allow more ({setting})"
             )
     if definition.gpu:

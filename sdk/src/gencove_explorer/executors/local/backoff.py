@@ -53,8 +53,8 @@ class Backoff:
     def waits(self, what: str, entry: Entry) -> bool:
         """Whether a step has failed just before, and is not to be taken again yet."""
         now = time.monotonic()
-        found = (self._found.get((what, entry.key)), self._found.get(("", entry.store)))
-        return any(failure is not None and now < failure.again_at for failure in found)
+        failures = (self._found.get((what, entry.key)), self._found.get(("", entry.store)))
+        return any(failure is not None and now < failure.again_at for failure in failures)
 
     def failed(
         self, what: str, entry: Entry, error: Exception, *, seconds: float = 0.0, grows: bool = True
@@ -75,11 +75,11 @@ class Backoff:
 
     def forget(self, *places: str) -> None:
         """Let all steps of these rounds and stores be taken again at once."""
-        self._found = {key: found for key, found in self._found.items() if key[1] not in places}
+        self._found = {key: failure for key, failure in self._found.items() if key[1] not in places}
 
     def keep_only(self, places: Container[str]) -> None:
         """Let go of what was said of rounds that have ended, and of stores that none is in."""
-        self._found = {key: found for key, found in self._found.items() if key[1] in places}
+        self._found = {key: failure for key, failure in self._found.items() if key[1] in places}
 
     def reasons(self) -> dict[str, str]:
         """Key of a round, or address of a store -> why it waits."""

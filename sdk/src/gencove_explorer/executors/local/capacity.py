@@ -103,11 +103,11 @@ def allocate(capacity: Resources, demands: Sequence[RoundDemand], had: Mapping[s
     free = capacity
     for demand in demands:
         free -= demand.need * demand.adopted
-    wanted = _share(capacity, free, demands, had)
+    shares = _share(capacity, free, demands, had)
     for demand in demands:
         free -= demand.need * min(demand.bound, demand.wanted)
     widths = []
-    for demand, wish in zip(demands, wanted, strict=True):
+    for demand, wish in zip(demands, shares, strict=True):
         grow = max(0, min(wish - demand.bound, free.fits(demand.need)))
         free -= demand.need * grow
         widths.append(min(wish, demand.bound + grow))
@@ -119,25 +119,29 @@ def _share(
 ) -> list[int]:
     """How many jobs each round ought to have running: slot by slot to the analysis that has had least."""
     rounds: dict[str, list[int]] = {}
-    held: dict[str, float] = defaultdict(float)
+    held_by_analysis: dict[str, float] = defaultdict(float)
     for number, demand in enumerate(demands):
         rounds.setdefault(demand.analysis, []).append(number)
-        held[demand.analysis] += (demand.need * demand.adopted).share_of(capacity)
+        held_by_analysis[demand.analysis] += (demand.need * demand.adopted).share_of(capacity)
     order = [
-        (had.get(analysis, 0.0) + held[analysis] * SLICE_SECONDS, numbers[0], _line(demands, numbers))
+        (
+            had.get(analysis, 0.0) + held_by_analysis[analysis] * SLICE_SECONDS,
+            numbers[0],
+            _line(demands, numbers),
+        )
         for analysis, numbers in rounds.items()
     ]
     heapq.heapify(order)
-    wanted = [0] * len(demands)
+    shares = [0] * len(demands)
     while order:
         least, first, line = heapq.heappop(order)
         following = next(line, None)
         if following is not None and free.fits(demands[following].need):
-            wanted[following] += 1
+            shares[following] += 1
             free -= demands[following].need
             share = demands[following].need.share_of(capacity)
             heapq.heappush(order, (least + share * SLICE_SECONDS, first, line))
-    return wanted
+    return shares
 
 
 def _line(demands: Sequence[RoundDemand], numbers: Iterable[int]) -> Iterator[int]:

@@ -201,9 +201,11 @@ class LocalExecutor:
             record = rounds.last(index)
             waits = False
             for ref in record.depends_on:
-                found = progress[ref.id]
+                upstream = progress[ref.id]
                 waits = (
-                    waits or found is None or not (index in found.succeeded if ref.each else found.finished)
+                    waits
+                    or upstream is None
+                    or not (index in upstream.succeeded if ref.each else upstream.finished)
                 )
             new = unseen[record.round]
             states[index] = SUBMITTED if new else PENDING if waits else RUNNABLE
@@ -212,8 +214,8 @@ class LocalExecutor:
         """What keeps the scheduler from going on with one of these rounds, if anything does."""
         troubles = self.queue.read_state().get("troubles", {})
         places = [rounds.store.uri, *(f"{record.id}.{record.round}" for record in rounds)]
-        found = next((troubles[place] for place in places if place in troubles), None) if troubles else None
-        return found and f"the local executor cannot go on with it, and tries again: {found}"
+        reason = next((troubles[place] for place in places if place in troubles), None) if troubles else None
+        return reason and f"the local executor cannot go on with it, and tries again: {reason}"
 
     def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()

@@ -176,8 +176,8 @@ class ForkerHandle:
 
     def why_gone(self) -> str:
         """Why it ended before it had carried out a command."""
-        said = "it did not get ready" if self.late else log_file.tail(self._log, self._log_begins)
-        return f"{startup_variables.explain(dict(self.ground.variables), said)}; {self._log} says more"
+        words = "it did not get ready" if self.late else log_file.tail(self._log, self._log_begins)
+        return f"{startup_variables.explain(dict(self.ground.variables), words)}; {self._log} says more"
 
 
 class Forkers:

@@ -30,9 +30,9 @@ def close_lost_jobs(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> d
 
     Rounds of another executor are left to that.
     """
-    found: dict[int, str] = {}
+    closed: dict[int, str] = {}
     if not queue.accepted.is_dir():
-        return found  # the home folder is not there: that says nothing of what the queue holds
+        return closed  # the home folder is not there: that says nothing of what the queue holds
     store = rounds.store
     for record, own in rounds.by_round(open_jobs):
         if record.place != queue.location or queue.has_round(f"{record.id}.{record.round}"):
@@ -42,14 +42,14 @@ def close_lost_jobs(queue: Queue, rounds: Rounds, open_jobs: Iterable[int]) -> d
         if reason is None:
             continue
         progress = load_progress(store, record.id, rounds.jobs)
-        wanted = set(own)
-        alive = live_jobs(claims_folder(queue, store, record.id), record.round, wanted)
+        open_of_round = set(own)
+        alive = live_jobs(claims_folder(queue, store, record.id), record.round, open_of_round)
         ended = progress.succeeded | progress.failed if progress else set()
-        lost = sorted(wanted - ended - alive)
+        lost = sorted(open_of_round - ended - alive)
         if lost:
             write_closed(store, record.id, record.round, Closed.of({reason: lost}))
-        found.update(dict.fromkeys(lost, FAILED))
-    return found
+        closed.update(dict.fromkeys(lost, FAILED))
+    return closed
 
 
 def close_lost_of(queue: Queue, store: Store, analysis: str, progress: Progress) -> bool:
@@ -90,12 +90,12 @@ def end_unqueued(queue: Queue, rounds: Rounds, indices: Container[int] | None) -
                 end_holders(f"{claims}/{attempt.stem}.txt", signal.SIGKILL)
 
 
-def live_jobs(claims: str, round: int, wanted: Container[int]) -> set[int]:
+def live_jobs(claims: str, round: int, indices: Container[int]) -> set[int]:
     """The jobs among ``wanted`` at which a process makes an attempt in a round."""
     return {
         attempt.index
         for attempt in claims_of(claims, round)
-        if attempt.index in wanted and _lives(claims, attempt)
+        if attempt.index in indices and _lives(claims, attempt)
     }
 
 

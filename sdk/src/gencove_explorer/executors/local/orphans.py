@@ -68,9 +68,9 @@ class OrphanedJob:
     def kill(self, reason: str, *, gently: bool) -> None:
         """End whatever holds its claim; SIGKILL follows if it is ``gently`` and that does not help."""
         self.killed = self.killed or reason
-        there = processes.end_holders(self.log, signal.SIGTERM if gently else signal.SIGKILL)
+        holders = processes.end_holders(self.log, signal.SIGTERM if gently else signal.SIGKILL)
         # One that was started just now claims it a moment later.
-        patience = runner_processes.GRACE_SECONDS if there and gently else _SEARCH_SECONDS
+        patience = runner_processes.GRACE_SECONDS if holders and gently else _SEARCH_SECONDS
         self.kill_at = time.monotonic() + patience
 
     def kill_overdue(self) -> None:

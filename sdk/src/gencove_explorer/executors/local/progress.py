@@ -91,11 +91,11 @@ class ProgressTracker:
         folder, analysis = self.claims_of(round), round.record.id
         if not os.path.isdir(folder):
             return  # this was done before, and the entry could not be removed
-        kept = set(store.list_names(logs_prefix(analysis)))
+        uploaded = set(store.list_names(logs_prefix(analysis)))
         for name in os.listdir(folder):
             attempt = parse_log_name(f"{name.rpartition('.')[0]}.txt")
             if attempt is not None and attempt.round == round.record.round:
-                if name.endswith(".txt") and name not in kept:
+                if name.endswith(".txt") and name not in uploaded:
                     store.put_file(log_key(analysis, attempt), Path(f"{folder}/{name}"))
                 os.unlink(f"{folder}/{name}")
         if not os.listdir(folder):
@@ -131,18 +131,20 @@ class ProgressTracker:
     def _load(self, round: ActiveRound, analysis: str, jobs: int) -> Progress | None:
         if analysis not in self._progress:
             store = self.store_of(round.entry)
-            found = load_progress(store, analysis, jobs)
-            if found is None:
+            progress = load_progress(store, analysis, jobs)
+            if progress is None:
                 return None
-            if not found.finished and close_lost_of(self._queue, store, analysis, found):
-                found = load_progress(store, analysis, jobs) or found
-            self._progress[analysis] = found
+            if not progress.finished and close_lost_of(self._queue, store, analysis, progress):
+                progress = load_progress(store, analysis, jobs) or progress
+            self._progress[analysis] = progress
         return self._progress[analysis]
 
     def keep_only(self, active: Mapping[str, ActiveRound]) -> None:
         """Let what this scheduler does not run itself be read anew: others may have changed it."""
         own = {round.record.id for round in active.values()}
-        self._progress = {analysis: found for analysis, found in self._progress.items() if analysis in own}
+        self._progress = {
+            analysis: progress for analysis, progress in self._progress.items() if analysis in own
+        }
 
     # -- closed jobs ------------------------------------------------------------------------------
 

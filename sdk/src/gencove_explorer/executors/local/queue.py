@@ -105,7 +105,9 @@ _ENTRY: dict[str, validation.Check] = {
 
 
 class Queue:
-    """See the module."""
+    """The queue's folder of one home folder. Made by whoever submits, by the scheduler, and by the doctor;
+    only the scheduler moves and removes entries.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -161,8 +163,8 @@ class Queue:
         One that cannot be read is put aside: it must not keep the others from running.
         """
         paths = sorted(self.accepted.glob("[0-9]*.json"))
-        wanted = [path for path in paths if path.stem.partition("-")[2] not in besides]
-        read = [(path, self._read(path, Entry.from_json)) for path in wanted]
+        chosen = [path for path in paths if path.stem.partition("-")[2] not in besides]
+        read = [(path, self._read(path, Entry.from_json)) for path in chosen]
         return [(path, entry) for path, entry in read if entry is not None]
 
     def is_new(self, key: str) -> bool:
@@ -208,12 +210,12 @@ class Queue:
                 path.unlink(missing_ok=True)
 
     def read_requests(self) -> dict[Path, dict[str, Any]]:
-        found = {}
+        requests = {}
         for path in sorted(self.requests.glob("[0-9]*.json")):
             request = self._read(path, _request)
             if request is not None:
-                found[path] = request
-        return found
+                requests[path] = request
+        return requests
 
     def abandoned(self) -> list[Path]:
         """Files of entries and requests whose writers were killed before they had their name."""

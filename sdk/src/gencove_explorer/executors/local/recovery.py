@@ -67,5 +67,5 @@ def claims_of(folder: str, round: int) -> list[AttemptId]:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    found = (parse_log_name(name) for name in names)
-    return sorted(attempt for attempt in found if attempt is not None and attempt.round == round)
+    attempts = (parse_log_name(name) for name in names)
+    return sorted(attempt for attempt in attempts if attempt is not None and attempt.round == round)

@@ -199,22 +199,22 @@ class ActiveRound:
 
         Returns position and attempt of those that a forker, or an adopted process, must be told of.
         """
-        told = []
-        wanted = set(positions) & self.open
-        for position in wanted:
+        running = []
+        to_end = set(positions) & self.open
+        for position in to_end:
             self.ending.setdefault(position, reason)
-        self.ready = deque(waiting for waiting in self.ready if waiting[0] not in wanted)
-        for position in wanted:
+        self.ready = deque(waiting for waiting in self.ready if waiting[0] not in to_end)
+        for position in to_end:
             if position in self.running:
-                told.append((position, self.running[position].attempt))
+                running.append((position, self.running[position].attempt))
             elif position in self.granted:
-                told.append((position, self.granted[position]))
+                running.append((position, self.granted[position]))
             elif position in self.adopted:
-                told.append((position, self.adopted[position]))
+                running.append((position, self.adopted[position]))
             else:
                 self.waiting.discard(position)
                 self.close(position, reason)
-        return told
+        return running
 
     def close(self, position: int, reason: str) -> None:
         """The job has ended without an outcome of its own that counts."""
@@ -267,8 +267,8 @@ class ActiveRound:
         """The jobs among ``indices`` (None: all) that have not ended."""
         if indices is None:
             return sorted(self.open)
-        wanted = set(indices)
-        return [position for position in self.open if self.record.index_of(position) in wanted]
+        chosen = set(indices)
+        return [position for position in self.open if self.record.index_of(position) in chosen]
 
 
 def describe(rounds: Iterable[ActiveRound], capacity: Resources) -> dict[str, int]:

@@ -33,7 +33,7 @@ _TROUBLE_SECONDS = 0.5
 
 
 class Scheduler:
-    """See the module. ``run`` returns when there has been nothing to do for ``idle_seconds``."""
+    """Runs the rounds of a queue; holds its lock. ``run`` returns after ``idle_seconds`` without work."""
 
     def __init__(self, queue: Queue, *, idle_seconds: float) -> None:
         self.queue = queue
@@ -126,7 +126,9 @@ class Scheduler:
             return
         self.forkers.kill_late()
         self.progress.keep_only(self.rounds)
-        asked = self.queue.read_requests()  # before the rounds: what a request is about was there before it
+        requests = (
+            self.queue.read_requests()
+        )  # before the rounds: what a request is about was there before it
         new = self.queue.take_new()
         entries = self.queue.accepted_entries(besides=set(self.rounds))
         for path, entry in entries:
@@ -138,7 +140,7 @@ class Scheduler:
             self.backoff.try_step("admission", entry, admit)
         queued = [*(entry for _, entry in entries), *(active.entry for active in self.rounds.values())]
         self.backoff.keep_only({place for entry in queued for place in (entry.key, entry.store)})
-        for path, request in asked.items():
+        for path, request in requests.items():
             if path not in self.requests:
                 self.requests[path] = request
                 self.carry_out(request)
