@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +71,11 @@ def run(
     """
     if input_json is not None and input_file is not None:
         raise click.UsageError("give --input or --input-file, not both")
-    text = _read(input_file) if input_file else input_json
-    source = f"--input-file {input_file}" if input_file else "--input"
-    given = {key: value for key, value in resources.items() if value is not None}
     analysis = Analysis(
         function=load_function(target),
-        input=_parse(text, source) if text is not None else None,
+        input=_input(input_json, input_file),
         name=name,
-        job_definition=JobDefinition(**given) if given else None,
+        job_definition=_definition(resources),
         global_config=GlobalConfig(**_object(global_config)) if global_config else None,
         pip_packages=list(pip_packages),
         labels=dict(_pair(label) for label in labels),
@@ -104,6 +101,19 @@ def run(
         if "reason" in status:
             echo(status["reason"])
     context.exit(0 if status["status"] == "SUCCEEDED" or not (local or wait) else 1)
+
+
+def _input(text: str | None, file: Path | None) -> Any:
+    """What --input or --input-file has; None without either."""
+    if file:
+        return _parse(_read(file), f"--input-file {file}")
+    return _parse(text, "--input") if text is not None else None
+
+
+def _definition(resources: Mapping[str, Any]) -> JobDefinition | None:
+    """What the options of resources ask for; None if none was given."""
+    options = {name: value for name, value in resources.items() if value is not None}
+    return JobDefinition(**options) if options else None
 
 
 def load_function(target: str) -> Callable[..., Any]:

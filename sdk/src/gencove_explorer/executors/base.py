@@ -56,12 +56,12 @@ class Executor(Protocol):
         rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
-        asked: int | None = None,
+        focus: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """``(index -> state, why they wait)`` of jobs that have not ended according to the store.
 
         AWS Batch tells how many jobs of an array are in which state; which of them is exact only for
-        the job that is ``asked`` about. FAILED is what the store has a reason for by then, or what was
+        the job that is ``focus``. FAILED is what the store has a reason for by then, or what was
         never submitted; that may still change for a while, so it is not written down at once.
         """
         ...

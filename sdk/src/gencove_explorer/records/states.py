@@ -110,6 +110,34 @@ def settled_states(
     in: a job that is run again has not ended, whatever became of it before. Raises CorruptPayload for
     rounds of more jobs than there are.
     """
+    last = _last_rounds(jobs, rounds)
+    states: list[str | None] = [None if record else NOT_RUN for record in last]
+    # Of the outcomes those count that belong to the last round of their job.
+    numbers = [record.round if record else -1 for record in last]
+    own_names = [name for name in outcomes if name[0] < jobs and name[1] == numbers[name[0]]]
+    # One success is enough, whatever failed before it, or is closed after it.
+    counting = latest(own_names)
+    for index, name in counting.items():
+        if name.status == SUCCEEDED:
+            states[index] = SUCCEEDED
+    # A job has failed when each of its attempts has. After STOPPED the executor knows whether another comes.
+    failures = Counter(name.index for name in own_names if name.status == FAILED)
+    for index, count in failures.items():
+        own = last[index]
+        if states[index] is None and own and count > own.job_definition.retries:
+            states[index] = FAILED
+    # What was closed in its last round starts no attempt any more.
+    reasons: dict[int, str] = {}
+    for number, by_index in closed.items():
+        for index, reason in by_index.items():
+            own = last[index] if index < jobs else None
+            if own and own.round == number and states[index] != SUCCEEDED:
+                states[index], reasons[index] = FAILED, reason
+    return states, counting, reasons
+
+
+def _last_rounds(jobs: int, rounds: Iterable[RoundRecord]) -> list[RoundRecord | None]:
+    """By job index the last round that a job is in; None if no round runs it. Raises CorruptPayload."""
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
         if max(record.all_indices(), default=0) >= jobs:
@@ -119,26 +147,7 @@ def settled_states(
             )
         for index in record.all_indices():
             last[index] = record
-    states: list[str | None] = [None if record else NOT_RUN for record in last]
-    numbers = [record.round if record else -1 for record in last]
-    own_names = [name for name in outcomes if name[0] < jobs and name[1] == numbers[name[0]]]
-    counting = latest(own_names)
-    for index, name in counting.items():
-        if name.status == SUCCEEDED:
-            states[index] = SUCCEEDED
-    # After STOPPED the executor knows whether another attempt comes.
-    failures = Counter(name.index for name in own_names if name.status == FAILED)
-    for index, count in failures.items():
-        own = last[index]
-        if states[index] is None and own and count > own.job_definition.retries:
-            states[index] = FAILED
-    reasons: dict[int, str] = {}
-    for number, by_index in closed.items():
-        for index, reason in by_index.items():
-            own = last[index] if index < jobs else None
-            if own and own.round == number and states[index] != SUCCEEDED:
-                states[index], reasons[index] = FAILED, reason
-    return states, counting, reasons
+    return last
 
 
 def read_states(

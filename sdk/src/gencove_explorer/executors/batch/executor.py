@@ -148,14 +148,16 @@ class BatchExecutor:
         rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
-        asked: int | None = None,
+        focus: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """The states of jobs that have not ended: one request, whatever their number."""
         by_round = rounds.by_round(open_jobs)
         ids = self.jobs.ids(record for record, _ in by_round)
-        child = ""
-        if asked is not None and asked in open_jobs and rounds.last(asked).round in ids:
-            child = _child(rounds.last(asked), ids[rounds.last(asked).round], asked)
+        child = (
+            ""  # Batch's id of the job that a person asks about: of an array its parent tells counts alone
+        )
+        if focus is not None and focus in open_jobs and rounds.last(focus).round in ids:
+            child = _child(rounds.last(focus), ids[rounds.last(focus).round], focus)
         details = self.jobs.describe([*ids.values(), *([child] if child else [])])
         states: dict[int, str] = {}
         reason = None
@@ -167,9 +169,9 @@ class BatchExecutor:
                 reason = batch_states.NEVER_SUBMITTED
             elif detail and batch_states.all_wait(states.values()):
                 reason = batch_states.waiting_reason(self._first_child(record, detail))
-        if asked is not None and child in details and states.get(asked) not in FINISHED:
+        if focus is not None and child in details and states.get(focus) not in FINISHED:
             status = details[child]["status"]
-            states[asked] = RUNNING if status in FINISHED else status
+            states[focus] = RUNNING if status in FINISHED else status
             reason = batch_states.waiting_reason(details[child]) if status == "RUNNABLE" else None
         return states, reason
 

@@ -106,7 +106,7 @@ class ForegroundExecutor:
         rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
-        asked: int | None = None,
+        focus: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         store = rounds.store
         states = claimed_states(logs_folder(store, rounds.id), rounds, outcomes, open_jobs)

@@ -92,7 +92,7 @@ class LocalExecutor:
         rounds: Rounds,
         outcomes: Iterable[OutcomeName],
         open_jobs: Sequence[int],
-        asked: int | None = None,
+        focus: int | None = None,
     ) -> tuple[Mapping[int, str], str | None]:
         """The states of jobs that have not ended, and why they wait if it is known."""
         claims = claims_folder(self.queue, rounds.store, rounds.id)

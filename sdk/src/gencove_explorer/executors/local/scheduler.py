@@ -8,6 +8,7 @@ has yet to start.
 import os
 import select
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,22 @@ class Scheduler:
     # -- the queue's folder -----------------------------------------------------------------------
 
     def poll_queue(self) -> None:
+        """See what is new in the queue's folder: rounds, requests, and what is no longer needed there."""
         if not self.queue.is_wake_pipe(self.bell):
             # The home folder was removed. What is there now, by the same name, is another scheduler's.
             self.stopping = True
             return
         self.forkers.kill_late()
         self.progress.keep_only(self.rounds)
-        requests = (
-            self.queue.read_requests()
-        )  # before the rounds: what a request is about was there before it
+        # Requests are read before the rounds: what a request is about was there before it.
+        requests = self.queue.read_requests()
+        late = self._admit_rounds()
+        self._carry_out(requests, late)
+        self._sweep(late)
+        self.changed = True
+
+    def _admit_rounds(self) -> list[RoundRecord]:
+        """Admit the rounds of new entries; returns those that cannot be admitted yet."""
         new = self.queue.take_new()
         entries = self.queue.accepted_entries(besides=set(self.rounds))
         for path, entry in entries:
@@ -140,21 +148,26 @@ class Scheduler:
             self.backoff.try_step("admission", entry, admit)
         queued = [*(entry for _, entry in entries), *(active.entry for active in self.rounds.values())]
         self.backoff.keep_only({place for entry in queued for place in (entry.key, entry.store)})
+        return [entry.record for _, entry in entries if entry.key not in self.rounds]
+
+    def _carry_out(self, requests: Mapping[Path, dict[str, Any]], late: Sequence[RoundRecord]) -> None:
+        """Carry out new requests, and forget those that concern no round any more."""
         for path, request in requests.items():
             if path not in self.requests:
                 self.requests[path] = request
                 self.carry_out(request)
-        late = [entry.record for _, entry in entries if entry.key not in self.rounds]
         for path, request in list(self.requests.items()):
             if not self.concerned(request) and not any(is_about(request, record) for record in late):
                 del self.requests[path]
                 path.unlink(missing_ok=True)
+
+    def _sweep(self, late: Sequence[RoundRecord]) -> None:
+        """Remove what killed processes left, where nothing of a running round can be among it."""
         if not self.forkers and not self.monitor.adopted and not late:
             sweep(self.queue.scratch)  # what killed forkers left behind, and no job uses
         self.sweeper.sweep_home()
         if not self.rounds and not late:
             self.sweeper.sweep_stores(self.progress.folders())
-        self.changed = True
 
     def admit(self, path: Path, entry: Entry, *, fresh: bool) -> None:
         """Take a round into the queue."""
