@@ -13,9 +13,12 @@ from botocore.exceptions import ClientError
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.format.keys import round_key
+from explorer_runner.format.outcome import Outcome, write
+from explorer_runner.format.payload import DependencyRef
 from explorer_runner.stores.uri import open_store
 from gencove_explorer.executors.batch.batch_states import NEVER_SUBMITTED
 from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
+from gencove_explorer.executors.batch.dependencies import Dependencies
 from gencove_explorer.executors.batch.executor import BatchExecutor
 from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
@@ -273,3 +276,56 @@ def test_a_log_of_nothing_but_empty_pages_ends():
     logs = Logs(*[[] for _ in range(1000)])
     assert CloudWatchLogReader(logs, "group", "stream", 0.0).read() == b""  # type: ignore[arg-type]
     assert logs.asked == 100
+
+
+# -- what a round waits for ---------------------------------------------------------------------------
+
+UP = "2026-11-25T070000_up_27eb494f3d5349c88959bace7a6b7874"
+
+
+def upstream(folder: Path, outcomes: dict[int, str], **facts: Any) -> tuple[Any, DependencyRef]:
+    """A store with an analysis of four jobs, some of which have ended, and the reference to it."""
+    store = open_store(str(folder / "store"))
+    record = replace(round_of(0, "a"), id=UP)
+    store.create(round_key(UP, 0), record.to_json())
+    for index, status in outcomes.items():
+        write(store, Outcome(analysis=UP, index=index, round=0, attempt=1, status=status))
+    return store, DependencyRef(name="up", id=UP, array=True, jobs=4, **facts)
+
+
+def dependencies(store: Any) -> Dependencies:
+    batch: Any = Batch(a=[("new", 0), ("old", 0)])
+    return Dependencies(store, Jobs(batch))
+
+
+def test_of_two_jobs_of_one_round_the_older_counts(tmp_path: Path):
+    batch: Any = Batch(a=[("new", 0), ("old", 0)])
+    assert Jobs(batch).ids([round_of(0, "a")]) == {0: "old"}
+
+
+def test_a_dependency_has_failed_when_all_of_it_has_ended(tmp_path: Path):
+    store, ref = upstream(tmp_path, {0: "FAILED"})
+    record = replace(round_of(0, "a"), depends_on=[ref])
+    assert dependencies(store).of(record).depends_on == [{"jobId": "old"}]
+    for index in (1, 2, 3):
+        write(store, Outcome(analysis=UP, index=index, round=0, attempt=1, status="SUCCEEDED"))
+    assert dependencies(store).of(record).failed == f"Dependency failed: up ({UP})"
+
+
+@pytest.mark.parametrize(("indices", "paired"), [(None, True), ([0, 2], False)])
+def test_job_by_job_batch_waits_only_where_indices_are_positions(
+    tmp_path: Path, indices: list[int] | None, paired: bool
+):
+    store, ref = upstream(tmp_path, {}, each=True)
+    record = replace(round_of(0, "a", indices), depends_on=[ref])
+    waits = {"jobId": "old", "type": "N_TO_N"} if paired else {"jobId": "old"}
+    assert dependencies(store).of(record).depends_on == [waits]
+
+
+def test_what_has_an_outcome_by_now_is_not_closed(tmp_path: Path):
+    an = stored(tmp_path, round_of(0, "a", age=7 * 24 * 3600), Batch(a=[]))
+    write(an.store, Outcome(analysis=ID, index=2, round=0, attempt=1, status="SUCCEEDED"))
+    rounds = Rounds(an.store, ID, [round_of(0, "a", age=7 * 24 * 3600)])
+    states, _ = executor(tmp_path, Batch(a=[])).job_states(rounds, [], [0, 1, 2, 3])  # as of a moment ago
+    assert sorted(states) == [0, 1, 3]
+    assert sorted(read_closed(an.store, ID)[0]) == [0, 1, 3]

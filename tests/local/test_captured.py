@@ -180,7 +180,7 @@ def test_what_is_pickled_by_name_and_lies_in_the_notebook_is_refused_by_name(
         Analysis(function=lambda ac: None, input=notebook.SINGLETON).run()
 
 
-def test_default_arguments_by_keyword_are_looked_at(home: Path):
+def test_default_arguments_are_looked_at(home: Path):
     def work(ac, *, lock=sys._current_frames):
         pass
 
@@ -189,8 +189,13 @@ def test_default_arguments_by_keyword_are_looked_at(home: Path):
     def helper(*, file=opened):
         pass
 
+    def positional(file=opened):
+        pass
+
     with pytest.raises(CaptureError, match="helper uses 'default of file': it is an open file"):
         Analysis(function=lambda ac: helper()).run()
+    with pytest.raises(CaptureError, match="positional uses 'default 0': it is an open file"):
+        Analysis(function=lambda ac: positional()).run()
     opened.close()
     assert value_of(Analysis(function=functools.partial(add_output, z=work), job_definition=SMALL)) == "work"
 
