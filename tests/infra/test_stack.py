@@ -21,8 +21,9 @@ from gencove_explorer.executors.host.container import default_tag
 from localcloud.images import ROOT, docker
 from localcloud.provision import REGION, open_client
 from localcloud.run import RunningCloud
+from support import terraform
 from support.policies.audit import collect, find_refused
-from support.waiting import eventually, terraform
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 
