@@ -70,7 +70,7 @@ class JobDefinition:
         _variables(self, "secrets")
         for name, arn in self.secrets.items():
             if not _SECRET_ARN.fullmatch(arn):
-                # Said without the value: whoever put a secret here by mistake must not find it in a log.
+                # Without the value: a secret that was put here by mistake must not get into a log.
                 raise InvalidDefinition(
                     f"JobDefinition(secrets={{{name!r}: ...}}) is not the ARN of a secret "
                     "(arn:aws:secretsmanager:... or arn:aws:ssm:...); a secret's value never goes here"

@@ -42,7 +42,7 @@ class File:
         object.__setattr__(self, "secondary_files", tuple(self.secondary_files))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A relative path means a file of whoever writes it down, not one of the job's own folder.
+        # A relative path means a file of the submitter, not one of the job's own folder.
         return File, (_absolute(self.uri), self.secondary_files)
 
     def as_local(self) -> Path:

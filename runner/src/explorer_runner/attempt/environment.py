@@ -77,7 +77,7 @@ def job_variables(definition: JobDefinition, caller: Mapping[str, str]) -> dict[
 
 
 def _without_environments(path: str) -> str:
-    """A PATH without virtual environments: their commands see the packages of whoever submits."""
+    """A PATH without virtual environments: their commands see the submitter's packages."""
     folders = path.split(os.pathsep)
     return os.pathsep.join(
         folder for folder in folders if not os.path.exists(os.path.join(folder, os.pardir, "pyvenv.cfg"))

@@ -27,7 +27,7 @@ def _watch(reader: int, wakeup: int, seconds: float, code: int) -> None:
         try:
             os.write(wakeup, numbers)
         except BlockingIOError:
-            pass  # it is full, so whoever waits for it will wake up
+            pass  # it is full, so its reader will wake up
         if signal.SIGTERM in numbers:
             timer = threading.Timer(seconds, os._exit, (code,))
             timer.daemon = True

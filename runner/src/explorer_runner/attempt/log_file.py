@@ -32,7 +32,7 @@ def trim(path: str, limit: int = LIMIT, head: int = HEAD) -> bool:
 
     Works on the log of a running job too: it is opened for appending, so later output follows. Only
     what is written in the microseconds between the last look at its end and the cut is lost with it.
-    Whoever comes while another process cuts waits for it: two at once would leave the end twice.
+    A second process that comes while one cuts waits for it: two at once would leave the end twice.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     try:

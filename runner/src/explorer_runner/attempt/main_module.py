@@ -34,7 +34,7 @@ class MainModule(types.ModuleType):
         """The pickled work function."""
 
     def __getattr__(self, name: str) -> Any:
-        # Only whoever starts a process is told of a file: other libraries take one for a script's.
+        # Only code that starts a process is told of a file: other libraries take one for a script's.
         if name == "__file__" and sys._getframe(1).f_globals.get("__name__", "").endswith(".spawn"):
             return self._make_file()
         raise AttributeError(f"module {_MAIN!r} has no attribute {name!r}")

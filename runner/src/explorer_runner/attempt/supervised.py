@@ -80,7 +80,7 @@ class AttemptRequest:
 def run_job(order: AttemptRequest, *, foreground: bool = False, forward: bool = True) -> int:
     """Make the attempt and write its outcome; returns the process's exit code: 0 only for success.
 
-    ``foreground=True`` ends the job when standard input closes: with whoever started it.
+    ``foreground=True`` ends the job when standard input closes: with the process that started it.
     ``forward=False`` lets what the job prints go to its log only.
     """
     processes.become_subreaper()

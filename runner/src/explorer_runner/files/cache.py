@@ -2,7 +2,7 @@
 
 <folder>/<key>/<files>      an entry: whole, or not there
 <folder>/<key>.part/        the same while it is filled
-<folder>/<key>.lock         held shared by whoever uses the entry, exclusively by whoever fills it;
+<folder>/<key>.lock         held shared while the entry is used, exclusively while it is filled;
 its time of change is when the entry was used last
 """
 
@@ -27,7 +27,7 @@ class Cache:
         return f"{self.folder}/{key}"
 
     def _folders(self, key: str) -> tuple[str, str]:
-        """The entry's, and that in which it is filled: whoever fills it may be killed."""
+        """The entry's, and that in which it is filled: the process that fills it may be killed."""
         return self.path(key), f"{self.path(key)}.part"
 
     @contextmanager

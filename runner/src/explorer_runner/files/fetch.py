@@ -2,7 +2,7 @@
 
 A process of its own, because what has used obstore must not fork, and work functions fork at will. It
 takes a request as JSON on its command line, answers with a line of JSON, and holds the cache's entry
-until standard input closes: until then whoever asked has made the lock its own.
+until standard input closes: until then the caller has taken the lock.
 """
 
 import hashlib
@@ -128,7 +128,7 @@ def _open(uri: str) -> tuple[Bucket, str]:
 
 @contextmanager
 def _tell(what: str, total: int) -> Iterator[progress.Advance]:
-    """Progress for whoever asked, who shows it."""
+    """Progress, for the caller to show."""
     lock = threading.Lock()
     done, due = 0, 0.0
 

@@ -127,11 +127,11 @@ def _is_local(error: Exception) -> bool:
 
 
 def _passing(
-    error: Exception, fail: Callable[[Exception], ExplorerError], asked: float = 0.0, brief: bool = False
+    error: Exception, fail: Callable[[Exception], ExplorerError], pause: float = 0.0, brief: bool = False
 ) -> Passing:
     failure = fail(error)
     failure.__cause__ = error
-    return Passing(failure, asked, brief=brief)
+    return Passing(failure, pause, brief=brief)
 
 
 def _version(answer: Any) -> str | None:

@@ -167,7 +167,7 @@ class PayloadLoads:
 def _open(facts: dict[str, Any], parent: int, writer: int, private: Iterable[int]) -> NoReturn:
     """The process: load the payload and send it, or why that failed. Nothing is unpickled."""
     try:
-        # Whoever keeps one of the forker's pipes open hides its end from the scheduler.
+        # A process that keeps one of the forker's pipes open hides its end from the scheduler.
         signal.set_wakeup_fd(-1)
         for descriptor in private:
             os.close(descriptor)

@@ -73,6 +73,6 @@ class ForkedJob:
         """The job's largest resident size, as wait4 gave it."""
 
     def is_to_write_again(self, code: int) -> bool:
-        """Whether a writer has not done its work: killed it has not; an error may be for ever."""
+        """Whether a writer has to be started again: after a signal always, after an error a few times."""
         self.written_badly += code > 0
         return code < 0 or (code not in (0, processes.CLAIMED) and self.written_badly < _WRITERS)

@@ -47,8 +47,8 @@ class Outcome:
     """From the start to the call of the work function."""
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
-    """The most memory that the attempt had, in MiB: of all its processes where a container or whoever watched
-    it knows, else of the largest one."""
+    """The most memory that the attempt had, in MiB: of all its processes where a container or a watching
+    parent knows it, else of the largest one."""
     values: dict[str, Any] = field(default_factory=dict)
     """Key -> a small value itself, or kind, size and sha256 of a larger one."""
     files: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which packages a pickle needs, and in which versions: for whoever cannot read it."""
+"""Which packages a pickle needs, and in which versions, for messages where it cannot be read."""
 
 import os
 import re
@@ -89,7 +89,7 @@ class Lack(NamedTuple):
         return f"was pickled with {name} {version}, and {place} has {name} {self.here}"
 
     def advise(self) -> str:
-        """What to do about it in the process that has read in vain."""
+        """What to do about it in the process that could not read it."""
         if self.wanted is not None:
             restart = "" if self.here is None else " and restart Python"
             return f'pip install {self.wanted}{restart} (in a job: pip_packages=["{self.wanted}"])'

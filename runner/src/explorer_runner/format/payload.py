@@ -11,7 +11,7 @@ A zip of stored (uncompressed) members:
     inputs.bin          the inputs end to end while they are small, else a separate object
 
 The SHA-256 of the whole file travels with the submission, outside the store. It covers all members,
-and through inputs.idx each input wherever it lies; so whoever can write to the store cannot change
+and through inputs.idx each input wherever it lies; so somebody who can write to the store cannot change
 what a submitted job runs.
 """
 

@@ -1,4 +1,4 @@
-"""What a Python object consists of, one level of it, for whoever shows it.
+"""What a Python object consists of, one level of it, to be shown.
 
 Nothing is imported to look at an object: one of a library that is not loaded cannot be there.
 """

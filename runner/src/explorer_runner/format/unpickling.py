@@ -1,4 +1,4 @@
-"""Reading pickles in a process that lives on: classes that are there stay as they are.
+"""Reading pickles in a process that goes on: existing classes are not replaced.
 
 cloudpickle sends a class of a notebook along with its objects, and writes what it sent over the class of
 the same origin that lives where it is read. Somebody may have changed that class since.

@@ -1,8 +1,8 @@
 """Facts from outside, checked before anything is made of them: JSON of a bounded size, types, ranges.
 
 What a process wrote long ago, or somebody else wrote over, may be of any type and size: a number of jobs
-of a thousand million would fill the memory of whoever makes a list of that length. Each record names a check
-for each of its fields.
+of a thousand million would fill the memory of a process that makes a list of that length. Each record names a
+check for each of its fields.
 """
 
 import json

@@ -43,7 +43,7 @@ def given_up(error: Unreachable, what: str, seconds: float) -> Unreachable:
     """The error for who has waited so long, in words: what was tried, and what to do."""
     cause = error.__cause__
     if not seconds or not isinstance(cause, Exception) or type(cause).__name__ != "GenericError":
-        return error  # whoever does not wait comes again by itself
+        return error  # a caller without patience tries again by itself
     if _is_about_credentials(cause):
         return error
     before, marker, answer = _message(cause).partition(_NO_SUCCESS)

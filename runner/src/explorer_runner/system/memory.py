@@ -1,7 +1,7 @@
 """How much memory an attempt used: all its processes together, at its largest.
 
-A container's control group knows. Elsewhere the kernel knows each process by itself alone, so whoever
-watches an attempt polls the tree of its processes; what the scheduler saw reaches the attempt by a small
+A container's control group knows. Elsewhere the kernel knows each process by itself alone, so the
+parent of an attempt polls the tree of its processes; what the scheduler saw reaches the attempt by a small
 file beside its log, ``<log>.peak`` (one 8-byte little-endian number, bytes), which is removed when read.
 """
 

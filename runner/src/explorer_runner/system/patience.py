@@ -1,7 +1,7 @@
 """Trying again what may pass: one way for stores, web servers and package indexes.
 
-Whoever waits chooses how long: a job for minutes, since its work is worth more than that; a person who
-looks at a notebook for less; a scheduler, which has others to see to, not at all.
+The caller chooses how long: a job waits for minutes, since its work is worth more than that; a notebook for
+less; a scheduler, which has other rounds to run, not at all.
 """
 
 import random
@@ -22,15 +22,15 @@ _SAID_AFTER = 5.0
 
 
 class Passing(Exception):
-    """A failure that may pass: ``cause``; the server asks to be left alone for ``asked`` seconds.
+    """A failure that may pass: ``cause``; the server asks to be left alone for ``pause`` seconds.
 
     ``brief``: it passes soon or never, as that of credentials that have expired.
     """
 
-    def __init__(self, cause: Exception, asked: float = 0.0, *, brief: bool = False) -> None:
+    def __init__(self, cause: Exception, pause: float = 0.0, *, brief: bool = False) -> None:
         super().__init__(str(cause))
         self.cause = cause
-        self.asked = asked
+        self.pause = pause
         self.brief = brief
 
 
@@ -59,7 +59,7 @@ class Patience:
                 now, tries = self.clock(), tries + 1
                 begun = now if tries == 1 else begun
                 left = begun + self._limit(failure) - now
-                if failure.asked > max(left, 0.0) or (left <= 0 and tries >= at_least):
+                if failure.pause > max(left, 0.0) or (left <= 0 and tries >= at_least):
                     raise failure.cause from failure.cause.__cause__
                 if not logged and now - begun >= _SAID_AFTER:
                     logged = True
@@ -67,7 +67,7 @@ class Patience:
                         f"{what}: trying again for {how_long(max(left, 0.0), 'up to ')}: {failure.cause}"
                     )
                 wait = random.uniform(pause / 2, pause)
-                self.sleep(max(failure.asked, min(left, wait) if left > 0 else wait))
+                self.sleep(max(failure.pause, min(left, wait) if left > 0 else wait))
                 pause = min(self.longest, 2 * pause)
 
     def _limit(self, failure: Passing) -> float:

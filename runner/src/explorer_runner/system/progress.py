@@ -1,4 +1,4 @@
-"""Progress of what takes a while: lines in a log, unless whoever shows more to people says otherwise."""
+"""Progress of what takes a while: lines in a log, unless another way to show it is set."""
 
 import sys
 import threading

@@ -2,8 +2,8 @@
 
 A socket's path has 107 bytes at most (unix(7); macOS: 103), and libraries put theirs below TMPDIR:
 multiprocessing adds 32. Where the path of the scratch folder is too long for that, TMPDIR is a link to it,
-in a folder of this user's below /tmp. A link's name is made of the path that it leads to: whoever removes a
-scratch folder finds its link, and whoever misses a link makes the same one again.
+in a folder of this user's below /tmp. A link's name is made of the path that it leads to, so that the link
+of a scratch folder is found when that is removed, and made again by the same name when it is missing.
 """
 
 import fcntl

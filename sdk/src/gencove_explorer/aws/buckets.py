@@ -58,7 +58,7 @@ def check_object(aws: AwsClients, bucket: str, key: str) -> None:
 
 
 def _refusal(aws: AwsClients, bucket: str, key: str, **how: str) -> AwsError | None:
-    """What S3 says to whoever may not read an object; None if it may be read, or is not there."""
+    """What S3 answers if an object may not be read; None if it may be read, or is not there."""
     try:
         with translate_errors(f"the object s3://{bucket}/{key}"):
             answer = aws.client("s3").get_object(Bucket=bucket, Key=key, Range="bytes=0-0", **how)

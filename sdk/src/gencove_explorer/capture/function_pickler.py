@@ -49,7 +49,7 @@ class FunctionPickler:
         """S3 buckets of files that were pickled, each with the key of one."""
 
     def function(self, function: Callable[[Any], Any]) -> bytes:
-        """The pickled work function. Raises CaptureError, naming what it takes along in vain."""
+        """The pickled work function. Raises CaptureError, naming what it captures and jobs cannot have."""
         name = function_name(function)
         self._check_imports(function, name, branches=True)
         self._check_captured(plain_function(function), name, set())

@@ -114,7 +114,7 @@ class _Reading:
                 self._key(line, event)
             else:
                 where = self._place(line)
-                self._add(_scalar(event, lambda found, allowed: self._fault(line, found, allowed, where)))
+                self._add(_scalar(event, lambda value, allowed: self._fault(line, value, allowed, where)))
         elif isinstance(event, yaml.CollectionStartEvent):
             self._begin(line, event)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -136,7 +136,7 @@ class _Reading:
         self._keys.append(None)
 
     def _key(self, line: int, event: yaml.ScalarEvent) -> None:
-        key = _scalar(event, lambda found, allowed: self._fault(line, found, allowed))
+        key = _scalar(event, lambda value, allowed: self._fault(line, value, allowed))
         if not isinstance(key, str):
             raise self._fault(line, f"the key {key!r}", "keys are text: put it into quotes")
         if key in self._open[-1]:
@@ -179,9 +179,9 @@ class _Reading:
             line, f"the tag {tag}", "no tags: text, numbers, true, false, null, lists, mappings"
         )
 
-    def _fault(self, line: int, found: str, allowed: str, where: Path_ | None = None) -> ManifestError:
+    def _fault(self, line: int, value: str, allowed: str, where: Path_ | None = None) -> ManifestError:
         field = dotted(self._where() if where is None else where)
-        return ManifestError([Problem(self.document.file, line, field, found, allowed)])
+        return ManifestError([Problem(self.document.file, line, field, value, allowed)])
 
 
 def _scalar(event: yaml.ScalarEvent, fault: Callable[[str, str], ManifestError]) -> Any:

@@ -6,4 +6,4 @@ from gencove_explorer.utils.progress import show_transfers
 
 __all__ = ["File", "Sample", "read_samples"]
 
-show_transfers()  # whoever reads a File in a notebook sees how far it is
+show_transfers()  # a notebook that reads a File shows its progress

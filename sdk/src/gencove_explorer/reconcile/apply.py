@@ -1,7 +1,7 @@
 """Make the ids of a revision true: submitted, run again, stopped. Whatever is so already is left alone.
 
-Another process may write the next revision meanwhile. It stops what it sees running of this one, so whoever
-submits looks for it twice: before, and once more at the end, for what it can not have seen.
+Another process may write the next revision meanwhile, and stops what it sees running of this one. So a
+submission looks for it twice: before, and at the end, for what the other process cannot have seen.
 """
 
 from collections.abc import Callable

@@ -2,9 +2,9 @@
 
     claims/<project>/<id>.<round>/<k>.json
 
-A claim is a numbered record; the highest number holds, unless it says that it was given up. Whoever died
-with one left it: after SUBMISSION_SECONDS, or at once if it was a process of this machine and is there no
-more, the next number may be taken. A holder makes sure that it still holds before the one call that must
+A lease is a numbered record; the highest number holds, unless it says that it was released. A holder
+that died has left it: after SUBMISSION_SECONDS, or at once if it was a process of this machine that is gone,
+the next number may be taken. A holder makes sure that it still holds before the one call that must
 not be made twice.
 """
 
@@ -47,7 +47,7 @@ class LeaseLost(AlreadyExists):
 
 @dataclass
 class Lease:
-    """The right to submit one round; given up if the submission fails, or is not wanted any more."""
+    """The right to submit one round; released if the submission fails, or is no longer needed."""
 
     claims: "Leases"
     prefix: str
@@ -55,7 +55,7 @@ class Lease:
     taken: float
 
     def renew(self) -> None:
-        """Make sure that it still holds; renewed if it is old. Raises ClaimLost."""
+        """Make sure that it still holds; renewed if it is old. Raises LeaseLost."""
         if self.claims.clock() - self.taken < RENEW_SECONDS:
             return
         try:
@@ -82,7 +82,7 @@ class Lease:
 
 
 class Leases:
-    """The claims of a project."""
+    """The leases of a project."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Leases:
         self.clock, self.sleep = clock, sleep
 
     def acquire(self, analysis: str, round: int, done: Callable[[], bool]) -> Lease | None:
-        """The claim of a round, once nobody else holds it; None if it was submitted meanwhile."""
+        """The lease of a round, once no other process holds it; None if it was submitted meanwhile."""
         prefix = lease_prefix(self.project, analysis, round)
         logged = False
         while not done():
@@ -141,7 +141,7 @@ class Leases:
             ) from error
 
     def _free(self, holder: dict[str, Any]) -> bool:
-        """Whether whoever held a claim holds it no more."""
+        """Whether a lease is held no more."""
         if holder["given_up"] or self.clock() - holder["time"] > SUBMISSION_SECONDS:
             return True
         if holder["host"] != platform.node():

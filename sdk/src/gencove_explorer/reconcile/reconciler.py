@@ -4,7 +4,7 @@ plan      load the manifests, read the newest revision, look at its runs, decide
 apply     prepare what is to run, write the next revision, and converge on it: submit, retry, stop
 
 Ids are chosen in the revision before anything is submitted, so a process that dies at any point leaves a
-revision that the next one converges on. Whoever loses the race for a revision plans again.
+revision that the next one converges on. The loser of the race for a revision plans again.
 """
 
 import time
@@ -204,4 +204,4 @@ class Reconciler:
             try:
                 self.revisions.add(revision)
             except AlreadyExists:
-                pass  # whoever was faster looked as well
+                pass  # another process was faster, and looked as well

@@ -2,8 +2,8 @@
 
     projects/<project>/<n>.json        revision n
 
-The highest number is what holds. History, lock and state are this one list: whoever writes number n + 1
-first has it, and everybody else plans again.
+The highest number holds. History, lock and state are this one list: the first process to write number n + 1
+has it, and the others plan again.
 """
 
 import re

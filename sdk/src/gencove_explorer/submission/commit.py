@@ -154,9 +154,9 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
 
 
 def index_record(
-    spec: Spec, record: RoundRecord, asked: JobDefinition, labels: Mapping[str, str], project: str = ""
+    spec: Spec, record: RoundRecord, requested: JobDefinition, labels: Mapping[str, str], project: str = ""
 ) -> IndexRecord:
-    """What listings show of an analysis. ``asked``: its definition, with the image that was asked for."""
+    """What listings show of an analysis. ``requested``: its definition, with the image that was asked for."""
     return IndexRecord(
         id=spec.id,
         name=spec.name,
@@ -170,7 +170,7 @@ def index_record(
         explorer=__version__,
         pip_packages=spec.pip_packages,
         labels=dict(labels),
-        job_definition=asked,
+        job_definition=requested,
         depends_on=spec.depends_on,
         project=project,
     )

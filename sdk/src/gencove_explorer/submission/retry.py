@@ -128,7 +128,7 @@ class _Retry:
         return contents
 
     def _close_missing(self, record: RoundRecord, indices: list[int]) -> None:
-        """First of all: whoever may still be submitting the old round sees it, and stops."""
+        """First of all, so that a process that still submits the old round sees it, and stops."""
         missing = sorted(set(indices).intersection(self._observed.unsubmitted))
         if missing:
             reason = self._observed.reason or "never submitted"
@@ -186,7 +186,7 @@ def _dependencies(stored: StoredAnalysis, session: Session) -> list[StoredAnalys
 def _requested_definition(stored: StoredAnalysis, record: RoundRecord) -> JobDefinition:
     """What a round was asked for: on AWS Batch its definition has the image's digest.
 
-    So the runner's image of today is taken again, and not for ever the one of the first day.
+    So the runner's image of today is taken again, and not always the one of the first day.
     """
     if record.image != "":
         return replace(record.job_definition, image=record.image)

@@ -233,7 +233,7 @@ class BatchExecutor:
         return {index: FAILED for indices in by_reason.values() for index in indices}
 
     def _first_child(self, record: RoundRecord, detail: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Whoever can tell why an array waits: its first job. Asked only when it has waited for long."""
+        """The job that tells why an array waits: its first. Asked only when it has waited for long."""
         if record.jobs == 1 or batch_states.waiting_reason(detail) is None:
             return detail
         first = f"{detail['jobId']}:0"

@@ -65,7 +65,7 @@ def command(record: RoundRecord, image: str, store: str, disk: str, variables: S
     if sys.platform == "linux":
         limits.append("--network=host")  # so that an address of this machine means the same inside
     mounts = [f"--volume={store}:{store}", f"--volume={disk}:{DISK}"]
-    # Whoever calls owns the store, so the job is the same user.
+    # The caller owns the store, so the job runs as the same user.
     user = [f"--user={os.getuid()}:{os.getgid()}"]
     given = [f"--env={name}" for name in variables]
     return [

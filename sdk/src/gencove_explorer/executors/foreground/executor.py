@@ -79,7 +79,7 @@ class ForegroundExecutor:
     def submit(self, store: Store, record: RoundRecord, index: IndexRecord) -> None:
         """Make ready to run it, hold it, and only then list it: ``run`` runs it, here and now.
 
-        To make ready may take minutes (an image is pulled), and whoever sees an analysis that nobody
+        To make ready may take minutes (an image is pulled), and a process that sees an analysis which nobody
         holds takes it for one whose process has ended. Raises ExecutorError.
         """
         with ExitStack() as undo:
@@ -112,7 +112,7 @@ class ForegroundExecutor:
         states = claimed_states(logs_folder(store, rounds.id), rounds, outcomes, open_jobs)
         if is_round_locked(store, rounds[-1]):
             return {index: states.get(index, RUNNABLE) for index in open_jobs}, None
-        # Whoever ran it is gone, and did not even write that down. A runner notices, and writes down
+        # The process that ran it is gone without a record. A runner notices that, and writes down
         # what became of its job; what no runner has is closed.
         alive = {index: state for index, state in states.items() if self._lives(rounds, index)}
         close_unfinished(store, rounds[-1], GONE, besides=alive)

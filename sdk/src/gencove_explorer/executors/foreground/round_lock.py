@@ -1,4 +1,4 @@
-"""The lock on a round's record: whoever runs the round holds it; what it leaves open at its end is closed."""
+"""The lock on a round's record, held while the round runs; jobs that are open at its end are closed."""
 
 import fcntl
 import os

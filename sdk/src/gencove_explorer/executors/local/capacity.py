@@ -80,7 +80,7 @@ class Turns:
     def note(self, capacity: Resources, demands: Sequence[RoundDemand], now: float) -> None:
         """Count what runs now for the time since the last call, once a slice.
 
-        Who comes, or comes back, has had as much as whoever has had least: it shares from now on.
+        An analysis that comes, or comes back, counts as having had as much as the one that had least.
         """
         if self._since is None or now - self._since >= SLICE_SECONDS:
             passed = 0.0 if self._since is None else now - self._since

@@ -105,7 +105,7 @@ _ENTRY: dict[str, validation.Check] = {
 
 
 class Queue:
-    """The queue's folder of one home folder. Made by whoever submits, by the scheduler, and by the doctor;
+    """The queue's folder of one home folder. Made at submission, by the scheduler and by the doctor;
     only the scheduler moves and removes entries.
     """
 

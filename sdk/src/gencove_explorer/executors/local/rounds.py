@@ -102,7 +102,7 @@ class ActiveRound:
     # -- dependencies -----------------------------------------------------------------------------
 
     def release(self, progress_of: Callable[[DependencyRef], Progress | None]) -> None:
-        """Make ready what waits for nothing any more, close what waits in vain."""
+        """Make jobs ready whose dependencies succeeded; close those whose dependencies failed."""
         if not self.waiting:
             return
         by_index = {self.record.index_of(position): position for position in self.waiting}

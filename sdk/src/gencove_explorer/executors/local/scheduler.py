@@ -107,8 +107,8 @@ class Scheduler:
             self.busy_at = now
         if now - self.busy_at < self.idle_seconds:
             return False
-        # Whoever rings from here on finds nobody and starts the next scheduler, which waits for the
-        # lock; whoever rang before has left an entry or a request.
+        # A process that wakes us from here on finds no reader and starts the next scheduler, which waits for
+        # the lock; one that did so before has left an entry or a request.
         self.poll.unregister(self.bell)
         os.close(self.bell)
         if not self.queue.has_news():
@@ -141,7 +141,7 @@ class Scheduler:
         entries = self.queue.accepted_entries(besides=set(self.rounds))
         for path, entry in entries:
             if self.progress.use_newest_credentials(entry) or path in new:
-                self.backoff.forget(entry.store)  # whoever has just submitted to it could reach it
+                self.backoff.forget(entry.store)  # the submitter has just reached it
         # Those of S3 last: a store that does not answer keeps us waiting.
         for path, entry in sorted(entries, key=lambda item: item[1].store.startswith("s3://")):
             admit = partial(self.admit, path, entry, fresh=path in new)
