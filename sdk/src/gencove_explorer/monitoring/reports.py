@@ -2,9 +2,11 @@
 
 import html
 import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explorer_runner.format.outcome import Outcome
 from explorer_runner.text import visible, visible_line
 
 
@@ -68,3 +70,38 @@ class Failures(list[FailureGroup]):
             text = html.escape(textwrap.dedent(rest))
             folded.append(f"<details><summary>{html.escape(first)}</summary><pre>{text}</pre></details>")
         return "".join(folded) or "no job has failed"
+
+
+def group_failures(
+    failed: Sequence[int],
+    outcomes: Mapping[int, Outcome],
+    closed: Mapping[int, str | None],
+    show_log: Callable[[int], str],
+) -> Failures:
+    """Failed jobs by exception and line, or by reason.
+
+    outcomes: of those that an attempt ended for.
+    closed: why no further attempt is made at a job; None if its own attempts have ended it.
+    show_log: the call that shows a job's log.
+    """
+    groups: dict[tuple[Any, ...], FailureGroup] = {}
+    for index in failed:
+        outcome = outcomes.get(index)
+        failure = outcome.failure if outcome else None
+        reason = closed[index] or (outcome and outcome.reason) or "unknown"
+        key = (failure.type, failure.file, failure.line) if failure else (reason,)
+        if key in groups:
+            groups[key].indices.append(index)
+        else:
+            groups[key] = FailureGroup(
+                reason=reason,
+                exception=failure.type if failure else None,
+                line=failure.line if failure else None,
+                indices=[index],
+                traceback=failure.traceback if failure else None,
+                show=show_log(index),
+            )
+    # Exceptions first: what was never tried, for their sake, says less.
+    return Failures(
+        sorted(groups.values(), key=lambda group: (group.exception is None, -group.count, group.indices[0]))
+    )

@@ -29,7 +29,7 @@ from explorer_runner.results import JobOutput, Results, check_index, outcome_nam
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
 from gencove_explorer.executors.base import Executor
-from gencove_explorer.monitoring.reports import FailureGroup, Failures, Status
+from gencove_explorer.monitoring.reports import Failures, Status, group_failures
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.index import IndexRecord, find
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
@@ -256,29 +256,8 @@ class StoredAnalysis:
             [observed.outcomes[index] for index in failed if index in observed.outcomes]
         )
         outcomes = {job.index: job.outcome for job in ended}
-        groups: dict[tuple[Any, ...], FailureGroup] = {}
-        for index in failed:
-            outcome = outcomes.get(index)
-            failure = outcome.failure if outcome else None
-            reason = observed.close_reason(index) or (outcome and outcome.reason) or "unknown"
-            key = (failure.type, failure.file, failure.line) if failure else (reason,)
-            if key in groups:
-                groups[key].indices.append(index)
-            else:
-                groups[key] = FailureGroup(
-                    reason=reason,
-                    exception=failure.type if failure else None,
-                    line=failure.line if failure else None,
-                    indices=[index],
-                    traceback=failure.traceback if failure else None,
-                    show=self._show_log(index),
-                )
-        # Exceptions first: what was never tried, for their sake, says less.
-        return Failures(
-            sorted(
-                groups.values(), key=lambda group: (group.exception is None, -group.count, group.indices[0])
-            )
-        )
+        reasons = {index: observed.close_reason(index) for index in failed}
+        return group_failures(failed, outcomes, reasons, self._show_log)
 
     # -- what it is made of -------------------------------------------------------------------------
 
