@@ -9,7 +9,10 @@ import pytest
 GIVEN = dict(os.environ)
 KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
 """On AWS only where somebody asks for it (make test-aws): it takes long, and costs."""
-CALM = {"test_since_leaves_out_what_is_older": "it looks at the last second, and a look may take longer"}
+CALM = {
+    "test_since_leaves_out_what_is_older": "it looks at the last second, and a look may take longer",
+    "test_retries_are_attempts_of_one_job": "it counts attempts, those that came to nothing as well",
+}
 """Tests that cannot hold in bad weather, by name, with the reason: all others run in it too."""
 
 
