@@ -248,7 +248,7 @@ def test_what_is_given_twice_is_one_dependency(home: Path):
     assert len(a2._submitted().record.depends_on) == 1
     a3 = Analysis(function=double, input=[1, 2], job_definition=SMALL)
     a4 = Analysis(function=read, input=[1, 2], depends_on=[a3, each(a3)])
-    with pytest.raises(DependencyError, match=r"'double' as a whole and with each\(\)"):
+    with pytest.raises(DependencyError, match=r"'double' in two ways"):
         a4.run()
     with pytest.raises(DependencyError, match="two analyses called 'double'"):
         Analysis(function=read, depends_on=[a1, Analysis(function=double, input=3)]).run()

@@ -43,6 +43,8 @@ class JobDefinition:
     """Number of CPUs."""
     memory_mb: int = 4000
     """Memory in MiB, as AWS Batch counts it; a job beyond it is ended."""
+    memory_mb_max: int | None = None
+    """MiB up to which the memory of a job that was killed for it is doubled; None: it is not tried again."""
     gpu: int = 0
     """Number of GPUs."""
     timeout_seconds: int | None = None
@@ -60,6 +62,13 @@ class JobDefinition:
     def __post_init__(self) -> None:
         _whole(self, "cpu", 1, 100_000)
         _whole(self, "memory_mb", 4, 100_000_000)
+        if self.memory_mb_max is not None:
+            _whole(self, "memory_mb_max", 4, 100_000_000)
+            if self.memory_mb_max < self.memory_mb:
+                raise InvalidDefinition(
+                    f"JobDefinition(memory_mb={self.memory_mb}, memory_mb_max={self.memory_mb_max}): the "
+                    "limit is below what jobs start with: use a larger one, or leave it out"
+                )
         _whole(self, "gpu", 0, 1000)
         if self.timeout_seconds is not None:
             _whole(self, "timeout_seconds", 1, 10_000_000)

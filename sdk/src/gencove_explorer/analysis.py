@@ -12,6 +12,7 @@ an.values("length")      # [3, 4]
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from explorer_runner.context import AnalysisContext, GlobalConfig, find_dependency
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.names import check_name, derive_name
+from explorer_runner.format.payload import ALL, EACH, FINISHED
 from explorer_runner.results import JobOutput
 from gencove_explorer.errors import DependencyError, InvalidArgument, NotSubmitted
 from gencove_explorer.utils.log import get_logger
@@ -29,31 +31,37 @@ if TYPE_CHECKING:
 
     from gencove_explorer.monitoring.reports import Failures
     from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
-    from gencove_explorer.submission.request import AnalysisRequest, Dependency
+    from gencove_explorer.submission import request
 
-__all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each"]
+__all__ = ["Analysis", "AnalysisContext", "GlobalConfig", "JobDefinition", "each", "finished"]
 
 _log = get_logger(__name__)
 
 
-class Each:
-    """A dependency job by job; made by ``each``."""
+class Dependency:
+    """An analysis, and how another waits for it; made by ``each`` and ``finished``."""
 
-    def __init__(self, analysis: "Analysis") -> None:
+    def __init__(self, analysis: "Analysis", kind: str) -> None:
+        if not isinstance(analysis, Analysis):
+            raise InvalidArgument(f"{kind}({analysis!r}): use {kind}(analysis)")
         self.analysis = analysis
+        self.kind = kind
 
     def __repr__(self) -> str:
-        return f"each({self.analysis!r})"
+        return f"{self.kind}({self.analysis!r})"
 
 
-def each(analysis: "Analysis") -> Each:
+def each(analysis: "Analysis") -> Dependency:
     """Depend on ``analysis`` job by job: job i waits for, and reads, its job i only.
 
     Both must be arrays of one size.
     """
-    if not isinstance(analysis, Analysis):
-        raise InvalidArgument(f"each({analysis!r}): use each(analysis)")
-    return Each(analysis)
+    return Dependency(analysis, EACH)
+
+
+def finished(analysis: "Analysis") -> Dependency:
+    """Depend on the end of ``analysis``: it is waited for until all its jobs have ended, well or not."""
+    return Dependency(analysis, FINISHED)
 
 
 class Analysis:
@@ -65,7 +73,7 @@ class Analysis:
     job_definition: what each job asks for; default: 2 CPUs and 4,000 MiB.
     global_config: what all jobs share.
     pip_packages: requirements as pip takes them; a job sees these and the standard library only.
-    depends_on: analyses (or ``each(analysis)``) that must have succeeded before.
+    depends_on: analyses that must have succeeded before; or ``each(analysis)``, ``finished(analysis)``.
     labels: text for people, kept with the analysis.
 
     Its jobs are addressed by a zero-based index. Nothing is checked before ``run`` or ``run_local``.
@@ -80,7 +88,7 @@ class Analysis:
         job_definition: JobDefinition | None = None,
         global_config: GlobalConfig | None = None,
         pip_packages: Sequence[str] | None = None,
-        depends_on: Sequence["Analysis | Each"] | None = (),
+        depends_on: "Sequence[Analysis | Dependency] | None" = (),
         labels: Mapping[str, str] | None = None,
     ) -> None:
         self.function = function
@@ -93,6 +101,8 @@ class Analysis:
         self._name = name
         self._lock: bytes | None = None
         """Packages that were resolved before; None: they are at submission."""
+        self._options: request.RunOptions | None = None
+        """How its manifest says that it is run."""
         self._stored: StoredAnalysis | None = None
         """The latest run."""
         self._origin: StoredAnalysis | None = None
@@ -117,28 +127,42 @@ class Analysis:
         return stored_config(self._found_as())
 
     @cached_property
-    def depends_on(self) -> "Sequence[Analysis | Each] | None":
+    def depends_on(self) -> "Sequence[Analysis | Dependency] | None":
         """What it depended on, found as well. Raises NoSuchAnalysis for what was deleted."""
         from gencove_explorer.monitoring.lookup import dependency_of
 
         stored = self._found_as()
         refs = stored.record.depends_on
         analyses = [self._from_stored(dependency_of(stored, ref)) for ref in refs]
-        return [each(one) if ref.each else one for ref, one in zip(refs, analyses, strict=True)]
+        return [_waited_for(one, ref.kind) for ref, one in zip(refs, analyses, strict=True)]
 
     # -- running --------------------------------------------------------------------------------------
 
-    def run(self) -> str:
+    def run(
+        self,
+        *,
+        reuse: bool | None = None,
+        canary: int | None = None,
+        max_failures: int | float | None = None,
+        parallel: int | None = None,
+    ) -> str:
         """Submit to the configured executor and return the id at once.
+
+        reuse: do not run jobs again that succeeded before, in any analysis of the store, with the same code,
+            configuration, packages, image and input; also of dependencies that are run for it.
+        canary: so many jobs, spread over the array, run first; the others when all of these succeeded.
+        max_failures: when so many jobs (0.05: such a share of them) have failed, no more are started.
+        parallel: at most so many jobs run at once.
 
         Runs every dependency first that was not run yet. Raises SubmissionError (or another
         ExplorerError) before anything is written if it cannot be.
         """
         from gencove_explorer.submission.run import submit
 
-        analyses = self._requests()
-        for request, stored in submit(list(analyses)):
-            analyses[request]._stored = stored
+        given = {"reuse": reuse, "canary": canary, "max_failures": max_failures, "parallel": parallel}
+        analyses = self._requests({name: value for name, value in given.items() if value is not None})
+        for asked, stored in submit(list(analyses)):
+            analyses[asked]._stored = stored
             _log.info("Analysis ID: %s", stored.id)
         return self.id
 
@@ -161,11 +185,11 @@ class Analysis:
         from gencove_explorer.submission.run import run_here
 
         analyses = self._requests()
-        for request, stored in run_here(list(analyses), job_index, parallel, container):
-            if request.stored is None:
-                analyses[request]._stored = stored
+        for asked, stored in run_here(list(analyses), job_index, parallel, container):
+            if asked.stored is None:
+                analyses[asked]._stored = stored
             else:  # one that was found: the run is an analysis beside it
-                analyses[request]._tried = stored
+                analyses[asked]._tried = stored
                 _log.info("Analysis ID: %s", stored.id)
 
     def retry_failed(
@@ -331,8 +355,8 @@ class Analysis:
         """
         from gencove_explorer.manifests.export import to_manifest
 
-        *_, request = self._requests()
-        return to_manifest(request, folder)
+        *_, asked = self._requests()
+        return to_manifest(asked, folder)
 
     # -- inside ---------------------------------------------------------------------------------------
 
@@ -350,61 +374,69 @@ class Analysis:
         return analysis
 
     @classmethod
-    def _from_request(cls, request: "AnalysisRequest", made: "dict[AnalysisRequest, Analysis]") -> "Analysis":
+    def _from_request(
+        cls, asked: "request.AnalysisRequest", made: "dict[request.AnalysisRequest, Analysis]"
+    ) -> "Analysis":
         """The analysis of a manifest's request; those that it depends on are ``made`` once."""
-        if request not in made:
-            upstream = [(cls._from_request(one.request, made), one.each) for one in request.depends_on or ()]
-            made[request] = cls(
-                function=request.function,
-                input=request.input,
-                name=request.name,
-                job_definition=request.job_definition,
-                global_config=request.global_config,
-                pip_packages=request.pip_packages,
-                depends_on=[each(analysis) if paired else analysis for analysis, paired in upstream],
-                labels=request.labels,
+        if asked not in made:
+            upstream = [(cls._from_request(one.request, made), one.kind) for one in asked.depends_on or ()]
+            made[asked] = cls(
+                function=asked.function,
+                input=asked.input,
+                name=asked.name,
+                job_definition=asked.job_definition,
+                global_config=asked.global_config,
+                pip_packages=asked.pip_packages,
+                depends_on=[_waited_for(analysis, kind) for analysis, kind in upstream],
+                labels=asked.labels,
             )
-            made[request]._lock = request.lock
-        return made[request]
+            made[asked]._lock, made[asked]._options = asked.lock, asked.options
+        return made[asked]
 
-    def _requests(self) -> "dict[AnalysisRequest, Analysis]":
+    def _requests(self, chosen: Mapping[str, Any] | None = None) -> "dict[request.AnalysisRequest, Analysis]":
         """The requests of this analysis, last, and before it of all that it depends on, dependencies first.
 
-        Raises DependencyError for a circle, or for something that is not an analysis.
+        ``chosen`` are options for this run. Raises DependencyError for a circle, or for something that is
+        not an analysis.
         """
-        from gencove_explorer.submission.request import Dependency
+        from gencove_explorer.submission import request
 
-        made: dict[Analysis, AnalysisRequest] = {}
+        made: dict[Analysis, request.AnalysisRequest] = {}
         path: list[Analysis] = []
+        usual = self._options or request.USUAL
+        options = replace(usual, **(chosen or {}))
+        others = options.for_dependencies()
 
-        def make(analysis: Analysis) -> "AnalysisRequest":
+        def make(analysis: Analysis) -> request.AnalysisRequest:
             if analysis in path:
                 names = " -> ".join(one.name for one in [*path, analysis])
                 raise DependencyError(f"the dependencies go in a circle: {names}")
             if analysis not in made:
                 path.append(analysis)
-                upstream = [Dependency(make(one), paired) for one, paired in analysis._dependencies()]
+                upstream = [request.Dependency(make(one), kind) for one, kind in analysis._dependencies()]
                 path.pop()
-                made[analysis] = analysis._request(upstream)
+                made[analysis] = analysis._request(upstream, options if analysis is self else others)
             return made[analysis]
 
         make(self)
-        return {request: analysis for analysis, request in made.items()}
+        return {asked: analysis for analysis, asked in made.items()}
 
-    def _dependencies(self) -> "Iterator[tuple[Analysis, bool]]":
-        """``(analysis, each)`` for each dependency; none of one that was found, whose record names them."""
+    def _dependencies(self) -> "Iterator[tuple[Analysis, str]]":
+        """``(analysis, kind)`` for each dependency; none of one that was found, whose record names them."""
         given = vars(self).get("depends_on")
         if given is None:
             return
-        if isinstance(given, Analysis | Each) or not isinstance(given, Iterable):
+        if isinstance(given, Analysis | Dependency) or not isinstance(given, Iterable):
             raise DependencyError(f"depends_on of {self.name} is {given!r}: use a list, depends_on=[...]")
         for entry in given:
-            analysis = entry.analysis if isinstance(entry, Each) else entry
+            analysis = entry.analysis if isinstance(entry, Dependency) else entry
             if not isinstance(analysis, Analysis):
                 raise DependencyError(f"depends_on of {self.name} holds {entry!r}, which is not an Analysis")
-            yield analysis, isinstance(entry, Each)
+            yield analysis, entry.kind if isinstance(entry, Dependency) else ALL
 
-    def _request(self, upstream: "Sequence[Dependency]") -> "AnalysisRequest":
+    def _request(
+        self, upstream: "Sequence[request.Dependency]", options: "request.RunOptions"
+    ) -> "request.AnalysisRequest":
         """What is asked for; of one that was found, what nobody set or looked at is unchanged."""
         from gencove_explorer.submission.request import UNCHANGED, AnalysisRequest
 
@@ -420,6 +452,7 @@ class Analysis:
             pip_packages=self.pip_packages,
             labels=self.labels,
             lock=self._lock,
+            options=options,
             stored=self._origin,
             last_run=self._stored,
             last_trial=self._tried,
@@ -433,3 +466,8 @@ class Analysis:
         if self._stored is None:
             raise NotSubmitted(f"{self.name} was not submitted yet: call run() or run_local() first")
         return self._stored
+
+
+def _waited_for(analysis: Analysis, kind: str) -> Analysis | Dependency:
+    """An entry of ``depends_on``."""
+    return analysis if kind == ALL else Dependency(analysis, kind)

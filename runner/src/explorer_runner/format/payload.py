@@ -21,7 +21,7 @@ import json
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from explorer_runner.definition import JobDefinition
@@ -46,6 +46,10 @@ SPEC, SOURCE, FUNCTION, CONFIG = "spec.json", "source.py", "function.pkl", "glob
 LOCK, INPUTS_INDEX, INPUTS = "pylock.toml", "inputs.idx", "inputs.bin"
 
 
+ALL, EACH, FINISHED = "all", "each", "finished"
+"""How an analysis waits for another: for the success of all jobs, job by job, or for the end of all jobs."""
+
+
 def python_minor() -> str:
     """This interpreter's version as payloads name it, such as ``3.11``."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -59,10 +63,21 @@ class DependencyRef:
     id: str
     each: bool = False
     """True: job i waits for, and reads, job i of the dependency only."""
+    finished: bool = False
+    """True: its jobs have to have ended, however; else they have to have succeeded."""
     array: bool = False
     """Whether the dependency is an array."""
     jobs: int = 1
     """How many jobs the dependency has."""
+
+    @property
+    def kind(self) -> str:
+        """How it is waited for: ALL, EACH or FINISHED."""
+        return EACH if self.each else FINISHED if self.finished else ALL
+
+    def of_kind(self, kind: str) -> "DependencyRef":
+        """The same analysis, waited for in another way."""
+        return replace(self, each=kind == EACH, finished=kind == FINISHED)
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -77,6 +92,7 @@ _DEPENDENCY: dict[str, validation.Check] = {
     "name": validation.text(),
     "id": check_id,
     "each": validation.flag,
+    "finished": validation.flag,
     "array": validation.flag,
     "jobs": validation.whole(1, validation.JOBS),
 }

@@ -34,12 +34,17 @@ _MAX_SOURCE_BYTES = 16 << 20
 @click.option("--name", help="Name of the analysis; default: the function's.")
 @click.option("--cpu", type=int, help="CPUs of each job.")
 @click.option("--memory-mb", type=int, help="Memory of each job, in MiB.")
+@click.option("--memory-mb-max", type=int, help="MiB up to which it is doubled for jobs killed for it.")
 @click.option("--timeout-seconds", type=int, help="Seconds after which a job is ended.")
 @click.option("--retries", type=int, help="How many more times a failed job is tried.")
 @click.option(
     "--pip", "pip_packages", multiple=True, metavar="REQUIREMENT", help="A package; may be repeated."
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help="May be repeated.")
+@click.option("--reuse", is_flag=True, help="Do not run jobs again that succeeded before, all else the same.")
+@click.option("--canary", type=int, metavar="N", help="N jobs first; the others when all of these succeeded.")
+@click.option("--max-failures", metavar="N|P%", help="Start no more jobs when N, or P percent, have failed.")
+@click.option("--parallel", type=int, metavar="N", help="At most N jobs at once.")
 @click.option("--container", is_flag=True, help="With --local: in containers of the jobs' image, by Docker.")
 @click.option("--local", is_flag=True, help="Run here and now, with the output as it comes (run_local).")
 @click.option("--wait", is_flag=True, help="Wait until all jobs have ended; exit code 1 if any failed.")
@@ -55,6 +60,10 @@ def run(
     name: str | None,
     pip_packages: tuple[str, ...],
     labels: tuple[str, ...],
+    reuse: bool,
+    canary: int | None,
+    max_failures: str | None,
+    parallel: int | None,
     container: bool,
     local: bool,
     wait: bool,
@@ -82,11 +91,12 @@ def run(
     )
     if local:
         try:
-            analysis.run_local(container=container)
+            analysis.run_local(parallel=parallel or 1, container=container)
         except JobFailed:
             pass  # its traceback was shown as it came; the status below says the rest
     else:
-        analysis.run()
+        failures = _failures(max_failures)
+        analysis.run(reuse=reuse or None, canary=canary, max_failures=failures, parallel=parallel)
         if wait:
             try:
                 waiting.wait(analysis._submitted(), lambda observed: observed.finished)
@@ -108,6 +118,18 @@ def _input(text: str | None, file: Path | None) -> Any:
     if file:
         return _parse(_read(file), f"--input-file {file}")
     return _parse(text, "--input") if text is not None else None
+
+
+def _failures(text: str | None) -> int | float | None:
+    """What --max-failures has: a number of jobs, or a share of them."""
+    if text is None:
+        return None
+    try:
+        return float(text.removesuffix("%")) / 100 if text.endswith("%") else int(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--max-failures {text}: use a number of jobs, or a share such as 5%"
+        ) from None
 
 
 def _definition(resources: Mapping[str, Any]) -> JobDefinition | None:
@@ -151,7 +173,7 @@ def load_function(target: str) -> Callable[..., Any]:
         functions = sorted(
             key
             for key, value in namespace.items()
-            if callable(value) and not key.startswith("_") and key != "each"
+            if callable(value) and not key.startswith("_") and key not in ("each", "finished")
         )
         raise click.UsageError(f"{path} has no function {name!r}; it has: {', '.join(functions) or 'none'}")
     return function  # type: ignore[no-any-return]

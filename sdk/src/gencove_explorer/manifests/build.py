@@ -45,7 +45,7 @@ def from_manifest(path: str | os.PathLike[str], objects: ObjectLister | None = N
                 raise SubmissionError(f"the dependencies go in a circle: {' -> '.join([*above, name])}")
             if name not in built:
                 built[name] = make(_find(name, loaded, root, objects), (*above, name))
-        return build(loaded, [Dependency(built[name], paired) for name, paired in dependencies.items()])
+        return build(loaded, [Dependency(built[name], kind) for name, kind in dependencies.items()])
 
     loaded = load_file(path, root, objects)
     return make(loaded, (loaded.name,))
@@ -69,6 +69,7 @@ def build(
         depends_on=depends_on,
         labels=dict(manifest.labels),
         lock=loaded.lock,
+        options=manifest.options,
     )
 
 

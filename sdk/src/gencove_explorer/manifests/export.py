@@ -13,6 +13,7 @@ import yaml
 
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.format.payload import ALL
 from explorer_runner.models import File, Sample
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.manifests.export_source import function_source_text
@@ -57,8 +58,11 @@ def to_manifest(request: AnalysisRequest, folder: str | os.PathLike[str]) -> Pat
         "global_config": _config(request.unpickled_config(), name, place, files),
         "pip_packages": [_requirement(package, place) for package in request.pip_packages or ()],
         "job_definition": _definition(check_definition(request.job_definition)),
-        "depends_on": [{"each": one.request.name} if one.each else one.request.name for one in needed],
+        "depends_on": [
+            one.request.name if one.kind == ALL else {one.kind: one.request.name} for one in needed
+        ],
         "labels": dict(request.labels or {}),
+        **request.options.chosen,
     }
     text = _yaml(data | {key: value for key, value in more.items() if value}, target)
     _refuse_others(target, name, files)

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
+from explorer_runner.format.payload import EACH
 from explorer_runner.format.pylock import MAX_BYTES as MAX_LOCK_BYTES
 from explorer_runner.system.folders import open_regular
 from gencove_explorer.errors import CorruptPayload, ExplorerError, PackageError
@@ -238,13 +239,13 @@ def _dependency_faults(by_name: Mapping[str, LoadedManifest], *, complete: bool)
     """Dependencies that are not there (unless files with faults may have them), circles, unequal arrays."""
     for loaded in by_name.values():
         place = loaded.document.line(("depends_on",)) or loaded.document.line(("input",))
-        for name, item in loaded.manifest.dependencies().items():
+        for name, kind in loaded.manifest.dependencies().items():
             other = by_name.get(name)
             if other is None:
                 if complete:
                     allowed = suggest(name, sorted(by_name.keys() - {loaded.name}))
                     yield Problem(loaded.file, place, "depends_on", f"there is no manifest {name!r}", allowed)
-            elif item and loaded.input and other.input:
+            elif kind == EACH and loaded.input and other.input:
                 own, its = loaded.input.jobs, other.input.jobs
                 if own != its or not loaded.input.array:
                     message = f"each: {name} has {its:,} jobs, {loaded.name} has {own:,}"

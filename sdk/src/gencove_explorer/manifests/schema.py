@@ -22,10 +22,12 @@ from pydantic import (
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.names import NAME_LENGTH, check_name
+from explorer_runner.format.payload import ALL, EACH, FINISHED
 from gencove_explorer.errors import ExplorerError
 from gencove_explorer.manifests.problems import ManifestError, Problem, suggest
 from gencove_explorer.manifests.yaml_document import Document, dotted
 from gencove_explorer.packages.requirements import check_text
+from gencove_explorer.submission.request import RunOptions
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
 
@@ -185,15 +187,26 @@ class Each(_Model):
     each: Name
 
 
+class Finished(_Model):
+    """A dependency whose jobs have to have ended, however."""
+
+    finished: Name
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)  # the runner's own holds, and depends on the machine
 
 
 def _kind_of(value: Any) -> str:
-    return "each" if isinstance(value, dict | Each) else "name"
+    if isinstance(value, Finished) or (isinstance(value, dict) and FINISHED in value):
+        return FINISHED
+    return EACH if isinstance(value, dict | Each) else ALL
 
 
-Dependency = Annotated[Annotated[Name, Tag("name")] | Annotated[Each, Tag("each")], Discriminator(_kind_of)]
+Dependency = Annotated[
+    Annotated[Name, Tag(ALL)] | Annotated[Each, Tag(EACH)] | Annotated[Finished, Tag(FINISHED)],
+    Discriminator(_kind_of),
+]
 
 Resources = create_model(  # the fields of JobDefinition, without a second list of them
     "Resources",
@@ -257,19 +270,44 @@ class Manifest(_Model):
     job_definition: Annotated[Any, BeforeValidator(_definition, json_schema_input_type=Resources)] = None
     depends_on: list[Dependency] = []
     labels: dict[str, str] = {}
+    reuse: Annotated[
+        bool,
+        Field(description="Whether jobs that succeeded before, all else the same, are not run again."),
+    ] = False
+    canary: Annotated[
+        int | None, Field(ge=1, description="So many jobs run first, the others when all of these succeeded.")
+    ] = None
+    max_failures: Annotated[
+        int | float | None,
+        _checked(lambda value: RunOptions(max_failures=value)),
+        Field(description="So many jobs, or such a share (0.05), may fail before no more are started."),
+    ] = None
+    parallel: Annotated[int | None, Field(ge=1, description="So many jobs may run at once.")] = None
     on_failure: Annotated[
         Literal["hold", "retry_failed"],
         Field(description="hold: a failed run waits for a person; retry_failed: its failed jobs run again."),
     ] = "hold"
 
-    def dependencies(self) -> dict[str, bool]:
-        """Name -> whether it is job by job, of all that it depends on; inputs that are outputs included."""
-        paired = {
-            item.each if isinstance(item, Each) else item: isinstance(item, Each) for item in self.depends_on
-        }
+    @property
+    def options(self) -> RunOptions:
+        """How it is run."""
+        return RunOptions(
+            reuse=self.reuse, canary=self.canary, max_failures=self.max_failures, parallel=self.parallel
+        )
+
+    def dependencies(self) -> dict[str, str]:
+        """Name -> how it waits for it, of all that it depends on; inputs that are outputs included."""
+        kinds = {_name_of(item): _kind_of(item) for item in self.depends_on}
         if isinstance(self.input, OutputInput):
-            paired.setdefault(self.input.output.manifest, False)
-        return paired
+            kinds.setdefault(self.input.output.manifest, ALL)
+        return kinds
+
+
+def _name_of(dependency: str | Each | Finished) -> str:
+    match dependency:
+        case Each(each=name) | Finished(finished=name):
+            return name
+    return dependency
 
 
 def check_document(document: Document) -> Manifest:

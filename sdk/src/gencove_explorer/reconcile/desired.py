@@ -41,5 +41,6 @@ def specification_of(loaded: LoadedManifest) -> Specification:
         job_definition=(manifest.job_definition or JobDefinition()).to_json(),
         depends_on=manifest.dependencies(),
         labels=manifest.labels,
+        options=manifest.options.chosen,
         on_failure=manifest.on_failure,
     )

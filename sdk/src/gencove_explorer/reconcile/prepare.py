@@ -72,7 +72,7 @@ class SubmissionPreparer:
             request,
             session,
             session.executor,
-            [replace(refs[name], each=paired) for name, paired in manifest.dependencies().items()],
+            [refs[name].of_kind(kind) for name, kind in manifest.dependencies().items()],
             analysis_id=entry.id,
             project=revision.project,
         )

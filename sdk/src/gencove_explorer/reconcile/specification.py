@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from explorer_runner.format import validation
+from explorer_runner.format.payload import ALL, EACH, FINISHED
 from gencove_explorer.manifests.code_comparison import is_same_code
 
-_LATER = ("cpu", "memory_mb", "gpu", "timeout_seconds", "retries", "secrets")
+_LATER = ("cpu", "memory_mb", "memory_mb_max", "gpu", "timeout_seconds", "retries", "secrets")
 """Of a job definition, what no result depends on: the next attempt has it."""
 
 
@@ -31,9 +32,11 @@ class Specification:
     lock: str | None = None
     """SHA-256 of the committed lock."""
     job_definition: Mapping[str, Any] = field(default_factory=dict)
-    depends_on: Mapping[str, bool] = field(default_factory=dict)
-    """Name -> whether job by job."""
+    depends_on: Mapping[str, str] = field(default_factory=dict)
+    """Name -> how it waits for it: all, each or finished."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """How it is run, where that is not the usual way: reuse, canary, max_failures, parallel."""
     on_failure: str = "hold"
 
     @property
@@ -48,7 +51,9 @@ class Specification:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """From what ``to_json`` made, by this version or another. Raises ValueError or TypeError."""
         facts = validation.known(data, _CHECKS)
-        return cls(**{**facts, "pip_packages": tuple(facts.get("pip_packages", ()))})
+        kinds = {name: _kind(kind) for name, kind in facts.get("depends_on", {}).items()}
+        packages = tuple(facts.get("pip_packages", ()))
+        return cls(**{**facts, "pip_packages": packages, "depends_on": kinds})
 
     def changes(self, other: "Specification") -> list[str]:
         """Why ``other`` asks for another run than this; empty if it does not."""
@@ -60,9 +65,22 @@ class Specification:
         names = [_said(name, old[name], new[name]) for name in _LATER if old[name] != new[name]]
         if self.labels != other.labels:
             names.append("labels")
+        names += [
+            _said(name, self.options.get(name), other.options.get(name))
+            for name in sorted({*self.options, *other.options})
+            if self.options.get(name) != other.options.get(name)
+        ]
         if self.on_failure != other.on_failure:
             names.append(_said("on_failure", self.on_failure, other.on_failure))
         return names
+
+
+def _kind(value: Any) -> str:
+    """How a manifest waits for another; older revisions say whether job by job. Raises ValueError."""
+    if value in (ALL, EACH, FINISHED):
+        return str(value)
+    validation.flag(value)
+    return EACH if value else ALL
 
 
 _CHECKS: dict[str, validation.Check] = {
@@ -74,8 +92,9 @@ _CHECKS: dict[str, validation.Check] = {
     "folders": validation.mapped(validation.text()),
     "lock": validation.optional(validation.text()),
     "job_definition": validation.mapped(),
-    "depends_on": validation.mapped(validation.flag),
+    "depends_on": validation.mapped(_kind),
     "labels": validation.mapped(validation.text(None)),
+    "options": validation.mapped(),
     "on_failure": validation.text(),
 }
 

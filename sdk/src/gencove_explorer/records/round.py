@@ -38,6 +38,11 @@ class RoundRecord(DescribedRecord):
     image: str | None = ""
     """The image as it was asked for, before an executor pinned it; empty where it is not known."""
 
+    max_failures: int | None = None
+    """So many of its jobs may fail for good before no more of them are started; None: all."""
+    parallel: int | None = None
+    """So many jobs of the analysis may run at once; None: as many as there is room for."""
+
     checks: ClassVar[Mapping[str, validation.Check]] = {
         "id": check_id,
         "round": validation.whole(0, validation.ROUNDS),
@@ -52,6 +57,8 @@ class RoundRecord(DescribedRecord):
         "shell": validation.flag,
         "source": validation.text(),
         "image": validation.optional(validation.text()),
+        "max_failures": validation.optional(validation.whole(1)),
+        "parallel": validation.optional(validation.whole(1)),
     }
 
     def __post_init__(self) -> None:

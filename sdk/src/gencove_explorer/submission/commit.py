@@ -36,6 +36,7 @@ from gencove_explorer.records.open_store import note_made
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.session import Session
 from gencove_explorer.submission.contents import PayloadContents
+from gencove_explorer.submission.request import USUAL, RunOptions
 from gencove_explorer.utils.user import user_name
 
 
@@ -49,6 +50,7 @@ class Submission:
     store: Store
     image: str | None = None
     """The image that was asked for; the definition in ``spec`` has the one that jobs run in."""
+    options: RunOptions = USUAL
     labels: dict[str, str] = field(default_factory=dict)
     project: str = ""
     """Whose manifest it fulfils."""
@@ -146,6 +148,8 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
         shell=uses_shell(contents.function),
         source=hashlib.sha256(contents.source.encode()).hexdigest(),
         image=submission.image,
+        max_failures=submission.options.failures_of(spec.jobs),
+        parallel=submission.options.parallel,
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )

@@ -99,6 +99,7 @@ def prepare(
         executor=executor,
         store=session.store_of(executor),
         image=requested.image if requested else None,
+        options=request.options,
         labels=labels,
         project=project,
     )
@@ -160,7 +161,8 @@ def _check_dependencies(
                 f"{name} depends on two analyses called {ref.name!r}: give one of them another "
                 "name=, so that ac.dependency(name) says which"
                 if other.id != ref.id
-                else f"{name} depends on {ref.name!r} as a whole and with each(): use one of the two"
+                else f"{name} depends on {ref.name!r} in two ways ({other.kind} and {ref.kind}): use "
+                "one of them"
             )
         if ref.each and not (jobs.array and ref.array and ref.jobs == jobs.count):
             own, upstream = _describe_jobs(jobs.count, jobs.array), _describe_jobs(ref.jobs, ref.array)

@@ -1,11 +1,14 @@
 """What a person asked to run, as plain data: what is below the public classes is given requests alone."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
 from explorer_runner.context import GlobalConfig
+from explorer_runner.format.payload import ALL
+from gencove_explorer.errors import InvalidArgument
 from gencove_explorer.monitoring.inputs import stored_config, stored_input
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 
@@ -16,6 +19,56 @@ class _Unchanged(Enum):
 
 UNCHANGED: Final = _Unchanged.UNCHANGED
 """Stands for the input of an analysis that was found in the store; None is an input like any other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How an analysis is run; nothing that a result depends on. Raises InvalidArgument."""
+
+    reuse: bool = False
+    """Whether jobs that succeeded before, with all that can change a result the same, are not run again."""
+    canary: int | None = None
+    """So many jobs run first, and the others when all of these succeeded; None: all at once."""
+    max_failures: int | float | None = None
+    """So many jobs (or, below 1, such a share of them) may fail before no more are started; None: all."""
+    parallel: int | None = None
+    """So many jobs may run at once; None: as many as there is room for."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reuse, bool):
+            raise InvalidArgument(f"reuse={self.reuse!r}: use True or False")
+        for name in ("canary", "parallel"):
+            value = getattr(self, name)
+            if value is not None and not _is_count(value):
+                raise InvalidArgument(f"{name}={value!r}: use a number of jobs, from 1")
+        share = isinstance(self.max_failures, float) and 0 < self.max_failures < 1
+        if self.max_failures is not None and not share and not _is_count(self.max_failures):
+            raise InvalidArgument(
+                f"max_failures={self.max_failures!r}: use a number of jobs, from 1, or a share of them, "
+                "such as 0.05"
+            )
+
+    def failures_of(self, jobs: int) -> int | None:
+        """``max_failures`` as a number, of so many jobs; of a share of them at least 1."""
+        if isinstance(self.max_failures, float):
+            return max(1, math.ceil(self.max_failures * jobs))
+        return self.max_failures
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Those that are not the usual ones, by name."""
+        return {name: value for name, value in vars(self).items() if value != getattr(USUAL, name)}
+
+    def for_dependencies(self) -> "RunOptions":
+        """The options of what is run because another analysis depends on it."""
+        return RunOptions(reuse=self.reuse)
+
+
+USUAL: Final = RunOptions()
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,6 +93,7 @@ class AnalysisRequest:
     labels: Any = None
     lock: bytes | None = None
     """Packages that were resolved before; None: they are resolved at submission."""
+    options: RunOptions = USUAL
     stored: StoredAnalysis | None = None
     """The analysis of the store that this one was found as; None of one that was made here."""
     last_run: StoredAnalysis | None = None
@@ -71,5 +125,5 @@ class Dependency:
     """One entry of ``depends_on``."""
 
     request: AnalysisRequest
-    each: bool
-    """Whether job i waits for, and reads, job i of it alone."""
+    kind: str = ALL
+    """How it is waited for (explorer_runner.format.payload): ALL, EACH or FINISHED."""

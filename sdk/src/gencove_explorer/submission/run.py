@@ -1,7 +1,6 @@
 """Running a chain of analyses: all of it is prepared first, then submitted, dependencies first."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.format.payload import DependencyRef
@@ -72,8 +71,7 @@ def _prepare(
                 refs[request] = run.ref
                 continue
             depends_on = [
-                replace(refs[dependency.request], each=dependency.each)
-                for dependency in request.depends_on or ()
+                refs[dependency.request].of_kind(dependency.kind) for dependency in request.depends_on or ()
             ]
             submission = prepare(request, session, executor, depends_on, only=only if is_target else None)
             refs[request] = submission.ref
