@@ -141,5 +141,5 @@ def test_the_schema_agrees_with_the_models():
         assert validator.is_valid(data) == fine, text
     assert set(schema["properties"]) == {
         "version", "name", "function", "input", "global_config", "pip_packages", "job_definition",
-        "depends_on", "labels", "on_failure",
+        "depends_on", "labels", "on_failure", "reuse", "canary", "max_failures", "parallel",
     }  # fmt: skip

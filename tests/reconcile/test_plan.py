@@ -1,12 +1,14 @@
 """The planner alone: data in, data out; and what holds of every plan."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explorer_runner.format.payload import ALL
 from gencove_explorer.errors import PlanError
 from gencove_explorer.reconcile.actions import (
     ACTIONS,
@@ -43,7 +45,7 @@ def want(name: str, *depends_on: str, source: str = "def work(ac): pass", **more
         function="work",
         source=source,
         input={"jobs": 1},
-        depends_on=dict.fromkeys(depends_on, False),
+        depends_on=dict.fromkeys(depends_on, ALL),
         **more,
     )
     return DesiredRun(name=name, file=f"{name}.yaml", specification=specification, reads=reads)
@@ -327,3 +329,9 @@ def test_a_revision_survives_being_written(situation):
     _, base, _ = situation
     if base is not None:
         assert Revision.from_json(base.to_json(), "test") == base
+
+
+def test_revisions_of_before_there_were_kinds_say_whether_job_by_job():
+    recorded = Specification(function="f", source="", input={}, depends_on={"a": "each", "b": "all"})
+    older = {**json.loads(json.dumps(recorded.to_json())), "depends_on": {"a": True, "b": False}}
+    assert Specification.from_json(older) == recorded
