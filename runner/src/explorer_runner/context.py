@@ -11,6 +11,7 @@ from typing import Any
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import InvalidName, NoSuchDependency
 from explorer_runner.format.payload import DependencyRef, Spec
+from explorer_runner.format.reused import read_reused
 from explorer_runner.outputs import OUTPUTS, Output
 from explorer_runner.results import JobOutput, Results
 from explorer_runner.stores.base import Store
@@ -156,4 +157,12 @@ def find_dependency(
         names = ", ".join(map(repr, by_name)) or "none"
         raise NoSuchDependency(f"no dependency is called {name!r}; there are: {names}")
     ref = by_name[name]
-    return ref, Results(store, ref.id, name=ref.name, jobs=ref.jobs, array=ref.array, downloads=downloads)
+    return ref, Results(
+        store,
+        ref.id,
+        name=ref.name,
+        jobs=ref.jobs,
+        array=ref.array,
+        downloads=downloads,
+        reused=read_reused(store, ref.id) if ref.reused else None,
+    )

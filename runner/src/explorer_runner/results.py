@@ -23,6 +23,7 @@ from explorer_runner.format.keys import (
 )
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.format.outcome import read as read_outcome
+from explorer_runner.format.reused import Origin, Reused
 from explorer_runner.stores.base import Store
 from explorer_runner.system.folders import make_private
 from explorer_runner.text import visible_line
@@ -65,12 +66,12 @@ class StoredFile:
 class JobOutput:
     """The outputs of one job that succeeded."""
 
-    def __init__(self, store: Store, outcome: Outcome, downloads: str) -> None:
+    def __init__(self, store: Store, outcome: Outcome, downloads: str, index: int | None = None) -> None:
         self._store = store
         self._downloads = downloads
         self.outcome: Outcome = outcome
-        """All that is known of the attempt that made them."""
-        self.index: int = outcome.index
+        """All that is known of the attempt that made them; of a job that was reused, another analysis's."""
+        self.index: int = outcome.index if index is None else index
         """Which job of the analysis it is, from zero."""
         self._files = {file["key"]: file for file in outcome.files}
 
@@ -226,6 +227,13 @@ def _weight(name: OutcomeName) -> tuple[int, bool, int]:
     return name.round, name.status == SUCCEEDED, name.attempt
 
 
+def with_reused(newest: dict[int, OutcomeName], reused: Reused) -> dict[int, OutcomeName]:
+    """``newest``, and of each reused job the outcome of its origin, under the job's own index."""
+    for index, (_, attempt) in reused.origins.items():
+        newest[index] = OutcomeName(index, attempt.round, attempt.attempt, SUCCEEDED)
+    return newest
+
+
 def outcome_names(store: Store, analysis: str) -> list[OutcomeName]:
     """All outcomes of an analysis, read from their names: one listing."""
     names = map(parse_outcome_name, store.list_names(outcomes_prefix(analysis)))
@@ -236,7 +244,15 @@ class Results:
     """The outputs of all jobs of one analysis."""
 
     def __init__(
-        self, store: Store, analysis: str, *, name: str, jobs: int, array: bool, downloads: str
+        self,
+        store: Store,
+        analysis: str,
+        *,
+        name: str,
+        jobs: int,
+        array: bool,
+        downloads: str,
+        reused: Reused | None = None,
     ) -> None:
         self.store = store
         self.analysis = analysis
@@ -244,24 +260,27 @@ class Results:
         self.jobs = jobs
         self.array = array
         self.downloads = downloads
+        self._reused = reused or Reused()
+
+    def newest(self) -> dict[int, OutcomeName]:
+        """For each index the outcome that counts, those of reused jobs included: one listing."""
+        return with_reused(latest(outcome_names(self.store, self.analysis)), self._reused)
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
         """The outputs of one job. Raises NotFinished, or NoSuchJob with the range."""
         index = self._index(job_index)
-        names = latest(name for name in outcome_names(self.store, self.analysis) if name.index == index)
-        return self._output(self.finished(names, [index])[0])
+        return self._output(self.finished(self.newest(), [index])[0])
 
     def get_outputs(self) -> list[JobOutput]:
         """The outputs of all jobs, in the inputs' order. Raises NotFinished unless all succeeded."""
-        names = self.finished(latest(outcome_names(self.store, self.analysis)), range(self.jobs))
-        return self.read(names)
+        return self.read(self.finished(self.newest(), range(self.jobs)))
 
     def values(self, key: str, missing: Any = _MISSING) -> list[Any]:
         """One value of all jobs, in the inputs' order; ``missing`` stands in for jobs without it.
 
         Raises NotFinished or NoSuchOutput if a job has none and ``missing`` is not given.
         """
-        newest = latest(outcome_names(self.store, self.analysis))
+        newest = self.newest()
         if missing is _MISSING:
             return [output.value(key) for output in self.read(self.finished(newest, range(self.jobs)))]
         names = [newest[i] for i in range(self.jobs) if i in newest and newest[i].status == SUCCEEDED]
@@ -300,10 +319,14 @@ class Results:
             return 0
         return check_index(job_index, self.jobs, self.name)
 
+    def outcome(self, name: OutcomeName) -> Outcome:
+        """The outcome of this name; of a reused job that of its origin."""
+        own = Origin(self.analysis, AttemptId(name.index, name.round, name.attempt))
+        analysis, attempt = self._reused.origins.get(name.index, own)
+        return read_outcome(self.store, analysis, attempt, name.status)
+
     def _output(self, name: OutcomeName) -> JobOutput:
-        attempt = AttemptId(name.index, name.round, name.attempt)
-        outcome = read_outcome(self.store, self.analysis, attempt, name.status)
-        return JobOutput(self.store, outcome, self.downloads)
+        return JobOutput(self.store, self.outcome(name), self.downloads, name.index)
 
     def read(self, names: Sequence[OutcomeName]) -> list[JobOutput]:
         """The outputs behind these outcomes."""

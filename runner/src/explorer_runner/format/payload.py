@@ -9,6 +9,8 @@ A zip of stored (uncompressed) members:
     pylock.toml         the lock of pip_packages; missing where there are none
     inputs.idx          one entry an input: offset, length (8 bytes each, little-endian), SHA-256
     inputs.bin          the inputs end to end while they are small, else a separate object
+    inputs.named        16 bytes an input: its identity, where that is not the beginning of its SHA-256
+    inputs.content      likewise, with what its files held; missing where none has a file, or nobody looked
 
 The SHA-256 of the whole file travels with the submission, outside the store. It covers all members,
 and through inputs.idx each input wherever it lies; so somebody who can write to the store cannot change
@@ -33,9 +35,12 @@ from explorer_runner.stores.base import Store
 from explorer_runner.text import shown
 
 FORMAT = 1
+_WITH_ALL_INPUTS = 2
+"""Format of payloads in which an older runner would take the input of another job for a job's own."""
 INLINE_BYTES = 1 << 20
 """Inputs of up to this many bytes in all travel inside the payload: one read fewer a job."""
 
+IDENTITY_BYTES = 16
 _ENTRY = struct.Struct("<QQ32s")
 _BLOCK_BYTES = 16 << 20
 _LARGEST_INPUTS = 1 << 50
@@ -44,6 +49,7 @@ _LINES = 1_000_000
 
 SPEC, SOURCE, FUNCTION, CONFIG = "spec.json", "source.py", "function.pkl", "global_config.pkl"
 LOCK, INPUTS_INDEX, INPUTS = "pylock.toml", "inputs.idx", "inputs.bin"
+NAMED, CONTENT = "inputs.named", "inputs.content"
 
 
 ALL, EACH, FINISHED = "all", "each", "finished"
@@ -69,6 +75,8 @@ class DependencyRef:
     """Whether the dependency is an array."""
     jobs: int = 1
     """How many jobs the dependency has."""
+    reused: bool = False
+    """Whether the results of some of its jobs lie in other analyses."""
 
     @property
     def kind(self) -> str:
@@ -95,6 +103,7 @@ _DEPENDENCY: dict[str, validation.Check] = {
     "finished": validation.flag,
     "array": validation.flag,
     "jobs": validation.whole(1, validation.JOBS),
+    "reused": validation.flag,
 }
 INDICES: validation.Check = validation.optional(
     validation.listed(validation.whole(0, validation.JOBS - 1), validation.JOBS)
@@ -118,6 +127,8 @@ class Spec:
     """Which jobs this round runs, by position; None: all of them."""
     inputs_inside: bool = True
     """Whether the inputs lie in the payload or in an object of their own."""
+    all_inputs: bool = False
+    """Whether the payload has the inputs of all jobs, by index, though the round runs some of them alone."""
     function: Mapping[str, Any] = field(default_factory=dict)
     """name, file, line: where the work function stands in its author's notebook or file."""
     pip_packages: list[str] = field(default_factory=list)
@@ -135,9 +146,13 @@ class Spec:
             )
         return position if self.indices is None else self.indices[position]
 
+    def row_of(self, position: int) -> int:
+        """Where among the payload's inputs that of a position is."""
+        return self.index_of(position) if self.all_inputs else position
+
     def to_json(self) -> bytes:
         data = {
-            "format": FORMAT,
+            "format": _WITH_ALL_INPUTS if self.all_inputs else FORMAT,
             **vars(self),
             "function": dict(self.function),
             "pickled_with": dict(self.pickled_with),
@@ -150,7 +165,7 @@ class Spec:
     def from_json(cls, raw: bytes) -> "Spec":
         """Raises UnsupportedFormat, or CorruptPayload if this is no spec."""
         try:
-            data = validation.known(load_record(raw, "the payload"), _SPEC)
+            data = validation.known(load_record(raw, "the payload", _WITH_ALL_INPUTS), _SPEC)
             data["job_definition"] = JobDefinition.from_json(data["job_definition"])
             data["depends_on"] = [DependencyRef.from_json(ref) for ref in data["depends_on"]]
             return cls(**data)
@@ -173,6 +188,7 @@ _SPEC: dict[str, validation.Check] = {
     "array": validation.flag,
     "indices": INDICES,
     "inputs_inside": validation.flag,
+    "all_inputs": validation.flag,
     "function": lambda value: validation.known(value, _FUNCTION),
     "pip_packages": validation.listed(validation.text()),
     "job_definition": validation.mapped(),
@@ -181,7 +197,7 @@ _SPEC: dict[str, validation.Check] = {
 }
 
 
-def load_record(raw: bytes, what: str) -> dict[str, Any]:
+def load_record(raw: bytes, what: str, newest: int = FORMAT) -> dict[str, Any]:
     """The facts of a record. Raises UnsupportedFormat if it is newer than this version reads, or ValueError
     or KeyError if it is none.
 
@@ -191,10 +207,10 @@ def load_record(raw: bytes, what: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"it is {shown(data)}, and no mapping")
     number = data["format"]
-    if type(number) is not int or number > FORMAT:
-        newer = number[:60] if isinstance(number, str) else shown(number)
+    if type(number) is not int or number > newest:
+        given = number[:60] if isinstance(number, str) else shown(number)
         raise UnsupportedFormat(
-            f"{what} has format {newer}, this Explorer reads up to {FORMAT}: "
+            f"{what} has format {given}, this Explorer reads up to {newest}: "
             "upgrade explorer-runner (in the image: take the newer runner image)"
         )
     return data
@@ -282,7 +298,24 @@ class Payload:
 
     def entry(self, position: int) -> bytes:
         """The entry of a position in inputs.idx."""
-        return self._index[position * _ENTRY.size : (position + 1) * _ENTRY.size]
+        row = self.spec.row_of(position)
+        return self._index[row * _ENTRY.size : (row + 1) * _ENTRY.size]
+
+    @property
+    def rows(self) -> int:
+        """How many inputs it has."""
+        return len(self._index) // _ENTRY.size
+
+    def identities(self, kind: str) -> list[bytes]:
+        """The identities of its inputs, NAMED or by CONTENT; none of the latter if nobody looked."""
+        data = self.members.get(kind)
+        if data is None and kind == CONTENT:
+            return []
+        if data is None:
+            step, skip = _ENTRY.size, _ENTRY.size - 32
+            starts = range(skip, len(self._index), step)
+            return [self._index[start : start + IDENTITY_BYTES] for start in starts]
+        return [data[start : start + IDENTITY_BYTES] for start in range(0, len(data), IDENTITY_BYTES)]
 
     def read_input(self, store: Store, position: int) -> bytes:
         """The pickled input of a position, from the payload or the store, checked."""
@@ -290,7 +323,7 @@ class Payload:
 
     def read_inputs(self, store: Store, positions: Sequence[int]) -> Iterator[bytes]:
         """The pickled inputs of positions; from a store, neighbours come by one request."""
-        entries = [self._located(position) for position in positions]
+        entries = [self._located(self.spec.row_of(position)) for position in positions]
         if self.spec.inputs_inside:  # the payload's own digest covers them
             yield from (self._inputs[entry.offset : entry.offset + entry.length] for entry in entries)
             return
@@ -307,13 +340,13 @@ class Payload:
                     )
                 yield raw
 
-    def _located(self, position: int) -> InputEntry:
+    def _located(self, row: int) -> InputEntry:
         try:
-            entry = InputEntry(*_ENTRY.unpack_from(self._index, position * _ENTRY.size))
+            entry = InputEntry(*_ENTRY.unpack_from(self._index, row * _ENTRY.size))
         except struct.error as error:
-            raise CorruptPayload(f"inputs.idx ends before position {position}") from error
+            raise CorruptPayload(f"inputs.idx ends before input {row}") from error
         if entry.offset + entry.length > _LARGEST_INPUTS:
-            raise CorruptPayload(f"inputs.idx places position {position} beyond all that can be stored")
+            raise CorruptPayload(f"inputs.idx places input {row} beyond all that can be stored")
         return entry
 
 

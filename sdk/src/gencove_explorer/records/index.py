@@ -33,6 +33,8 @@ class IndexRecord(DescribedRecord):
     explorer: str = ""
     pip_packages: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    reused: int = 0
+    """How many of its jobs were not run, as they had succeeded in other analyses."""
     project: str = ""
     """Whose manifest of this name it fulfils; empty for what people submit by hand."""
 
@@ -49,6 +51,7 @@ class IndexRecord(DescribedRecord):
         "explorer": validation.text(),
         "pip_packages": validation.listed(validation.text()),
         "labels": validation.mapped(validation.text(None)),
+        "reused": validation.whole(0, validation.JOBS),
         "project": validation.text(),
     }
 

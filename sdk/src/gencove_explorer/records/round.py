@@ -1,14 +1,16 @@
 """Round records: the submissions of an analysis, the first run (round 0) and retries of some of its jobs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, overload
+from typing import Any, ClassVar, Self, overload
 
 from explorer_runner.format import validation
 from explorer_runner.format.keys import parse_number, round_key, rounds_prefix
 from explorer_runner.format.names import check_id
 from explorer_runner.format.payload import INDICES
+from explorer_runner.format.reused import Reused
+from explorer_runner.format.reused import check as check_reused
 from explorer_runner.stores.base import Store
 from gencove_explorer.records.base import DescribedRecord, read_record, unreadable
 
@@ -43,12 +45,17 @@ class RoundRecord(DescribedRecord):
     parallel: int | None = None
     """So many jobs of the analysis may run at once; None: as many as there is room for."""
 
+    reused: Reused = field(default_factory=Reused)
+    """Of the first round: the jobs that no round runs, as they succeeded in other analyses."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """What all its jobs share, a digest each: function, global_config, lock, image, environment ..."""
+
     checks: ClassVar[Mapping[str, validation.Check]] = {
         "id": check_id,
         "round": validation.whole(0, validation.ROUNDS),
         "executor": validation.text(),
         "indices": INDICES,
-        "jobs": validation.whole(1, validation.JOBS),
+        "jobs": validation.whole(0, validation.JOBS),
         "payload": validation.digest,
         "submitted": validation.number(0, validation.LATEST),
         "user": validation.text(),
@@ -59,11 +66,24 @@ class RoundRecord(DescribedRecord):
         "image": validation.optional(validation.text()),
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
+        "reused": check_reused,
+        "parts": validation.mapped(validation.text()),
     }
 
     def __post_init__(self) -> None:
         if self.indices is not None and len(self.indices) != self.jobs:
             raise ValueError(f"it runs {self.jobs:,} jobs, and names {len(self.indices):,}")
+        if not self.jobs and not self.reused:
+            raise ValueError("it runs no job")
+
+    def to_data(self) -> dict[str, Any]:
+        return {**super().to_data(), "reused": self.reused.to_json()}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        record = super().from_data(data)
+        object.__setattr__(record, "reused", Reused.from_json(record.reused))
+        return record
 
     def changes_from(self, before: "RoundRecord") -> list[str]:
         """What a retry changed, in words: ``memory_mb 4000 -> 8000``, ``another function``."""
@@ -85,6 +105,11 @@ def unreadable_round(analysis_id: str, executor: str) -> RoundRecord:
     return RoundRecord(
         id=analysis_id, round=0, executor=executor, indices=None, jobs=1, payload="", submitted=0.0
     )
+
+
+def reused_in(rounds: Sequence[RoundRecord]) -> Reused:
+    """The jobs of an analysis that no round runs, which its first round names."""
+    return rounds[0].reused if rounds else Reused()
 
 
 class Rounds(Sequence[RoundRecord]):
@@ -120,7 +145,12 @@ class Rounds(Sequence[RoundRecord]):
     @property
     def jobs(self) -> int:
         """How many jobs the analysis has, as far as its rounds tell."""
-        return 1 + max(self._last, default=-1)
+        return 1 + max([*self._last, *self.reused.origins], default=-1)
+
+    @property
+    def reused(self) -> Reused:
+        """The jobs that no round runs, as they succeeded in other analyses."""
+        return reused_in(self._records)
 
     def last(self, index: int) -> RoundRecord:
         """The last round that a job is in, which is the one that counts. Raises KeyError."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from explorer_runner.errors import CorruptPayload
 from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, OutcomeName
-from explorer_runner.results import latest
-from gencove_explorer.records.round import RoundRecord
+from explorer_runner.results import latest, with_reused
+from gencove_explorer.records.round import RoundRecord, reused_in
 
 SUBMITTED, PENDING, RUNNABLE = "SUBMITTED", "PENDING", "RUNNABLE"
 STARTING, RUNNING = "STARTING", "RUNNING"
@@ -100,14 +100,15 @@ class JobStates:
 
 def settled_states(
     jobs: int,
-    rounds: Iterable[RoundRecord],
+    rounds: Sequence[RoundRecord],
     outcomes: Iterable[OutcomeName],
     closed: Mapping[int, Mapping[int, str]],
 ) -> tuple[list[str | None], dict[int, OutcomeName], dict[int, str]]:
     """The jobs that have ended, from the store alone: ``(states, outcomes, closed)``.
 
     A state is None where the executor has to be asked. What counts is the last round that a job is
-    in: a job that is run again has not ended, whatever became of it before. Raises CorruptPayload for
+    in: a job that is run again has not ended, whatever became of it before. A job that was reused has
+    succeeded. Raises CorruptPayload for
     rounds of more jobs than there are.
     """
     last = _last_rounds(jobs, rounds)
@@ -116,7 +117,7 @@ def settled_states(
     numbers = [record.round if record else -1 for record in last]
     own_names = [name for name in outcomes if name[0] < jobs and name[1] == numbers[name[0]]]
     # One success is enough, whatever failed before it, or is closed after it.
-    counting = latest(own_names)
+    counting = with_reused(latest(own_names), reused_in(rounds))
     for index, name in counting.items():
         if name.status == SUCCEEDED:
             states[index] = SUCCEEDED
@@ -136,11 +137,11 @@ def settled_states(
     return states, counting, reasons
 
 
-def _last_rounds(jobs: int, rounds: Iterable[RoundRecord]) -> list[RoundRecord | None]:
+def _last_rounds(jobs: int, rounds: Sequence[RoundRecord]) -> list[RoundRecord | None]:
     """By job index the last round that a job is in; None if no round runs it. Raises CorruptPayload."""
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
-        if max(record.all_indices(), default=0) >= jobs:
+        if max([*record.all_indices(), *record.reused.origins], default=0) >= jobs:
             raise CorruptPayload(
                 f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
                 f"damaged; restore it, or remove the analysis: explorer delete {record.id}"

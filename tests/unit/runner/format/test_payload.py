@@ -189,7 +189,7 @@ def test_inputs_outside_that_end_early_are_refused(store_uri: str):
 
 
 def test_a_position_beyond_the_inputs_is_refused(tmp_path: Path):
-    with pytest.raises(CorruptPayload, match=r"inputs\.idx ends before position 4"):
+    with pytest.raises(CorruptPayload, match=r"inputs\.idx ends before input 4"):
         Payload(members(spec())).read_input(open_store(str(tmp_path)), 4)
 
 
@@ -216,10 +216,10 @@ def changed(**changes: object) -> bytes:
     return json.dumps({**json.loads(spec().to_json()), **changes}).encode()
 
 
-@pytest.mark.parametrize("newer", [payload.FORMAT + 1, 1000, "2", None])
+@pytest.mark.parametrize("newer", [payload.FORMAT + 2, 1000, "2", None])
 def test_a_newer_format_is_refused_with_what_reads_it(newer: object):
     with pytest.raises(
-        UnsupportedFormat, match=rf"has format {newer}, this Explorer reads up to {payload.FORMAT}"
+        UnsupportedFormat, match=rf"has format {newer}, this Explorer reads up to {payload.FORMAT + 1}"
     ):
         Spec.from_json(changed(format=newer, python={"of": "the future"}))
 
