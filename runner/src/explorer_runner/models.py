@@ -76,7 +76,7 @@ class File:
         folder = os.environ.get(CACHE) or f"{home}/cache"
         make_private(folder)
         limit = int(os.environ.get(CACHE_MB) or 0) << 20 or shutil.disk_usage(folder).total // 5
-        uris = [self.uri, *(_beside(self.uri, suffix) for suffix in self.secondary_files)]
+        uris = addresses_of(self.uri, self.secondary_files)
         answer, lock = _ask({"uris": uris, "cache": folder, "limit": limit})
         return Path(answer["path"]), lock
 
@@ -132,6 +132,11 @@ def _address(given: object, where: str) -> str:
             "work function, with a secret of the job definition"
         )
     return f"{scheme.lower()}{mark}{rest}" if mark else given
+
+
+def addresses_of(uri: str, secondary_files: Sequence[str]) -> list[str]:
+    """The address of a file, and of those that belong to it."""
+    return [uri, *(_beside(uri, suffix) for suffix in secondary_files)]
 
 
 def _beside(uri: str, suffix: str) -> str:

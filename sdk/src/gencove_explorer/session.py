@@ -11,6 +11,7 @@ from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.settings import EXECUTORS, Settings
 
 if TYPE_CHECKING:
+    from gencove_explorer.aws.file_versions import FileVersions
     from gencove_explorer.executors.foreground.executor import ForegroundExecutor
 
 
@@ -49,6 +50,14 @@ class Session:
         from gencove_explorer.executors.foreground.executor import ForegroundExecutor
 
         return ForegroundExecutor(self.settings)
+
+    @cached_property
+    def file_versions(self) -> "FileVersions":
+        """What the addresses of files hold, each looked up once."""
+        from gencove_explorer.aws.clients import AwsClients
+        from gencove_explorer.aws.file_versions import FileVersions
+
+        return FileVersions(self.settings.home, lambda: AwsClients(self.settings.batch.region))
 
     def executor_named(self, name: str) -> Executor:
         """The executor that a round was submitted to. Raises ConfigError for one that there is not."""

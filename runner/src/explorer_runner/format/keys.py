@@ -11,6 +11,9 @@
     analyses/<id>/values/<index>/<round>-<attempt>/<key>.<kind>  output values too large for an outcome
     analyses/<id>/logs/<index>.<round>-<attempt>.txt             log, .marks beside it (attempt/log_file.py)
     packages/<sha256>/<wheel>                                    packages of all analyses, by content
+    analyses/<id>/borrowers/<id>                                 who reads results of it as its own
+    analyses/<id>/deleting                                       that it is being deleted
+    reuse/<recipe>/<id>.<round>[.<identity>]                     rounds of equal jobs but for their inputs
     projects/<project>/<number>.json                             revisions that reconcile wrote
     claims/<project>/<id>.<round>/<n>.json                       leases: which reconcile submits a round now
 
@@ -154,6 +157,23 @@ def outcomes_prefix(analysis_id: str) -> str:
 
 def outcome_key(analysis_id: str, attempt: AttemptId, status: str) -> str:
     return f"analyses/{analysis_id}/outcomes/{attempt.stem}.{status}.json"
+
+
+def borrowers_prefix(analysis_id: str) -> str:
+    return f"analyses/{analysis_id}/borrowers"
+
+
+def borrower_key(analysis_id: str, borrower: str) -> str:
+    return f"analyses/{analysis_id}/borrowers/{borrower}"
+
+
+def deleting_key(analysis_id: str) -> str:
+    return f"analyses/{analysis_id}/deleting"
+
+
+def recipe_prefix(recipe: str) -> str:
+    """Where the rounds of one recipe are named."""
+    return f"reuse/{recipe}"
 
 
 def logs_prefix(analysis_id: str) -> str:

@@ -240,6 +240,11 @@ class InputEntry(NamedTuple):
         return _ENTRY.pack(*self)
 
 
+def read_entry(index: bytes | bytearray, row: int) -> InputEntry:
+    """An entry of inputs.idx. Raises struct.error if it ends before."""
+    return InputEntry(*_ENTRY.unpack_from(index, row * _ENTRY.size))
+
+
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -296,9 +301,8 @@ class Payload:
         self._index = members[INPUTS_INDEX]
         self._inputs = members.get(INPUTS, b"")
 
-    def entry(self, position: int) -> bytes:
-        """The entry of a position in inputs.idx."""
-        row = self.spec.row_of(position)
+    def entry(self, row: int) -> bytes:
+        """An entry of inputs.idx."""
         return self._index[row * _ENTRY.size : (row + 1) * _ENTRY.size]
 
     @property
@@ -319,11 +323,11 @@ class Payload:
 
     def read_input(self, store: Store, position: int) -> bytes:
         """The pickled input of a position, from the payload or the store, checked."""
-        return next(self.read_inputs(store, [position]))
+        return next(self.read_inputs(store, [self.spec.row_of(position)]))
 
-    def read_inputs(self, store: Store, positions: Sequence[int]) -> Iterator[bytes]:
-        """The pickled inputs of positions; from a store, neighbours come by one request."""
-        entries = [self._located(self.spec.row_of(position)) for position in positions]
+    def read_inputs(self, store: Store, rows: Sequence[int]) -> Iterator[bytes]:
+        """The pickled inputs of rows of inputs.idx; from a store, neighbours come by one request."""
+        entries = [self._located(row) for row in rows]
         if self.spec.inputs_inside:  # the payload's own digest covers them
             yield from (self._inputs[entry.offset : entry.offset + entry.length] for entry in entries)
             return
@@ -331,18 +335,18 @@ class Payload:
             begin = entries[first].offset
             size = entries[last].offset + entries[last].length - begin
             block = memoryview(store.read_range(inputs_key(self.spec.id), begin, size))
-            for position, entry in zip(positions[first : last + 1], entries[first : last + 1], strict=True):
+            for row, entry in zip(rows[first : last + 1], entries[first : last + 1], strict=True):
                 raw = bytes(block[entry.offset - begin : entry.offset - begin + entry.length])
                 if hashlib.sha256(raw).digest() != entry.sha256:
                     raise CorruptPayload(
-                        f"the input of job {self.spec.index_of(position)} in the store is not the one that "
-                        "was submitted: it was changed or damaged; run() again"
+                        f"the input of job {row if self.spec.all_inputs else self.spec.index_of(row)} in the "
+                        "store is not the one that was submitted: it was changed or damaged; run() again"
                     )
                 yield raw
 
     def _located(self, row: int) -> InputEntry:
         try:
-            entry = InputEntry(*_ENTRY.unpack_from(self._index, row * _ENTRY.size))
+            entry = read_entry(self._index, row)
         except struct.error as error:
             raise CorruptPayload(f"inputs.idx ends before input {row}") from error
         if entry.offset + entry.length > _LARGEST_INPUTS:

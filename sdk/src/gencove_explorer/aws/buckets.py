@@ -1,6 +1,7 @@
 """Buckets of inputs: listed, and checked before ten thousand jobs read them."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from gencove_explorer.aws.clients import AwsClients
 from gencove_explorer.aws.errors import AwsError, translate_errors
@@ -83,3 +84,26 @@ class BucketLister:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield entry["Key"], entry["ETag"]
+
+    def list_versions(
+        self, bucket: str, prefix: str, most_pages: int
+    ) -> Iterator[tuple[str, str, int, float]]:
+        """Key, ETag, size and time of writing (seconds since 1970) of the objects of one folder.
+
+        A request for every thousand objects, at most ``most_pages``. Raises ExecutorError.
+        """
+        with translate_errors(f"the objects of s3://{bucket}/{prefix}"):
+            pages = (
+                self._aws.client("s3")
+                .get_paginator("list_objects_v2")
+                .paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            )
+            for page in islice(pages, most_pages):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"], entry["ETag"], entry["Size"], entry["LastModified"].timestamp()
+
+    def version(self, bucket: str, key: str) -> tuple[str, int, float]:
+        """ETag, size and time of writing of one object. Raises ExecutorError."""
+        with translate_errors(f"the object s3://{bucket}/{key}"):
+            facts = self._aws.client("s3").head_object(Bucket=bucket, Key=key)
+        return facts["ETag"], facts["ContentLength"], facts["LastModified"].timestamp()

@@ -11,13 +11,15 @@ A File counts by its address, and by what lies there where that is given (``vers
 
 import hashlib
 import io
+import os
 import pickle
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DIGEST_BYTES = 16
+from explorer_runner.format.payload import IDENTITY_BYTES
+from explorer_runner.models import addresses_of
 
 _SYMBOLIC = (b"\x93", b"\x8f", b"\x91")
 """Opcodes of a name that is looked up, and of sets. Without any of these bytes a pickle holds plain data in
@@ -34,8 +36,8 @@ _LEFT_OUT = {
     f"{_MODULE}_make_typevar": frozenset((5,)),
     "gencove_explorer.capture.reducers:make_typed_dict": frozenset((4,)),
 }
-"""Callable -> the positions of what counts for nothing: the id by which cloudpickle tells classes apart within
-one process, and an enum's module."""
+"""Callable -> the positions of what counts for nothing: the id by which cloudpickle tells classes apart
+within one process, and an enum's module."""
 _FACTS: dict[str, tuple[int, int | None]] = {
     f"{_MODULE}_make_function": (1, None),
     f"{_MODULE}_function_setstate": (1, 1),
@@ -77,16 +79,14 @@ def identity_of(raw: bytes | memoryview, versions: Mapping[str, str] | None = No
             digester.add(node)
     except KeyError:
         raise
-    except (
-        Exception
-    ):  # not what cloudpickle writes today: its bytes are as good, if they are not the same twice
-        return Identity(plain_digest(hashlib.sha256(data).digest()))
-    return Identity(digester.hash.digest()[:DIGEST_BYTES], frozenset(digester.addresses))
+    except Exception:  # not what pickles of ours hold: nobody can say whether another one stands for the same
+        return Identity(os.urandom(IDENTITY_BYTES))
+    return Identity(digester.hash.digest()[:IDENTITY_BYTES], frozenset(digester.addresses))
 
 
 def plain_digest(sha256: bytes) -> bytes:
     """The digest of a pickle of plain data, of which the SHA-256 of the bytes is known."""
-    return sha256[:DIGEST_BYTES]
+    return sha256[:IDENTITY_BYTES]
 
 
 class _Made:
@@ -289,15 +289,6 @@ class _Digester:
             last = address.partition("?")[0].rpartition("/")[2]
             self._write("file", last.encode())
             self._write("version", self.versions[address].encode())
-
-
-def addresses_of(uri: str, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """The addresses of a file and of those that belong to it."""
-    from explorer_runner.models import _beside
-
-    yield uri
-    for suffix in suffixes:
-        yield _beside(uri, suffix)
 
 
 def _is_code(node: _Made) -> bool:

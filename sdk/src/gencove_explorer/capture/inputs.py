@@ -3,13 +3,14 @@
 import hashlib
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer_runner.format.payload import INLINE_BYTES, InputEntry
+from explorer_runner.format.payload import IDENTITY_BYTES, INLINE_BYTES, InputEntry, read_entry
 from explorer_runner.system.folders import make_private
 from gencove_explorer.capture.function_pickler import FunctionPickler
+from gencove_explorer.capture.identity import identity_of, plain_digest
 from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.pickler import Pickler
 from gencove_explorer.errors import CaptureError, SubmissionError
@@ -34,6 +35,13 @@ class PickledInputs:
         self.size = 0
         self.buckets: dict[str, str] = {}
         """S3 buckets that files among them lie in, each with the key of one of them."""
+        self.identities: list[bytes] = []
+        """What each stands for; files count by their addresses."""
+        self.addresses: dict[int, frozenset[str]] = {}
+        """Of the files that an input names, by its row."""
+        self.content: bytes | None = None
+        """The identities once more, where files count by what their addresses hold; None: nobody looked."""
+        self._all_plain = True
 
     @property
     def index(self) -> bytes:
@@ -57,8 +65,42 @@ class PickledInputs:
         """The file, if they are not."""
         return Path(self._file.name) if self._file else None
 
+    @property
+    def named(self) -> bytes | None:
+        """The identities, unless the index tells them."""
+        return None if self._all_plain else b"".join(self.identities)
+
+    @property
+    def content_identities(self) -> list[bytes]:
+        """The identities with files by what they hold; where nobody looked, or there is none, as they are."""
+        content = self.content
+        if content is None:
+            return self.identities
+        return [content[start : start + IDENTITY_BYTES] for start in range(0, len(content), IDENTITY_BYTES)]
+
+    def resolve_files(self, versions: Mapping[str, str]) -> None:
+        """Make ``content``. ``versions``: of all addresses, what they hold."""
+        content = list(self.identities)
+        for row, raw in self._with_files():
+            content[row] = identity_of(raw, versions).digest
+        self.content = b"".join(content)
+
+    def _with_files(self) -> Iterator[tuple[int, bytes]]:
+        """Row and pickle of the inputs that name files."""
+        self.flush()
+        source = open(self._file.name, "rb") if self._file else io.BytesIO(self._small.getvalue())
+        with source:
+            for row in sorted(self.addresses):
+                entry = read_entry(self._index, row)
+                source.seek(entry.offset)
+                yield row, source.read(entry.length)
+
     def add(self, raw: bytes | memoryview) -> None:
-        self._index += InputEntry(self.size, len(raw), hashlib.sha256(raw).digest()).pack()
+        sha256, identity = hashlib.sha256(raw).digest(), identity_of(raw)
+        self._index += InputEntry(self.size, len(raw), sha256).pack()
+        if identity.addresses:
+            self.addresses[len(self.identities)] = identity.addresses
+        self._note(identity.digest, sha256)
         self.size += len(raw)
         if self._file is None and self.size > INLINE_BYTES:
             make_private(str(self._folder))
@@ -67,10 +109,15 @@ class PickledInputs:
             self._small = io.BytesIO()
         (self._file or self._small).write(raw)
 
-    def refer(self, entry: bytes) -> None:
+    def refer(self, entry: bytes, identity: bytes) -> None:
         """Take an input that lies in the analysis's own inputs.bin already, by its index entry."""
         self._elsewhere = True
         self._index += entry
+        self._note(identity, read_entry(entry, 0).sha256)
+
+    def _note(self, identity: bytes, sha256: bytes) -> None:
+        self.identities.append(identity)
+        self._all_plain = self._all_plain and identity == plain_digest(sha256)
 
     def flush(self) -> None:
         if self._file:

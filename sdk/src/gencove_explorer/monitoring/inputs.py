@@ -56,8 +56,8 @@ def _unpickle(raw: bytes, stored: StoredAnalysis, what: str, pickled_with: Mappi
 
 def check_whole(stored: StoredAnalysis, loaded: Payload) -> None:
     """Raise SubmissionError if the payload holds the inputs of some jobs alone."""
-    if loaded.spec.indices is not None and len(loaded.spec.indices) < loaded.spec.jobs:
+    if loaded.rows < loaded.spec.jobs:
         raise SubmissionError(
-            f"{stored.id} holds the input of job {loaded.spec.indices[0]} alone (run_local of one job): "
+            f"{stored.id} holds the input of job {loaded.spec.index_of(0)} alone (run_local of one job): "
             "take the analysis that it was made from"
         )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from explorer_runner.attempt import log_file
 from explorer_runner.errors import NotFound
 from explorer_runner.format.keys import FAILED, AttemptId, log_key
+from explorer_runner.format.reused import Origin
 from explorer_runner.stores.base import Store
 from explorer_runner.text import visible
 from gencove_explorer.executors.log_reader import LogReader
@@ -53,8 +54,13 @@ def show_log(
     """
     length = parse_duration(since)
     observed = stored.observe(index)
+    origin = stored.origin_of(index)
+    if origin is not None:
+        note(
+            f"job {index} of {stored.id} was not run: it reused job {origin.attempt.index} of {origin.analysis}"
+        )
     try:
-        if live:
+        if live and origin is None:
             _follow(stored, index, length, write, note)
         else:
             _show_once(stored, observed, index, length, write, note, call or _method(stored, index))
@@ -92,7 +98,7 @@ def _show_once(
     note: Callable[[str], object],
     call: Callable[[str], str],
 ) -> None:
-    attempt = stored.executor_of(index).last_attempt(stored.rounds, observed, index)
+    attempt = _last_attempt(stored, observed, index)
     state = observed.states[index]
     if attempt is None:
         reason = stored.reason_of(observed, index)
@@ -106,12 +112,20 @@ def _show_once(
             show = call(format_duration(max(3600.0, started + _MARGIN_SECONDS)))
             note(f"job {index} of {stored.id} ended {format_duration(ended)} ago: {show} shows its log")
             return
-    data = _reader(stored, attempt, time.time() - length).read()
+    data = _reader(stored, attempt, time.time() - length, stored.origin_of(index)).read()
     write(data.decode(errors="replace"))
     if not data:
         note(
             f"job {index} of {stored.id} ({state}) has written nothing in the last {format_duration(length)}"
         )
+
+
+def _last_attempt(stored: StoredAnalysis, observed: JobStates, index: int) -> AttemptId | None:
+    """The attempt whose log a job has; of a job that was reused its origin's."""
+    origin = stored.origin_of(index)
+    if origin is not None:
+        return origin.attempt
+    return stored.executor_of(index).last_attempt(stored.rounds, observed, index)
 
 
 def _method(stored: StoredAnalysis, index: int) -> Callable[[str], str]:
@@ -161,8 +175,12 @@ def _follow(
         time.sleep(pause)
 
 
-def _reader(stored: StoredAnalysis, attempt: AttemptId, since: float) -> LogReader:
+def _reader(
+    stored: StoredAnalysis, attempt: AttemptId, since: float, origin: Origin | None = None
+) -> LogReader:
     """The log where it grows, else the store's copy, written at the job's end."""
+    if origin is not None:
+        return _StoreReader(stored.store, log_key(origin.analysis, attempt))
     growing = stored.executor_of(attempt.index).open_log(stored.rounds, attempt, since)
     return growing or _StoreReader(stored.store, log_key(stored.id, attempt))
 

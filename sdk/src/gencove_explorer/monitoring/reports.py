@@ -44,7 +44,7 @@ class Status(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         rows = [("status", self["status"]), *self.get("jobs", {}).items()]
-        rows += [("reason", self["reason"])] if "reason" in self else []
+        rows += [(name, self[name]) for name in ("reused", "reason") if name in self]
         for record in self.get("rounds", ())[1:]:
             jobs = "1 job" if record["jobs"] == 1 else f"{record['jobs']:,} jobs"
             rows.append((f"round {record['round']}", ", ".join([f"{jobs} run again", *record["changed"]])))

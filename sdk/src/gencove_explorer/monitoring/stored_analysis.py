@@ -13,7 +13,6 @@ from explorer_runner.format import payload
 from explorer_runner.format.keys import (
     FAILED,
     SUCCEEDED,
-    AttemptId,
     OutcomeName,
     analysis_prefix,
     index_key,
@@ -23,8 +22,8 @@ from explorer_runner.format.keys import (
 )
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.outcome import Outcome
-from explorer_runner.format.outcome import read as read_outcome
 from explorer_runner.format.payload import DependencyRef, Payload
+from explorer_runner.format.reused import Origin, Reused
 from explorer_runner.results import JobOutput, Results, check_index, outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import InUse, JobFailed, NoSuchAnalysis
@@ -32,6 +31,13 @@ from gencove_explorer.executors.base import Executor
 from gencove_explorer.monitoring.reports import Failures, Status, group_failures
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.index import IndexRecord, find
+from gencove_explorer.records.reuse_index import (
+    Entry,
+    begin_deleting,
+    end_deleting,
+    forget_round,
+    give_back,
+)
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import (
     NOT_RUN,
@@ -90,7 +96,18 @@ class StoredAnalysis:
     def ref(self) -> DependencyRef:
         """What an analysis that depends on it stores of it."""
         record = self.record
-        return DependencyRef(name=record.name, id=record.id, array=record.array, jobs=record.jobs)
+        return DependencyRef(
+            name=record.name, id=record.id, array=record.array, jobs=record.jobs, reused=record.reused > 0
+        )
+
+    @property
+    def reused(self) -> Reused:
+        """The jobs whose results lie in other analyses."""
+        return (self._rounds or self.rounds).reused if self.record.reused else Reused()
+
+    def origin_of(self, index: int) -> Origin | None:
+        """The attempt of another analysis whose results a job has; None of a job that was run."""
+        return self.reused.origins.get(index)
 
     @property
     def whole(self) -> bool:
@@ -145,12 +162,16 @@ class StoredAnalysis:
         observed = self.observe(job_index)
         if job_index is None:
             facts = status_dict(observed, self.record.array, self._reason(observed))
+            if self.record.reused:
+                facts["reused"] = self.record.reused
             rounds = self._rounds or self.rounds
             if len(rounds) > 1:
                 facts["rounds"] = _history(rounds)
             return Status(facts)
         status = Status(status=observed.states[job_index])
-        reason = self.reason_of(observed, job_index)
+        origin, reason = self.origin_of(job_index), self.reason_of(observed, job_index)
+        if origin is not None:
+            status["reused"] = f"job {origin.attempt.index} of {origin.analysis}"
         return Status(status, reason=reason) if reason else status
 
     def reason_of(self, observed: JobStates, index: int) -> str | None:
@@ -173,8 +194,7 @@ class StoredAnalysis:
 
     def outcome(self, observed: JobStates, index: int) -> Outcome:
         """The outcome that counts for a job, which has one."""
-        name = observed.outcomes[index]
-        return read_outcome(self.store, self.id, AttemptId(*name[:3]), name.status)
+        return self.results.outcome(observed.outcomes[index])
 
     def terminate(self, indices: Sequence[int] | None = None) -> None:
         """End jobs that have not ended (None: all)."""
@@ -201,6 +221,7 @@ class StoredAnalysis:
             jobs=record.jobs,
             array=record.array,
             downloads=self.downloads,
+            reused=self.reused,
         )
 
     def get_output(self, job_index: int | None = None) -> JobOutput:
@@ -293,10 +314,31 @@ class StoredAnalysis:
         for record in records:
             if any(ref.id == self.id for ref in record.depends_on) and not self._has_ended(record):
                 raise InUse(f"{record.id} has not finished and depends on {self.id}: let it finish first")
+        borrowers = begin_deleting(self.store, self.id)
+        if borrowers:
+            end_deleting(self.store, self.id)
+            others = f" and {len(borrowers) - 1:,} more" if len(borrowers) > 1 else ""
+            raise InUse(
+                f"{borrowers[0]}{others} reused results of {self.id}, and reads them there: keep it, or delete "
+                "those first"
+            )
+        origins, entries = self._what_refers_to_it()
         if self.store.local_path("") is None:  # elsewhere a tree is gone at once
             self.store.delete_tree(rounds_prefix(self.id))
         self.store.delete_tree(analysis_prefix(self.id))
+        give_back(self.store, origins, self.id)
+        for recipe, entry in entries:
+            forget_round(self.store, recipe, entry)
         self.store.delete(listing)
+
+    def _what_refers_to_it(self) -> tuple[list[str], list[tuple[str, Entry]]]:
+        """The analyses whose results it reads, and what names its rounds: none of one that is damaged."""
+        try:
+            rounds = self.rounds
+        except (CorruptPayload, NoSuchAnalysis):
+            return [], []
+        entries = [(record.recipe, record.entry) for record in rounds if record.parts]
+        return list(rounds.reused.spans), entries
 
     def _is_claimed(self) -> bool:
         """Whether a process of this machine makes an attempt at a job, as far as the store tells."""

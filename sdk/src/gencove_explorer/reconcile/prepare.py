@@ -75,6 +75,7 @@ class SubmissionPreparer:
             [refs[name].of_kind(kind) for name, kind in manifest.dependencies().items()],
             analysis_id=entry.id,
             project=revision.project,
+            planned={submission.spec.id: submission for submission in self._prepared.values()},
         )
 
     def _ref(self, name: str, analysis_id: str) -> DependencyRef:

@@ -13,6 +13,7 @@ from explorer_runner.format.reused import Reused
 from explorer_runner.format.reused import check as check_reused
 from explorer_runner.stores.base import Store
 from gencove_explorer.records.base import DescribedRecord, read_record, unreadable
+from gencove_explorer.records.reuse_index import Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,12 @@ class RoundRecord(DescribedRecord):
 
     reused: Reused = field(default_factory=Reused)
     """Of the first round: the jobs that no round runs, as they succeeded in other analyses."""
+    recipe: str = ""
+    """Under which the store finds it (records.reuse_index); empty where that is not known."""
+    identity: str = ""
+    """Of its one input, in hex digits; empty of a round with several."""
     parts: dict[str, str] = field(default_factory=dict)
-    """What all its jobs share, a digest each: function, global_config, lock, image, environment ..."""
+    """What all its jobs share, by which the recipe is known: function, global_config, packages ..."""
 
     checks: ClassVar[Mapping[str, validation.Check]] = {
         "id": check_id,
@@ -67,6 +72,8 @@ class RoundRecord(DescribedRecord):
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
         "reused": check_reused,
+        "recipe": validation.digest,
+        "identity": validation.digest,
         "parts": validation.mapped(validation.text()),
     }
 
@@ -84,6 +91,11 @@ class RoundRecord(DescribedRecord):
         record = super().from_data(data)
         object.__setattr__(record, "reused", Reused.from_json(record.reused))
         return record
+
+    @property
+    def entry(self) -> Entry:
+        """By which the store names it under its recipe."""
+        return Entry(self.id, self.round, self.identity)
 
     def changes_from(self, before: "RoundRecord") -> list[str]:
         """What a retry changed, in words: ``memory_mb 4000 -> 8000``, ``another function``."""

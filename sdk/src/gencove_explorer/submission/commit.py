@@ -6,7 +6,7 @@ Nothing is checked here that a person could get wrong: see prepare.py.
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from explorer_runner.definition import JobDefinition
@@ -23,20 +23,25 @@ from explorer_runner.format.keys import (
 )
 from explorer_runner.format.names import parse_id
 from explorer_runner.format.payload import DependencyRef, Spec
+from explorer_runner.format.reused import Reused
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.folder import FolderStore
 from gencove_explorer._version import __version__
 from gencove_explorer.capture.magics import uses_shell
+from gencove_explorer.errors import SubmissionError
 from gencove_explorer.executors.base import Executor
 from gencove_explorer.monitoring.lookup import open_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.packages import publish
-from gencove_explorer.records.index import IndexRecord
+from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.open_store import note_made
+from gencove_explorer.records.reuse_index import borrow, give_back, note_round
 from gencove_explorer.records.round import RoundRecord
 from gencove_explorer.session import Session
 from gencove_explorer.submission.contents import PayloadContents
 from gencove_explorer.submission.request import USUAL, RunOptions
+from gencove_explorer.submission.reuse.lookup import Found
+from gencove_explorer.submission.reuse.recipe import recipe_of
 from gencove_explorer.utils.user import user_name
 
 
@@ -51,6 +56,10 @@ class Submission:
     image: str | None = None
     """The image that was asked for; the definition in ``spec`` has the one that jobs run in."""
     options: RunOptions = USUAL
+    parts: dict[str, str] = field(default_factory=dict)
+    """What all its jobs share, as digests (submission.reuse.recipe)."""
+    found: Found | None = None
+    """What need not run; None: nobody looked."""
     labels: dict[str, str] = field(default_factory=dict)
     project: str = ""
     """Whose manifest it fulfils."""
@@ -58,7 +67,15 @@ class Submission:
     @property
     def ref(self) -> DependencyRef:
         """What an analysis that depends on it stores of it."""
-        return DependencyRef(name=self.spec.name, id=self.spec.id, array=self.spec.array, jobs=self.spec.jobs)
+        spec = self.spec
+        return DependencyRef(
+            name=spec.name, id=spec.id, array=spec.array, jobs=spec.jobs, reused=bool(self.reused)
+        )
+
+    @property
+    def reused(self) -> Reused:
+        """The jobs that are not run."""
+        return self.found.reused if self.found else Reused()
 
 
 def make_spec(
@@ -73,6 +90,7 @@ def make_spec(
     depends_on: Sequence[DependencyRef],
     pip_packages: Sequence[str],
     round: int = 0,
+    all_inputs: bool = False,
 ) -> Spec:
     """The spec of a round."""
     return Spec(
@@ -85,6 +103,7 @@ def make_spec(
         array=array,
         indices=indices,
         inputs_inside=contents.inputs.inside is not None,
+        all_inputs=all_inputs,
         function=contents.facts,
         pip_packages=list(pip_packages),
         job_definition=job_definition,
@@ -100,14 +119,18 @@ def commit(
 
     ``confirm`` is asked in between; it raises AlreadyExists if somebody else has taken the id over.
     """
-    store, spec = submission.store, submission.spec
+    store, spec, origins = submission.store, submission.spec, submission.reused.spans
     try:
+        _borrow(store, origins, spec.id)
         record = write_round(submission, session)
         note_made(session.settings.home, store)
         confirm()
         definition = replace(spec.job_definition, image=submission.image)
         index = index_record(spec, record, definition, submission.labels, submission.project)
-        submission.executor.submit(store, record, index)
+        if record.jobs:
+            submission.executor.submit(store, record, index)
+        else:
+            write_index(store, index)  # all of it has succeeded before
     except AlreadyExists:
         raise  # somebody else submits it under this id
     except ExplorerError:
@@ -115,10 +138,21 @@ def commit(
         # Nobody will run it, and nobody knows its id.
         store.delete(index_key(parse_id(spec.id).date, spec.id))
         store.delete_tree(analysis_prefix(spec.id))
+        give_back(store, origins, spec.id)
         raise
     finally:
         submission.contents.inputs.discard()
     return open_analysis(session, store, index)
+
+
+def _borrow(store: Store, origins: Iterable[str], analysis_id: str) -> None:
+    """Keep what this analysis reuses from being deleted. Raises SubmissionError if it just was."""
+    lost = borrow(store, origins, analysis_id)
+    if lost:
+        raise SubmissionError(
+            f"{lost[0]}, whose results were to be reused, is being deleted just now: run() again, which "
+            "looks anew"
+        )
 
 
 def write_round(submission: Submission, session: Session) -> RoundRecord:
@@ -134,6 +168,7 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
     if contents.inputs.path is not None:
         store.put_file(inputs_key(spec.id), contents.inputs.path, move=True)
     sha256 = payload.keep(store, spec.id, spec.round, packed)
+    identities = contents.inputs.identities
     record = RoundRecord(
         id=spec.id,
         round=spec.round,
@@ -148,12 +183,17 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
         shell=uses_shell(contents.function),
         source=hashlib.sha256(contents.source.encode()).hexdigest(),
         image=submission.image,
+        reused=submission.reused,
+        recipe=recipe_of(submission.parts),
+        identity=identities[0].hex() if len(identities) == 1 else "",
+        parts=submission.parts,
         max_failures=submission.options.failures_of(spec.jobs),
         parallel=submission.options.parallel,
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )
     store.create(round_key(spec.id, spec.round), record.to_json())
+    note_round(store, record.recipe, record.entry)
     return record
 
 
@@ -176,5 +216,6 @@ def index_record(
         labels=dict(labels),
         job_definition=requested,
         depends_on=spec.depends_on,
+        reused=len(record.reused),
         project=project,
     )

@@ -45,6 +45,10 @@ class PayloadContents:
             members[payload.LOCK] = self.lock
         if self.inputs.inside is not None:
             members[payload.INPUTS] = self.inputs.inside
+        if self.inputs.named is not None:
+            members[payload.NAMED] = self.inputs.named
+        if self.inputs.content is not None:
+            members[payload.CONTENT] = self.inputs.content
         return members
 
 
@@ -81,19 +85,19 @@ def pickle_contents(
 
 
 def contents_from_store(
-    store: Store, loaded: Payload, positions: Sequence[int], folder: Path, *, same_analysis: bool
+    store: Store, loaded: Payload, rows: Sequence[int], folder: Path, *, same_analysis: bool
 ) -> PayloadContents:
-    """The contents of jobs that were submitted before, nothing unpickled.
+    """The contents of jobs that were submitted before, nothing unpickled; ``rows`` of its inputs.
 
     ``same_analysis`` leaves large inputs where they are.
     """
-    inputs = PickledInputs(folder)
+    inputs, named = PickledInputs(folder), loaded.identities(payload.NAMED)
     try:
         if same_analysis and not loaded.spec.inputs_inside:
-            for position in positions:
-                inputs.refer(loaded.entry(position))
+            for row in rows:
+                inputs.refer(loaded.entry(row), named[row])
         else:
-            for raw in loaded.read_inputs(store, positions):
+            for raw in loaded.read_inputs(store, rows):
                 inputs.add(raw)
         inputs.flush()
     except BaseException:

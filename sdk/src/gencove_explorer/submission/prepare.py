@@ -4,15 +4,15 @@ All that one ``run()`` submits is prepared before the first byte of it is stored
 analysis of a chain leaves nothing behind.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from explorer_runner.context import GlobalConfig
 from explorer_runner.definition import JobDefinition
 from explorer_runner.format.keys import SUCCEEDED
 from explorer_runner.format.names import check_name, new_id
-from explorer_runner.format.payload import DependencyRef
+from explorer_runner.format.payload import DependencyRef, Spec
 from explorer_runner.results import check_index
 from gencove_explorer.capture.signature import check_function, returns_value, writes_outputs
 from gencove_explorer.errors import DependencyError, NoSuchAnalysis, SubmissionError
@@ -26,6 +26,8 @@ from gencove_explorer.submission.commit import Submission, make_spec
 from gencove_explorer.submission.contents import PayloadContents, pickle_contents
 from gencove_explorer.submission.request import UNCHANGED, AnalysisRequest
 from gencove_explorer.submission.resubmit import recorded_dependencies, reuse_contents
+from gencove_explorer.submission.reuse.lookup import Found, Wanted, find_reusable
+from gencove_explorer.submission.reuse.recipe import FILES, files_part, parts_of, shared_files
 from gencove_explorer.utils.log import get_logger
 
 _log = get_logger(__name__)
@@ -55,6 +57,7 @@ def prepare(
     only: int | None = None,
     analysis_id: str | None = None,
     project: str = "",
+    planned: Mapping[str, Submission] | None = None,
 ) -> Submission:
     """Check and pickle one analysis. Raises SubmissionError or another ExplorerError.
 
@@ -62,6 +65,7 @@ def prepare(
     only: the one job of it that is to be run; None: all.
     analysis_id: was chosen for it before.
     project: whose manifest it fulfils.
+    planned: by id, those of its dependencies that were prepared and are not committed yet.
     """
     name = check_name(request.name)
     jobs = _jobs(request, only)
@@ -93,8 +97,15 @@ def prepare(
         depends_on=refs,
         pip_packages=requirements,
     )
+    parts, found = parts_of(contents, spec), None
+    if request.options.reuse:
+        parts, found = _look_for_results(contents, spec, parts, session, executor, planned or {})
+        if found.origins:
+            spec = replace(spec, indices=found.to_run, all_inputs=True)
     return Submission(
         spec=spec,
+        parts=parts,
+        found=found,
         contents=contents,
         executor=executor,
         store=session.store_of(executor),
@@ -103,6 +114,34 @@ def prepare(
         labels=labels,
         project=project,
     )
+
+
+def _look_for_results(
+    contents: PayloadContents,
+    spec: Spec,
+    parts: dict[str, str],
+    session: Session,
+    executor: Executor,
+    planned: Mapping[str, Submission],
+) -> tuple[dict[str, str], Found]:
+    """The parts with what shared files hold, and what need not run."""
+    inputs, shared = contents.inputs, shared_files(contents)
+    named = frozenset().union(*inputs.addresses.values())
+    versions = session.file_versions.of(named | shared)
+    texts = {address: version.version for address, version in versions.items()}
+    if named:
+        inputs.resolve_files(texts)
+    wanted = Wanted(
+        parts={**parts, FILES: files_part(shared, texts) if shared else ""},
+        depends_on=spec.depends_on,
+        named=inputs.identities,
+        content=inputs.content_identities,
+        addresses=inputs.addresses,
+        shared_files=shared,
+        versions=versions,
+    )
+    about_to_run = {analysis_id: submission.reused for analysis_id, submission in planned.items()}
+    return dict(wanted.parts), find_reusable(session.store_of(executor), wanted, about_to_run)
 
 
 def _jobs(request: AnalysisRequest, only: int | None) -> _Jobs:

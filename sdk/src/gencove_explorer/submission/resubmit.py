@@ -35,7 +35,7 @@ def reuse_contents(
 ) -> tuple[PayloadContents, list[str]]:
     """The contents and the requirements of one that was found. Raises ExplorerError.
 
-    ``inputs`` are those to run or, of one that keeps its own, their positions; ``config`` is another than
+    ``inputs`` are those to run or, of one that keeps its own, their rows; ``config`` is another than
     its own.
     """
     origin, folder = request.stored, session.settings.home / "tmp"
@@ -43,8 +43,8 @@ def reuse_contents(
     stored, keeps_input = origin.payload(), request.input is UNCHANGED
     if keeps_input:
         check_whole(origin, stored)
-    positions = inputs if keeps_input else ()
-    contents = contents_from_store(origin.store, stored, positions, folder, same_analysis=False)
+    rows = inputs if keeps_input else ()
+    contents = contents_from_store(origin.store, stored, rows, folder, same_analysis=False)
     try:
         check_python(contents)
         requirements = origin.record.pip_packages

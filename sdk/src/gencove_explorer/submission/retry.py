@@ -23,6 +23,7 @@ from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import Submission, make_spec, write_round
 from gencove_explorer.submission.contents import PayloadContents, check_python, contents_from_store
 from gencove_explorer.submission.prepare import check_definition, custom_image
+from gencove_explorer.submission.reuse.recipe import parts_of
 from gencove_explorer.utils.log import get_logger
 
 _log = get_logger(__name__)
@@ -104,7 +105,12 @@ class _Retry:
             round=number,
         )
         submission = Submission(
-            spec=spec, contents=contents, executor=executor, store=stored.store, image=requested.image
+            spec=spec,
+            parts=parts_of(contents, spec),
+            contents=contents,
+            executor=executor,
+            store=stored.store,
+            image=requested.image,
         )
         self._close_missing(record, indices)
         try:
@@ -200,8 +206,8 @@ def _contents_of(
     stored: StoredAnalysis, session: Session, record: RoundRecord, loaded: Payload, indices: list[int]
 ) -> PayloadContents:
     position_of = {index: position for position, index in enumerate(record.all_indices())}
-    positions = [position_of[index] for index in indices]
+    rows = [loaded.spec.row_of(position_of[index]) for index in indices]
     folder = session.settings.home / "tmp"
-    contents = contents_from_store(stored.store, loaded, positions, folder, same_analysis=True)
+    contents = contents_from_store(stored.store, loaded, rows, folder, same_analysis=True)
     check_python(contents)
     return contents

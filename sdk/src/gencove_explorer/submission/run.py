@@ -12,6 +12,9 @@ from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import Submission, commit
 from gencove_explorer.submission.prepare import prepare
 from gencove_explorer.submission.request import AnalysisRequest
+from gencove_explorer.utils.log import get_logger
+
+_log = get_logger(__name__)
 
 Prepared = list[tuple[AnalysisRequest, Submission]]
 
@@ -25,7 +28,10 @@ def submit(requests: Sequence[AnalysisRequest]) -> Iterator[tuple[AnalysisReques
     prepared = _prepare(requests, session, session.executor)
     try:
         for request, submission in prepared:
-            yield request, commit(submission, session)
+            stored = commit(submission, session)
+            if submission.found is not None:
+                _log.info("%s: %s", request.name, submission.found.in_words)
+            yield request, stored
     finally:
         for _, submission in prepared:
             submission.contents.inputs.discard()  # what was submitted has been taken
@@ -73,7 +79,10 @@ def _prepare(
             depends_on = [
                 refs[dependency.request].of_kind(dependency.kind) for dependency in request.depends_on or ()
             ]
-            submission = prepare(request, session, executor, depends_on, only=only if is_target else None)
+            planned = {submission.spec.id: submission for _, submission in prepared}
+            submission = prepare(
+                request, session, executor, depends_on, only=only if is_target else None, planned=planned
+            )
             refs[request] = submission.ref
             prepared.append((request, submission))
     except BaseException:

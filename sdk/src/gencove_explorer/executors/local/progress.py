@@ -114,7 +114,8 @@ class ProgressTracker:
         job has ended; of any other the store knows which have, and is read when somebody asks.
         """
         if fresh and round.record.round == 0:
-            self._progress[round.record.id] = Progress(round.entry.index.jobs)
+            reused = set(round.record.reused.origins)
+            self._progress[round.record.id] = Progress(round.entry.index.jobs, reused)
         else:
             self._progress.pop(round.record.id, None)
 

@@ -1,0 +1,6 @@
+"""Jobs that need not run: they succeeded before, with all that can change a result the same.
+
+recipe         what all jobs of a round share, and the name under which the store finds rounds of one recipe
+candidates     what earlier rounds of a recipe offer
+lookup         which job takes what, and why the others run
+"""
