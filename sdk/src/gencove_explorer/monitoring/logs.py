@@ -56,9 +56,7 @@ def show_log(
     observed = stored.observe(index)
     origin = stored.origin_of(index)
     if origin is not None:
-        note(
-            f"job {index} of {stored.id} was not run: it reused job {origin.attempt.index} of {origin.analysis}"
-        )
+        note(f"job {index} of {stored.id} was reused from job {origin.attempt.index} of {origin.analysis}")
     try:
         if live and origin is None:
             _follow(stored, index, length, write, note)

@@ -319,8 +319,8 @@ class StoredAnalysis:
             end_deleting(self.store, self.id)
             others = f" and {len(borrowers) - 1:,} more" if len(borrowers) > 1 else ""
             raise InUse(
-                f"{borrowers[0]}{others} reused results of {self.id}, and reads them there: keep it, or delete "
-                "those first"
+                f"{borrowers[0]}{others} reused results of {self.id}, and reads them there: keep it, or "
+                "delete those first"
             )
         origins, entries = self._what_refers_to_it()
         if self.store.local_path("") is None:  # elsewhere a tree is gone at once
@@ -337,7 +337,7 @@ class StoredAnalysis:
             rounds = self.rounds
         except (CorruptPayload, NoSuchAnalysis):
             return [], []
-        entries = [(record.recipe, record.entry) for record in rounds if record.parts]
+        entries = [(record.recipe, record.entry) for record in rounds if record.recipe]
         return list(rounds.reused.spans), entries
 
     def _is_claimed(self) -> bool:

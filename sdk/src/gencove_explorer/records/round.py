@@ -89,7 +89,8 @@ class RoundRecord(DescribedRecord):
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         record = super().from_data(data)
-        object.__setattr__(record, "reused", Reused.from_json(record.reused))
+        if "reused" in data:
+            object.__setattr__(record, "reused", Reused.from_json(data["reused"]))
         return record
 
     @property

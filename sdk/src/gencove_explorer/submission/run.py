@@ -28,10 +28,9 @@ def submit(requests: Sequence[AnalysisRequest]) -> Iterator[tuple[AnalysisReques
     prepared = _prepare(requests, session, session.executor)
     try:
         for request, submission in prepared:
-            stored = commit(submission, session)
+            yield request, commit(submission, session)
             if submission.found is not None:
                 _log.info("%s: %s", request.name, submission.found.in_words)
-            yield request, stored
     finally:
         for _, submission in prepared:
             submission.contents.inputs.discard()  # what was submitted has been taken
