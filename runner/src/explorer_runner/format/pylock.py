@@ -56,6 +56,14 @@ def locked_wheels(lock: bytes) -> list[LockedWheel]:
     return wheels
 
 
+def locked_versions(lock: bytes) -> dict[str, str]:
+    """Name -> version of the packages of a lock; where it names an address instead, that."""
+    return {
+        package["name"]: str(package.get("version") or package.get("vcs") or package.get("archive") or "?")
+        for package in _packages(lock)
+    }
+
+
 def locked_modules(lock: bytes) -> set[str] | None:
     """What ``import`` finds of a lock's packages, top level; None if the lock does not tell."""
     modules: set[str] = set()

@@ -84,6 +84,20 @@ def identity_of(raw: bytes | memoryview, versions: Mapping[str, str] | None = No
     return Identity(digester.hash.digest()[:IDENTITY_BYTES], frozenset(digester.addresses))
 
 
+def identities_of_facts(raw: bytes) -> dict[str, bytes]:
+    """Of a pickled object that is a record of facts, such as a global config: name -> the value's identity.
+
+    A value that is shared with another one counts as a whole in each.
+    """
+    machine = _Machine(io.BytesIO(raw))
+    try:
+        value = machine.load()
+        facts = value.states[0] if isinstance(value, _Made) and value.states else {}
+        return {str(name): _Digester(machine.made, None).digest_of(part) for name, part in facts.items()}
+    except Exception:  # as above
+        return {"?": os.urandom(IDENTITY_BYTES)}
+
+
 def plain_digest(sha256: bytes) -> bytes:
     """The digest of a pickle of plain data, of which the SHA-256 of the bytes is known."""
     return sha256[:IDENTITY_BYTES]
@@ -167,6 +181,11 @@ class _Digester:
         """Identity in memory -> the number of an object that was met."""
         names = {name for node in self.made if _is_code(node) for name in node.args[1 + _CODE_NAMES]}
         self._dropped = _PLACES - names
+
+    def digest_of(self, value: Any) -> bytes:
+        """The digest of a value alone."""
+        self.add(value)
+        return self.hash.digest()[:IDENTITY_BYTES]
 
     def add(self, value: Any) -> None:
         kind = type(value)

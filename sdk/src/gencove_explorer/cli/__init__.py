@@ -63,6 +63,7 @@ for _command in (
     analyses.list_,
     analyses.status,
     logs.logs,
+    analyses.diff,
     analyses.outputs,
     analyses.failures,
     analyses.wait,

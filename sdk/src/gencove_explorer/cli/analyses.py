@@ -23,6 +23,7 @@ from gencove_explorer.cli.common import (
 )
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.monitoring import waiting
+from gencove_explorer.monitoring.differences import differences
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.monitoring.tables import analyses_as_text, jobs_text
 from gencove_explorer.records.states import FINISHED, NOT_RUN
@@ -76,6 +77,8 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
     echo(f"{analysis.id}: {facts['status']}")
     for state, count in facts.get("jobs", {}).items():
         echo(f"  {count:>6,} {state}")
+    if "reused" in facts:
+        echo(f"reused: {facts['reused']}" if index is not None else f"  {facts['reused']:>6,} of them reused")
     if "reason" in facts:
         echo(facts["reason"])
     for before, record in pairwise(stored.rounds):
@@ -83,6 +86,30 @@ def status(analysis_id: str, index: int | None, as_json: bool) -> None:
         changes = record.changes_from(before)
         echo(f"round {record.round}: {jobs} run again by {record.user}", nl=False)
         echo(f", with {', '.join(changes)}" if changes else "")
+
+
+@click.command()
+@click.argument("first", metavar="ID1")
+@click.argument("second", metavar="ID2")
+@json_option
+def diff(first: str, second: str, as_json: bool) -> None:
+    """Show what is different between two analyses, as far as results may depend on it first.
+
+    \b
+    explorer diff 17eb494f last
+    """
+    one, other = (find(analysis_id)._submitted() for analysis_id in (first, second))
+    found = differences(one, other)
+    if as_json:
+        print_json({"first": one.id, "second": other.id, "differences": [vars(each) for each in found]})
+        return
+    for difference in found:
+        remark = "" if difference.matters else " (no result depends on it)"
+        echo(f"{difference.part}: {difference.text}{remark}")
+        for line in difference.lines:
+            echo(f"    {line}")
+    if not found:
+        echo("no difference: jobs of the one are reused by the other")
 
 
 @click.command()

@@ -26,6 +26,7 @@ from gencove_explorer.submission.commit import Submission, make_spec
 from gencove_explorer.submission.contents import PayloadContents, pickle_contents
 from gencove_explorer.submission.request import UNCHANGED, AnalysisRequest
 from gencove_explorer.submission.resubmit import recorded_dependencies, reuse_contents
+from gencove_explorer.submission.reuse.explain import explain_nothing
 from gencove_explorer.submission.reuse.lookup import Found, Wanted, find_reusable
 from gencove_explorer.submission.reuse.recipe import FILES, files_part, parts_of, shared_files
 from gencove_explorer.utils.log import get_logger
@@ -140,8 +141,11 @@ def _look_for_results(
         shared_files=shared,
         versions=versions,
     )
-    about_to_run = {analysis_id: submission.reused for analysis_id, submission in planned.items()}
-    return dict(wanted.parts), find_reusable(session.store_of(executor), wanted, about_to_run)
+    store = session.store_of(executor)
+    found = find_reusable(store, wanted, {id: submission.reused for id, submission in planned.items()})
+    if not found.rounds:
+        found.note = explain_nothing(store, spec.name, parts)
+    return dict(wanted.parts), found
 
 
 def _jobs(request: AnalysisRequest, only: int | None) -> _Jobs:

@@ -64,6 +64,8 @@ class Found:
     """By job why it runs."""
     rounds: int = 0
     """Earlier rounds of this recipe."""
+    note: str = ""
+    """Why there is none."""
 
     @property
     def reused(self) -> Reused:
@@ -77,8 +79,8 @@ class Found:
     def in_words(self) -> str:
         """``9,998 reused, 2 to run: job 17 (its input is new), job 20 (...)``."""
         text = f"{len(self.origins):,} reused, {len(self.to_run):,} to run"
-        if not self.to_run:
-            return text
+        if not self.to_run or self.note:
+            return f"{text}: {self.note}" if self.note else text
         if len(self.to_run) <= _NAMED_JOBS:
             return f"{text}: {', '.join(f'job {index} ({self.reasons[index]})' for index in self.to_run)}"
         counts = Counter(self.reasons[index] for index in self.to_run).most_common(_NAMED_JOBS)
