@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ _FACTS: dict[str, tuple[int, int | None]] = {
 """Callable -> the argument that has the facts of a function or a class, and the place in it."""
 _PLACES = frozenset(("__file__", "__path__", "__name__", "__package__", "__module__", "__firstlineno__"))
 """Where code stood: of no consequence unless the code itself asks."""
+_FIELDS = "__dataclass_fields__"
 _UNORDERED = "__static_attributes__"
 """Names that Python 3.13 keeps of a class, in an order that depends on the process."""
 _FILE, _SAMPLE = "explorer_runner.models:File", "explorer_runner.models:Sample"
@@ -243,6 +245,8 @@ class _Digester:
     def _add_facts(self, facts: Mapping[str, Any]) -> None:
         """What Python keeps of a function or a class, without where it stood."""
         kept = {name: value for name, value in facts.items() if name not in self._dropped}
+        if _FIELDS in kept and _is_made_of_fields(kept.get("__doc__")):
+            del kept["__doc__"]
         if _UNORDERED in kept:
             kept[_UNORDERED] = tuple(sorted(kept[_UNORDERED]))
         self._add_pairs("facts", kept.items())
@@ -308,6 +312,11 @@ class _Digester:
             last = address.partition("?")[0].rpartition("/")[2]
             self._write("file", last.encode())
             self._write("version", self.versions[address].encode())
+
+
+def _is_made_of_fields(text: Any) -> bool:
+    """Whether a dataclass was given its docstring by Python: it shows the defaults, sets in any order."""
+    return isinstance(text, str) and re.fullmatch(r"\w+\(.*\)", text, re.DOTALL) is not None
 
 
 def _is_code(node: _Made) -> bool:
