@@ -26,6 +26,7 @@ from gencove_explorer.reconcile.actions import (
     UPDATE,
     WAIT,
 )
+from gencove_explorer.reconcile.input_rows import InputRows, compare, rows_of
 from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
 from gencove_explorer.reconcile.plan import DesiredRun, ObservedRun, Plan, PlanOptions, make_plan
 from gencove_explorer.reconcile.revision import Revision
@@ -329,6 +330,49 @@ def test_a_revision_survives_being_written(situation):
     _, base, _ = situation
     if base is not None:
         assert Revision.from_json(base.to_json(), "test") == base
+
+
+def test_rows_are_counted_and_named_by_what_became_of_them():
+    old = rows_of([{"tissue": "LUNG", "n": 1}, {"tissue": "SKIN", "n": 2}, {"tissue": "BONE", "n": 3}])
+    moved = rows_of([{"tissue": "BONE", "n": 3}, {"tissue": "LUNG", "n": 1}, {"tissue": "SKIN", "n": 2}])
+    assert compare(old, moved).in_words == "3 rows in another order"
+    new = rows_of([{"tissue": "SKIN", "n": 5}, {"tissue": "LUNG", "n": 1}, {"tissue": "LIVER", "n": 1}])
+    changes = compare(old, new)
+    assert (changes.new, changes.changed, changes.removed) == (["LIVER"], ["SKIN"], ["BONE"])
+    assert changes.in_words == "1 new, 1 changed, 1 removed of 3: LIVER, SKIN, BONE"
+    many = compare(rows_of([]), rows_of([f"s{number}" for number in range(7)]))
+    assert many.in_words == "7 new of 7: s0, s1, s2, s3, s4, ..."
+    assert many.to_json()["new"] == {"count": 7, "names": [f"s{number}" for number in range(7)]}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=6), st.data())
+def test_all_rows_are_accounted_for(before, data):
+    after = data.draw(st.permutations(before)) + data.draw(
+        st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2)), max_size=3)
+    )
+    old, new = (rows_of([{"name": name, "n": n} for name, n in rows]) for rows in (before, after))
+    changes = compare(old, new)
+    assert len(old.names) + len(changes.new) == len(new.names) + len(changes.removed)
+    assert (changes.removed, changes.changed) == ([], [])  # the old ones are all there
+    back = compare(new, old)
+    assert (len(back.removed), back.new, back.changed) == (len(changes.new), [], [])
+    assert InputRows.from_json(new.to_json()) == new
+
+
+def test_names_of_rows_are_those_of_people():
+    names = rows_of(
+        [
+            {"sample": {"id": "S1", "files": {}}},
+            {"file": "s3://data/a/reads.bam", "secondary_files": []},
+            {"file": {"path": "data/b.txt", "sha256": "0"}, "secondary_files": []},
+            {"uri": "s3://data/c.bam", "etag": "1"},
+            {"gene": "TP53", "id": 7},
+            ["x", 1],
+            3.5,
+            "t" * 100,
+        ]
+    ).names
+    assert names == ["S1", "reads.bam", "b.txt", "c.bam", "7", '["x", 1]', "3.5", "t" * 60]
 
 
 def test_revisions_of_before_there_were_kinds_say_whether_job_by_job():

@@ -91,8 +91,8 @@ def test_what_changes_nothing(study: Repository, file: str, old: str, new: str):
     [
         ("code.py", "return number * FACTOR", "return number * FACTOR + 1", "function work"),
         ("code.py", "FACTOR = 10", "FACTOR = 11", "function work"),
-        ("first.yaml", "[1, 2]", "[1, 3]", "input"),
-        ("first.yaml", "[1, 2]", "[1, 2, 3]", "input: 2 -> 3 jobs"),
+        ("first.yaml", "[1, 2]", "[1, 3]", "input: 1 new, 1 removed of 2: 3, 2"),
+        ("first.yaml", "[1, 2]", "[1, 2, 3]", "input: 1 new of 3: 3"),
         ("first.yaml", "a: 2", "a: 3", "global_config: a"),
         (
             "first.yaml",

@@ -15,6 +15,7 @@
     analyses/<id>/deleting                                       that it is being deleted
     reuse/<recipe>/<id>.<round>[.<identity>]                     rounds of equal jobs but for their inputs
     projects/<project>/<number>.json                             revisions that reconcile wrote
+    projects/<project>/inputs/<sha256>.json                      the rows of an input, by name and digest
     claims/<project>/<id>.<round>/<n>.json                       leases: which reconcile submits a round now
 
 Nothing is updated in place: what changes is a numbered record, created only if it is not there.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,8 @@ class ResolvedInput:
     """Plain data that is the same exactly if the values are."""
     local: str = ""
     """A file of the repository that jobs read, if there is one: none but those of this machine can."""
+    rows: Sequence[Any] = ()
+    """Of an array, what identifies each element, as plain data."""
 
     @property
     def jobs(self) -> int:
@@ -85,7 +87,8 @@ def load_input(source: Any, place: ManifestLocation, objects: ObjectLister) -> R
     """The input that a manifest names. Raises ExplorerError; an OutputInput is not known here."""
     value, plain, local = _read(source or ValueInput(value=None), place, objects)
     check_size(value)
-    resolved = ResolvedInput(value, None, local)
+    rows = plain["files"] if isinstance(source, ObjectsInput) else plain
+    resolved = ResolvedInput(value, None, local, rows if isinstance(value, list) else ())
     return replace(resolved, identity={**_digest(plain), "jobs": resolved.jobs, "array": resolved.array})
 
 

@@ -20,6 +20,7 @@ def desired_runs(manifests: Mapping[str, LoadedManifest]) -> dict[str, DesiredRu
             reads=source.output.manifest
             if isinstance(source := loaded.manifest.input, OutputInput)
             else None,
+            rows=loaded.input.rows if loaded.input else (),
         )
         for name, loaded in manifests.items()
     }

@@ -3,7 +3,7 @@
 Pure: data in, data out, nothing read, written, asked or drawn by lot.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -28,6 +28,7 @@ from gencove_explorer.reconcile.actions import (
     UPDATE,
     WAIT,
 )
+from gencove_explorer.reconcile.input_rows import RowChanges
 from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 from gencove_explorer.reconcile.specification import Specification
 
@@ -43,6 +44,8 @@ class DesiredRun:
     specification: Specification
     reads: str | None = None
     """The manifest whose output is its input."""
+    rows: Sequence[Any] = field(default=(), compare=False)
+    """Of an array, what identifies each element of its input, as plain data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,8 @@ class PlanRow:
     """Whether resources, labels or rules are other ones, besides."""
     sources: tuple[str, str] | None = None
     """The recorded and the present text of the function, where they are different code."""
+    input: RowChanges | None = None
+    """What became of the rows of its input, where that is known."""
 
     @property
     def changes(self) -> bool:
@@ -136,10 +141,12 @@ def make_plan(
     base: Revision | None,
     seen: Mapping[str, ObservedRun],
     choice: PlanOptions | None = None,
+    inputs: Mapping[str, RowChanges] | None = None,
 ) -> Plan:
     """Decide for every manifest. Raises PlanError for a choice that is refused.
 
-    ``wanted`` has no circles and no dependency outside of itself; ``seen`` is by id of analysis.
+    ``wanted`` has no circles and no dependency outside of itself; ``seen`` is by id of analysis, ``inputs``
+    by manifest what became of the rows of its input.
     """
     choice = choice or PlanOptions()
     entries = base.entries if base else {}
@@ -152,7 +159,7 @@ def make_plan(
     if unknown:
         raise PlanError(f"there is no manifest {unknown[0]!r}; there are: {', '.join(sorted(wanted))}")
     chosen = _with_dependencies(choice.select, wanted) if choice.select else set(wanted)
-    planner = _Planner(wanted, entries, seen, choice, chosen)
+    planner = _Planner(wanted, entries, seen, choice, chosen, inputs or {})
     rows = [planner.row(name) for name in _in_order(wanted) if name in chosen]
     if not choice.select:
         adopted = {row.of for row in rows if row.action == ADOPT}
@@ -177,7 +184,9 @@ class _Planner:
         seen: Mapping[str, ObservedRun],
         choice: PlanOptions,
         chosen: Collection[str],
+        inputs: Mapping[str, RowChanges],
     ) -> None:
+        self.inputs = inputs
         self.wanted, self.entries, self.seen = wanted, entries, seen
         self.choice, self.chosen = choice, chosen
         self.rows: dict[str, PlanRow] = {}
@@ -206,7 +215,8 @@ class _Planner:
 
     def _why_anew(self, want: DesiredRun, entry: RevisionEntry) -> list[str]:
         why = ["asked for by --rerun"] if want.name in self.choice.rerun else []
-        why += entry.specification.changes(want.specification)
+        rows = self.inputs.get(want.name)
+        why += entry.specification.changes(want.specification, rows.in_words if rows else "")
         for name in want.specification.depends_on:
             if self.rows[name].action in STARTS:
                 why.append(f"{name} runs anew")
@@ -223,7 +233,8 @@ class _Planner:
             old, new = entry.specification.source, want.specification.source
             sources = (old, new) if any(reason.startswith("function") for reason in why) else None
         action = SUPERSEDE if entry else SUBMIT
-        return self._row(want.name, want.file, action, "; ".join(why), entry, sources=sources)
+        rows = self.inputs.get(want.name)
+        return self._row(want.name, want.file, action, "; ".join(why), entry, sources=sources, input=rows)
 
     def _as_seen(self, want: DesiredRun, entry: RevisionEntry) -> PlanRow:
         """The row of a manifest whose recorded run is the right one."""

@@ -26,10 +26,11 @@ from gencove_explorer.monitoring.waiting import wait
 from gencove_explorer.reconcile.actions import MISSING, STARTS, WAIT
 from gencove_explorer.reconcile.apply import Applier
 from gencove_explorer.reconcile.desired import desired_runs
+from gencove_explorer.reconcile.input_rows import RowChanges, compare, rows_of
 from gencove_explorer.reconcile.leases import Leases
 from gencove_explorer.reconcile.next_revision import needs_revision, next_revision
 from gencove_explorer.reconcile.observed import observe_runs
-from gencove_explorer.reconcile.plan import Plan, PlanOptions, make_plan
+from gencove_explorer.reconcile.plan import DesiredRun, Plan, PlanOptions, make_plan
 from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.reconcile.render import is_same
 from gencove_explorer.reconcile.revision import Revision
@@ -75,7 +76,29 @@ class Reconciler:
         desired = desired_runs(self.loaded.manifests)
         newest = self.revisions.newest()
         self._check_age(newest)
-        return make_plan(self.revisions.project, desired, newest, observe_runs(self.session, newest), choice)
+        seen, inputs = observe_runs(self.session, newest), self._row_changes(desired, newest)
+        return make_plan(self.revisions.project, desired, newest, seen, choice, inputs)
+
+    def _row_changes(
+        self, desired: Mapping[str, DesiredRun], newest: Revision | None
+    ) -> dict[str, RowChanges]:
+        """What became of the rows of inputs that are other ones than recorded: a read for each of these."""
+        changes = {}
+        for name, entry in (newest.entries if newest else {}).items():
+            want = desired.get(name)
+            if want is None or not want.rows or want.specification.input == entry.specification.input:
+                continue
+            old = self.revisions.kept_rows(entry.specification.input)
+            if old is not None:
+                changes[name] = compare(old, rows_of(want.rows))
+        return changes
+
+    def _keep_rows(self, plan: Plan) -> None:
+        """Keep the rows of inputs that are about to be recorded, by which a later plan says what changed."""
+        for row in plan.rows:
+            want = plan.wanted.get(row.name)
+            if row.action in STARTS and want is not None and want.rows:
+                self.revisions.keep_rows(want.specification.input, rows_of(want.rows))
 
     def _check_age(self, newest: Revision | None) -> None:
         """Refuse a checkout that is older than what was reconciled last."""
@@ -148,6 +171,7 @@ class Reconciler:
             if needs_revision(plan):
                 revision = self._next(plan)
                 preparing.prepare(revision)
+                self._keep_rows(plan)
                 self.revisions.add(revision)
             if revision is not None:
                 claims = Leases(self.session.store, self.revisions.project, self.clock)

@@ -81,6 +81,7 @@ def plan_as_json(plan: Plan, checkout: Checkout) -> dict[str, Any]:
                 "state": row.state,
                 "id": row.id,
                 "diff": source_diff(row),
+                **({"input": row.input.to_json()} if row.input else {}),
             }
             for row in plan.rows
         ],

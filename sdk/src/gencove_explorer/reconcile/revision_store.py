@@ -1,19 +1,23 @@
 """Revisions: the states that somebody committed to, numbered, each written once.
 
-    projects/<project>/<n>.json        revision n
+    projects/<project>/<n>.json                  revision n
+    projects/<project>/inputs/<sha256>.json      the rows of an input, by the digest of all of it
 
 The highest number holds. History, lock and state are this one list: the first process to write number n + 1
 has it, and the others plan again.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from explorer_runner.errors import CorruptPayload
+from explorer_runner.errors import AlreadyExists, CorruptPayload, ExplorerError
 from explorer_runner.format.keys import parse_number, project_prefix
-from explorer_runner.format.validation import RECORD_BYTES
+from explorer_runner.format.validation import RECORD_BYTES, digest
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import ConfigError, NoSuchAnalysis
+from gencove_explorer.reconcile.input_rows import InputRows
 from gencove_explorer.reconcile.revision import Revision
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.git import repository_name, repository_root
@@ -60,8 +64,27 @@ class Revisions:
         """Write the next revision. Raises AlreadyExists if somebody else was faster."""
         self.store.create(self._key(revision.number), revision.to_json())
 
+    def keep_rows(self, identity: Mapping[str, Any], rows: InputRows) -> None:
+        """Keep the rows of an input, by which a later plan says what changed."""
+        try:
+            self.store.create(self._rows_key(identity["sha256"]), rows.to_json())
+        except AlreadyExists:
+            pass
+
+    def kept_rows(self, identity: Mapping[str, Any]) -> InputRows | None:
+        """The rows of a recorded input; None if nobody kept them, or they cannot be read."""
+        sha256 = identity.get("sha256", "")
+        try:
+            digest(sha256)
+            return InputRows.from_json(self.store.read(self._rows_key(sha256), limit=RECORD_BYTES))
+        except (ExplorerError, ValueError):
+            return None  # then the plan says that the input changed, and not how
+
     def _key(self, number: int) -> str:
         return f"{self.prefix}/{number}.json"
+
+    def _rows_key(self, sha256: str) -> str:
+        return f"{self.prefix}/inputs/{sha256}.json"
 
 
 def project_of(folder: Path, settings: Settings) -> str:

@@ -55,9 +55,12 @@ class Specification:
         packages = tuple(facts.get("pip_packages", ()))
         return cls(**{**facts, "pip_packages": packages, "depends_on": kinds})
 
-    def changes(self, other: "Specification") -> list[str]:
-        """Why ``other`` asks for another run than this; empty if it does not."""
-        return list(_changes(self, other))
+    def changes(self, other: "Specification", rows: str = "") -> list[str]:
+        """Why ``other`` asks for another run than this; empty if it does not.
+
+        ``rows``: what became of the rows of its input, in words, where that is known.
+        """
+        return list(_changes(self, other, rows))
 
     def adjustments(self, other: "Specification") -> list[str]:
         """What else is different: of no consequence for results."""
@@ -99,14 +102,17 @@ _CHECKS: dict[str, validation.Check] = {
 }
 
 
-def _changes(old: Specification, new: Specification) -> Iterator[str]:
+def _changes(old: Specification, new: Specification, rows: str) -> Iterator[str]:
     if not is_same_code(old.source, new.source):
         yield f"function {new.function}"
     elif old.function != new.function:
         yield _said("function", old.function, new.function)
     if old.input != new.input:
         before, after = old.input.get("jobs"), new.input.get("jobs")
-        yield "input" if before == after else f"input: {before or '?'} -> {after or '?'} jobs"
+        if rows:
+            yield f"input: {rows}"
+        else:
+            yield "input" if before == after else f"input: {before or '?'} -> {after or '?'} jobs"
     if old.global_config != new.global_config:
         names = sorted(
             name

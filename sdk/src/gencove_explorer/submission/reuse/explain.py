@@ -22,9 +22,8 @@ def explain_nothing(store: Store, name: str, parts: dict[str, str]) -> str:
         return f"nothing to reuse: {earlier} was submitted by a version that kept no record of what it ran"
     others = [part for part in parts if part != FILES and parts[part] != then.get(part)]
     differ, those = ("differs", "that") if len(others) == 1 else ("differ", "those")
-    return (
-        f"nothing to reuse: {' and '.join(others)} {differ} from {those} of {earlier}: explorer diff shows how"
-    )
+    what = " and ".join(others)
+    return f"nothing to reuse: {what} {differ} from {those} of {earlier}: explorer diff shows how"
 
 
 def _newest_of_name(store: Store, name: str) -> str | None:
