@@ -4,6 +4,7 @@ import json
 import threading
 from typing import Any
 
+from moto.batch import urls
 from moto.batch.exceptions import ClientException
 from moto.batch.models import BatchBackend
 from moto.batch.responses import BatchResponse
@@ -12,6 +13,8 @@ from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 from moto.ssm.models import ssm_backends
 
+from localcloud.consumables import NAMES as CONSUMABLE_REQUESTS
+from localcloud.consumables import Consumables
 from localcloud.hosts import CannotStartError, Container, Host
 from localcloud.jobs import STATES, Job, make_job, now
 from localcloud.weather import Weather
@@ -47,12 +50,18 @@ class Batch:
         self._lock = threading.Lock()
         self._partial: dict[Job, bytes] = {}
         self._weather = weather
-        self.workers = Workers(host, slots, self._container, self._write, _why_it_never_fits, minute, weather)
+        self.consumables = Consumables(region, ACCOUNT)
+        self.workers = Workers(
+            host, slots, self._container, self._write, _why_it_never_fits, minute, weather, self.consumables
+        )
 
     def install(self) -> None:
         """Take these requests over from moto."""
         for name in ("submitjob", "describejobs", "listjobs", "terminatejob", "canceljob"):
             setattr(BatchResponse, name, _answering(getattr(self, name)))
+        for name in (each.lower() for each in CONSUMABLE_REQUESTS):
+            urls.url_paths[f"{{0}}/v1/{name}"] = BatchResponse.dispatch
+            setattr(BatchResponse, name, _answering(getattr(self.consumables, name)))
 
     # -- requests -------------------------------------------------------------------------------------
 
@@ -93,6 +102,7 @@ class Batch:
             "streamPrefix": log.get("awslogs-stream-prefix", definition.name),
             "logGroup": log.get("awslogs-group", "/aws/batch/job"),
         }
+        request["consumables"] = self.consumables.needs_of(asked)
         job = make_job(request, self._dependencies(asked))
         with self._lock:
             for each in (job, *job.children):

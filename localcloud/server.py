@@ -38,6 +38,7 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 from localcloud import gaps
 from localcloud.answers import SERVICES, violations, without_nulls
 from localcloud.batch import Batch
+from localcloud.consumables import NAMES as CONSUMABLE_REQUESTS
 from localcloud.hosts import DockerHost, Host, ProcessHost
 from localcloud.weather import Weather
 
@@ -48,12 +49,13 @@ _BATCH = {
     for name in (
         *("SubmitJob", "DescribeJobs", "ListJobs", "TerminateJob", "CancelJob", "RegisterJobDefinition"),
         *("DescribeJobDefinitions", "DescribeJobQueues", "DescribeComputeEnvironments"),
-        *("CreateJobQueue", "CreateComputeEnvironment"),
+        *("CreateJobQueue", "CreateComputeEnvironment", *CONSUMABLE_REQUESTS),
     )
 }
 
 _TOLD = (
     *("jobQueue", "jobDefinition", "jobDefinitionName", "jobId", "tags", "containerProperties"),
+    *("consumableResourceName", "consumableResource"),
     *("repositoryName", "logGroupName", "logStreamName", "RoleName", "Action"),
 )
 """Parameters that the log keeps."""

@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 
+from localcloud.consumables import Consumables
 from localcloud.hosts import CannotStartError, Container, Host, Running, not_started
 from localcloud.jobs import (
     ENDED,
@@ -40,7 +41,9 @@ class Workers:
         fits: Callable[[Job], str | None],
         minute: float = 60.0,
         weather: Weather | None = None,
+        consumables: Consumables | None = None,
     ) -> None:
+        self._consumables = consumables
         self._host = host
         self._weather = weather
         self._prepare = prepare
@@ -127,11 +130,15 @@ class Workers:
                     if job.own_status != RUNNABLE:
                         continue  # it was terminated
                     job.reason = self._fits(job)
-                    if job.reason is None:
+                    if job.reason is None and self._take(job):
                         job.move(STARTING)
                         return job
                     self._runnable.append(job)
                 self._changed.wait(1.0)
+
+    def _take(self, job: Job) -> bool:
+        """Take the consumable resources of a job that is to start."""
+        return self._consumables is None or self._consumables.take(job.request.get("consumables", {}))
 
     # -- one attempt ----------------------------------------------------------------------------------
 
@@ -143,6 +150,8 @@ class Workers:
             except Exception as error:  # a fault of ours must not look like one of the job's
                 ended = Ended(None, repr(error), "Internal error of the test cloud")
             with self._changed:
+                if self._consumables is not None:
+                    self._consumables.give_back(job.request.get("consumables", {}))
                 job.attempted(ended)
                 if job.own_status == RUNNABLE:
                     self._runnable.append(job)

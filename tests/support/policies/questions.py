@@ -69,7 +69,7 @@ def _s3(request: Request) -> list[Question]:
 _PLAIN = {
     "batch": {
         *("DescribeComputeEnvironments", "DescribeJobDefinitions", "DescribeJobQueues"),
-        *("DescribeJobs", "ListJobs"),
+        *("DescribeJobs", "ListJobs", "ListConsumableResources"),
     },
     "logs": {"DescribeLogGroups"},
     "sts": {"GetCallerIdentity"},
@@ -117,6 +117,15 @@ def _terminate(given: Mapping[str, Any]) -> list[Question]:
     return [Question("batch:TerminateJob", _arn("batch", f"job/{given['jobId']}"), tags)]
 
 
+def _limit(action: str) -> Callable[[Mapping[str, Any]], list[Question]]:
+    def asked(given: Mapping[str, Any]) -> list[Question]:
+        name = given.get("consumableResourceName") or given["consumableResource"]
+        resource = name if name.startswith("arn:") else _arn("batch", f"consumable-resource/{name}")
+        return [Question(f"batch:{action}", resource), *_tagging(given, resource)]
+
+    return asked
+
+
 # -- CloudWatch Logs, ECR, IAM: list_amazoncloudwatchlogs.html, list_amazonelasticcontainerregistry.html,
 # list_awsidentityandaccessmanagementiam.html -----------------------------------------------------------
 
@@ -138,6 +147,10 @@ _TOUCHING: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[Question]]] 
     ("batch", "SubmitJob"): _submit,
     ("batch", "RegisterJobDefinition"): _register,
     ("batch", "TerminateJob"): _terminate,
+    **{
+        ("batch", action): _limit(action)
+        for action in ("CreateConsumableResource", "DeleteConsumableResource", "DescribeConsumableResource")
+    },
     ("logs", "GetLogEvents"): _events,
     ("ecr", "DescribeImages"): _images,
     ("iam", "GetRole"): _role,

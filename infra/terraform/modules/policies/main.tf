@@ -9,6 +9,7 @@ locals {
   batch       = join(":", slice(split(":", var.queue_arn), 0, 5))
   jobs        = "${local.batch}:job/*"
   definitions = "${local.batch}:job-definition/explorer-*"
+  limits      = "${local.batch}:consumable-resource/explorer-*"
 
   store        = "${var.bucket_arn}/${var.store_prefix}"
   data_buckets = [for each in var.data_buckets : "arn:${local.partition}:s3:::${each}"]
@@ -151,11 +152,11 @@ data "aws_iam_policy_document" "submit" {
     resources = ["${local.store}/*"]
   }
 
-  # Analyses, and what doctor has tried. Packages stay: other analyses have the same.
+  # Analyses, what names them, and what doctor has tried. Packages stay: other analyses have the same.
   statement {
     sid       = "Delete"
     actions   = ["s3:DeleteObject"]
-    resources = [for each in ["analyses", "doctor", "index"] : "${local.store}/${each}/*"]
+    resources = [for each in ["analyses", "doctor", "index", "reuse"] : "${local.store}/${each}/*"]
   }
 
   # A submission has to be allowed on queue, definition and job, each: here on this queue alone.
@@ -203,6 +204,30 @@ data "aws_iam_policy_document" "submit" {
     sid       = "TerminateOne"
     actions   = ["batch:TerminateJob"]
     resources = ["${local.jobs}:*"]
+  }
+
+  # run(parallel=...): a resource for each analysis that has such a limit. Listing knows no resources.
+  statement {
+    sid = "Limits"
+    actions = [
+      "batch:CreateConsumableResource",
+      "batch:DeleteConsumableResource",
+      "batch:DescribeConsumableResource",
+      "batch:TagResource",
+    ]
+    resources = [local.limits]
+  }
+
+  statement {
+    sid       = "SubmitWithLimit"
+    actions   = ["batch:SubmitJob"]
+    resources = [local.limits]
+  }
+
+  statement {
+    sid       = "ListLimits"
+    actions   = ["batch:ListConsumableResources"]
+    resources = ["*"]
   }
 
   statement {

@@ -70,6 +70,10 @@ class Executor(Protocol):
         """End jobs (None: all), those that have not started too."""
         ...
 
+    def clean_up(self, rounds: Rounds) -> None:
+        """Remove what the executor keeps for an analysis that has ended."""
+        ...
+
     def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
         ...

@@ -323,6 +323,7 @@ class StoredAnalysis:
                 "delete those first"
             )
         origins, entries = self._what_refers_to_it()
+        self.clean_up()
         if self.store.local_path("") is None:  # elsewhere a tree is gone at once
             self.store.delete_tree(rounds_prefix(self.id))
         self.store.delete_tree(analysis_prefix(self.id))
@@ -339,6 +340,15 @@ class StoredAnalysis:
             return [], []
         entries = [(record.recipe, record.entry) for record in rounds if record.recipe]
         return list(rounds.reused.spans), entries
+
+    def clean_up(self) -> None:
+        """Once it has ended: remove what its executors keep for it."""
+        try:
+            rounds = self._rounds or self.rounds
+        except (CorruptPayload, NoSuchAnalysis):
+            return
+        for name in {record.executor for record in rounds if record.parallel is not None}:
+            self.executor_named(name).clean_up(rounds)
 
     def _is_claimed(self) -> bool:
         """Whether a process of this machine makes an attempt at a job, as far as the store tells."""

@@ -40,6 +40,8 @@ def wait(
             costs = 40 * (time.process_time() - spent)
             if until(observed):
                 show(observed)
+                if observed.finished:
+                    stored.clean_up()
                 return observed
             now = time.monotonic()
             if timeout is not None and now - begin >= timeout:

@@ -23,6 +23,7 @@ from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import Submission, make_spec, write_round
 from gencove_explorer.submission.contents import PayloadContents, check_python, contents_from_store
 from gencove_explorer.submission.prepare import check_definition, custom_image
+from gencove_explorer.submission.request import RunOptions
 from gencove_explorer.submission.reuse.recipe import parts_of
 from gencove_explorer.utils.log import get_logger
 
@@ -111,6 +112,7 @@ class _Retry:
             executor=executor,
             store=stored.store,
             image=requested.image,
+            options=RunOptions(max_failures=record.max_failures, parallel=record.parallel),
         )
         self._close_missing(record, indices)
         try:

@@ -10,7 +10,9 @@ from gencove_explorer.executors.local.capacity import SLICE_SECONDS, Resources, 
 CAPACITY = Resources(8, 16_000)
 
 
-def demand(analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bound=None, adopted=0):
+def demand(
+    analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bound=None, adopted=0, limit=None
+):
     return RoundDemand(
         analysis,
         Resources(cpus, memory_mb),
@@ -19,6 +21,7 @@ def demand(analysis="a", cpus=1, memory_mb=100, running=0, ready=0, width=0, bou
         width,
         max(running, width if bound is None else bound),
         adopted,
+        limit,
     )
 
 
@@ -48,6 +51,39 @@ def test_nothing_is_handed_out_beyond_the_capacity(asked, had):
     total = used(asked, allocate(CAPACITY, asked, had))
     assert total.cpus <= CAPACITY.cpus
     assert total.memory_mb <= CAPACITY.memory_mb
+
+
+limited = st.lists(
+    st.builds(
+        demand,
+        analysis=st.sampled_from("ab"),
+        ready=st.integers(0, 9),
+        running=st.integers(0, 2),
+        width=st.integers(0, 3),
+        bound=st.integers(0, 4),
+        adopted=st.integers(0, 2),
+        limit=st.sampled_from([None, 1, 3, 5]),
+    ),
+    max_size=4,
+)
+
+
+@given(limited, hads)
+def test_a_limit_holds_for_all_rounds_together_and_never_grows_what_exceeds_it(asked, had):
+    widths = allocate(CAPACITY, asked, had)
+    for analysis in "ab":
+        own = [(each, width) for each, width in zip(asked, widths, strict=True) if each.analysis == analysis]
+        limits = [each.limit for each, _ in own if each.limit is not None]
+        if limits:
+            now = sum(min(each.bound, each.wanted) + each.adopted for each, _ in own)
+            then = sum(max(width, min(each.bound, each.wanted)) + each.adopted for each, width in own)
+            assert then <= max(now, min(limits))
+
+
+def test_a_limit_leaves_the_rest_to_others():
+    assert widths_of(demand(ready=9, limit=2), demand("b", ready=9)) == [2, 6]
+    assert widths_of(demand(ready=1, limit=3), demand(ready=9, limit=3)) == [1, 2]
+    assert widths_of(demand(ready=9, adopted=2, limit=2)) == [0]
 
 
 @given(demands, hads)

@@ -23,6 +23,7 @@ from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.dependencies import Dependencies
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
+from gencove_explorer.executors.batch.limits import ParallelLimits
 from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
@@ -60,6 +61,7 @@ class BatchExecutor:
         self.images = Images(self.aws)
         self.definitions = job_definitions.JobDefinitions(self.aws)
         self.jobs = Jobs(self.aws)
+        self.limits = ParallelLimits(self.aws)
 
     # -- submission ---------------------------------------------------------------------------------
 
@@ -98,6 +100,7 @@ class BatchExecutor:
             every = {dependencies.failed: list(record.all_indices())}
             write_closed(store, record.id, record.round, Closed.of(every))
             return
+        resources = self.limits.make(record) if record.parallel is not None else None
         request = submit_job.submit_job_request(
             record,
             index,
@@ -106,8 +109,27 @@ class BatchExecutor:
             region=self.aws.region,
             definition=definition,
             depends_on=dependencies.depends_on,
+            resources=resources,
         )
         self.jobs.submit(record.id, record.round, request, lambda: require_not_superseded(store, record))
+        if record.parallel is not None:
+            self.limits.sweep(lambda analysis_id: self._has_ended(store, analysis_id))
+
+    def clean_up(self, rounds: Rounds) -> None:
+        """Remove the limit of an analysis that has ended, if it had one."""
+        if any(record.parallel is not None and record.executor == self.name for record in rounds):
+            self.limits.remove(rounds.id)
+
+    def _has_ended(self, store: Store, analysis_id: str) -> bool:
+        """Whether all jobs of an analysis have ended, or nothing is left of it."""
+        try:
+            parse_id(analysis_id)
+            rounds = read_rounds(store, analysis_id)
+        except (ValueError, CorruptPayload):
+            return False
+        closed = read_closed(store, analysis_id)
+        settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, analysis_id), closed)
+        return None not in settled
 
     def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether Batch has a job of that name and round."""

@@ -41,8 +41,12 @@ def submit_job_request(
     region: str,
     definition: str,
     depends_on: Sequence[Mapping[str, str]],
+    resources: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The request that runs a round. Its job's name is the analysis's id, by which it is found again."""
+    """The request that runs a round. Its job's name is the analysis's id, by which it is found again.
+
+    ``resources``: the consumable resources that each job takes.
+    """
     definition_of_job = record.job_definition
     variables = {
         "EXPLORER_STORE": store,
@@ -65,6 +69,8 @@ def submit_job_request(
         "tags": tags(index),
         "propagateTags": True,
     }
+    if resources is not None:
+        request["consumableResourcePropertiesOverride"] = resources
     if record.jobs > 1:
         request["arrayProperties"] = {"size": record.jobs}
     if definition_of_job.timeout_seconds is not None:

@@ -134,6 +134,9 @@ class ForegroundExecutor:
                 if owner is not None:
                     owner.send_signal(signal.SIGTERM)
 
+    def clean_up(self, rounds: Rounds) -> None:
+        """Nothing is kept for it."""
+
     def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         return last_claimed(logs_folder(rounds.store, rounds.id), rounds, observed, index)
 

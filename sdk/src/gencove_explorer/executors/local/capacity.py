@@ -8,9 +8,9 @@ more than is free gets its turn too: what has had its part starts no more until 
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice
 
 SLICE_SECONDS = 1.0
 """How long a slot stays with an analysis when there are fewer slots than analyses."""
@@ -63,6 +63,8 @@ class RoundDemand:
     """How many it may have running in truth: more than width while a lower one is on its way."""
     adopted: int = 0
     """Jobs that run without a forker, to which no width applies."""
+    limit: int | None = None
+    """So many jobs of the analysis, of all its rounds, may run at once; None: as many as fit."""
 
     @property
     def wanted(self) -> int:
@@ -107,8 +109,12 @@ def allocate(capacity: Resources, demands: Sequence[RoundDemand], had: Mapping[s
     for demand in demands:
         free -= demand.need * min(demand.bound, demand.wanted)
     widths = []
+    rooms = _rooms(demands)
     for demand, wish in zip(demands, shares, strict=True):
         grow = max(0, min(wish - demand.bound, free.fits(demand.need)))
+        if demand.analysis in rooms:
+            grow = max(0, min(grow, rooms[demand.analysis]))
+            rooms[demand.analysis] -= grow
         free -= demand.need * grow
         widths.append(min(wish, demand.bound + grow))
     return widths
@@ -144,7 +150,23 @@ def _share(
     return shares
 
 
-def _line(demands: Sequence[RoundDemand], numbers: Iterable[int]) -> Iterator[int]:
-    """The jobs of some rounds in their order: of each the number of its round."""
-    for number in numbers:
-        yield from repeat(number, demands[number].wanted)
+def _rooms(demands: Sequence[RoundDemand]) -> dict[str, int]:
+    """Of each analysis that has a limit, how many more of its jobs may run than may in truth run now."""
+    rooms: dict[str, int] = {}
+    for demand in demands:
+        if demand.limit is not None:
+            rooms[demand.analysis] = min(demand.limit, rooms.get(demand.analysis, demand.limit))
+    for demand in demands:
+        if demand.analysis in rooms:
+            rooms[demand.analysis] -= min(demand.bound, demand.wanted) + demand.adopted
+    return rooms
+
+
+def _line(demands: Sequence[RoundDemand], numbers: Sequence[int]) -> Iterator[int]:
+    """The jobs of an analysis's rounds in their order, of each the number of its round; no more than its
+    limit.
+    """
+    adopted = sum(demands[number].adopted for number in numbers)
+    limits = [limit for number in numbers if (limit := demands[number].limit) is not None]
+    most = max(0, min(limits) - adopted) if limits else None
+    return islice((number for number in numbers for _ in range(demands[number].wanted)), most)

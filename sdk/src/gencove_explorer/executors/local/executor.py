@@ -24,7 +24,7 @@ from gencove_explorer.executors.local.recovery import claims_folder, load_progre
 from gencove_explorer.executors.log_reader import FileLogReader, LogReader
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds
-from gencove_explorer.records.states import PENDING, RUNNABLE, SUBMITTED, JobStates
+from gencove_explorer.records.states import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, JobStates
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.log import get_logger
 
@@ -107,7 +107,8 @@ class LocalExecutor:
         else:
             self.wake(silently=True)
             if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
-                reason = self._why_runnable(rounds.last(unclaimed[0]).job_definition)
+                running = sum(state in (STARTING, RUNNING) for state in states.values())
+                reason = self._why_runnable(rounds.last(unclaimed[0]), running)
             reason = self._trouble(rounds) or reason
         return states, reason
 
@@ -124,6 +125,9 @@ class LocalExecutor:
             )
         self.wake()
         end_unqueued(self.queue, rounds, indices)
+
+    def clean_up(self, rounds: Rounds) -> None:
+        """Nothing is kept for it."""
 
     def last_attempt(self, rounds: Rounds, observed: JobStates, index: int) -> AttemptId | None:
         """The latest attempt at a job, which may be running; None if there was none yet."""
@@ -217,7 +221,10 @@ class LocalExecutor:
         reason = next((troubles[place] for place in places if place in troubles), None) if troubles else None
         return reason and f"the local executor cannot go on with it, and tries again: {reason}"
 
-    def _why_runnable(self, definition: JobDefinition) -> str | None:
+    def _why_runnable(self, record: RoundRecord, running: int) -> str | None:
+        if record.parallel is not None and running >= record.parallel:
+            return f"parallel={record.parallel}: at most so many jobs of it run at once"
+        definition = record.job_definition
         state = self.queue.read_state()
         if not state.keys() >= _USE:
             return None

@@ -240,6 +240,7 @@ class ActiveRound:
             width=self.width,
             bound=max(self.bound, len(self.running)),
             adopted=len(self.adopted),
+            limit=self.record.parallel,
         )
 
     def grant(self, width: int) -> list[tuple[int, int]]:
