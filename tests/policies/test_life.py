@@ -19,8 +19,9 @@ from support.policies.documents import render
 LARGE = 20 << 20
 UNSEEN = {"s3:AbortMultipartUpload"}
 """What happens when an upload fails half-way."""
-IDLE = {("job", "ListData")}
-"""Only with it does S3 tell a job that an input is missing, and not that it may not be read."""
+IDLE = {("job", "ListData"), ("submit", "SubmitWithLimit")}
+"""Only with the first does S3 tell a job that an input is missing, and not that it may not be read. Whether
+SubmitJob is judged by the consumable resources that it names, no page of AWS's tells."""
 
 
 def job(ac):
@@ -72,8 +73,12 @@ def submit_and_delete(tmp_path: Path) -> str:
     second.run()
     second.wait_done(timeout=60)
     assert second.get_output().value("sum") == 7
+    again = Analysis(function=after, depends_on=[before])
+    again.run(reuse=True)
+    assert again.status()["reused"] == 1
+    again.delete()
     ended = Analysis(function=waiting, input=[1, 2])
-    ended.run()
+    ended.run(parallel=2)
     ended.terminate(0)
     ended.terminate_all()
     ended.wait_done(timeout=60)
@@ -110,6 +115,8 @@ def test_what_is_asked_is_allowed_and_every_statement_is_needed(
     cloud_home: Path, cloud: RunningCloud, data: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     forget_definitions(cloud)
+    left = {"consumableResourceName": "explorer-left", "totalQuantity": 1}  # which the next one looks at
+    open_client("batch", cloud.endpoint).create_consumable_resource(**left)
     before = len(cloud.requests())
     an_id = submit_and_delete(tmp_path)
     with monkeypatch.context() as patch:
