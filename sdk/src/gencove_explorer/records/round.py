@@ -46,6 +46,8 @@ class RoundRecord(DescribedRecord):
     parallel: int | None = None
     """So many jobs of the analysis may run at once; None: as many as there is room for."""
 
+    tolerated: bool = False
+    """Whether others wait for the end of its jobs alone: AWS Batch is not told when a function fails."""
     reused: Reused = field(default_factory=Reused)
     """Of the first round: the jobs that no round runs, as they succeeded in other analyses."""
     recipe: str = ""
@@ -71,6 +73,7 @@ class RoundRecord(DescribedRecord):
         "image": validation.optional(validation.text()),
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
+        "tolerated": validation.flag,
         "reused": check_reused,
         "recipe": validation.digest,
         "identity": validation.digest,

@@ -56,6 +56,8 @@ class Submission:
     image: str | None = None
     """The image that was asked for; the definition in ``spec`` has the one that jobs run in."""
     options: RunOptions = USUAL
+    tolerated: bool = False
+    """Whether all that wait for it wait for the end of its jobs alone."""
     parts: dict[str, str] = field(default_factory=dict)
     """What all its jobs share, as digests (submission.reuse.recipe)."""
     found: Found | None = None
@@ -183,6 +185,7 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
         shell=uses_shell(contents.function),
         source=hashlib.sha256(contents.source.encode()).hexdigest(),
         image=submission.image,
+        tolerated=submission.tolerated,
         reused=submission.reused,
         recipe=recipe_of(submission.parts),
         identity=identities[0].hex() if len(identities) == 1 else "",
