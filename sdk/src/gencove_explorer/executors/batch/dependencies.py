@@ -74,27 +74,30 @@ class Dependencies:
             self._reasons[ref.id, index] = dependency_failed(self._store, ref, index)
         return self._reasons[ref.id, index]
 
-    def are_over(self, record: RoundRecord) -> bool | None:
-        """Whether a round may run that Batch has failed, as it waits for the end of jobs that failed there.
+    def are_over(self, record: RoundRecord, index: int) -> bool | None:
+        """Whether a job may run that Batch has failed with others: these are well, or their end is enough.
 
-        None: not yet, as some of these have not ended; False: another of its dependencies has failed, too.
+        None: not yet, as some of these have not ended; False: a dependency of it has failed.
         """
         over: bool | None = True
         for ref in record.depends_on:
             states = self._states(ref)
-            if ref.finished:
-                over = over if None not in states else None
-            elif any(state != SUCCEEDED for state in states):
+            needed = [states[index]] if ref.each else states
+            if FAILED in needed and not ref.finished:
                 return False
+            over = None if None in needed else over
         return over
 
+    def forget(self) -> None:
+        """Look at the store again."""
+        self._seen.clear()
+
     def unended(self, record: RoundRecord) -> dict[str, list[int]]:
-        """By id the jobs that a round waits for the end of and that have not ended, as far as is known."""
+        """By id the jobs of dependencies that have not ended, as far as is known."""
         return {
             ref.id: open_jobs
             for ref in record.depends_on
-            if ref.finished
-            and (open_jobs := [index for index, state in enumerate(self._states(ref)) if state is None])
+            if (open_jobs := [index for index, state in enumerate(self._states(ref)) if state is None])
         }
 
     def _states(self, ref: DependencyRef) -> list[str | None]:
