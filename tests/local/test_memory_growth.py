@@ -1,13 +1,9 @@
 """A job that was killed for its memory goes on with more, by the scheduler itself."""
 
-import os
-import signal
 from pathlib import Path
 
 from gencove_explorer.analysis import Analysis, JobDefinition
-from gencove_explorer.executors.local.executor import LocalExecutor
-from gencove_explorer.settings import Settings
-from support.waiting import WAIT, eventually
+from support.waiting import WAIT
 
 
 def hungry(ac):
@@ -44,14 +40,3 @@ def test_it_is_doubled_up_to_the_limit(home: Path):
     assert asked == {100, 200, 400, 500}
     following.wait_done(timeout=WAIT)
     assert "Dependency failed: hungry" in following.status()["reason"]  # of its last word, and not before
-
-
-def test_it_goes_on_after_the_scheduler_was_killed(home: Path):
-    definition = JobDefinition(cpu=1, memory_mb=100, memory_mb_max=400)
-    an = Analysis(function=hungry, input=[300, 10], job_definition=definition)
-    an.run()
-    eventually(lambda: an.status(1)["status"] == "SUCCEEDED")
-    os.kill(LocalExecutor(Settings.load()).queue.read_state()["pid"], signal.SIGKILL)
-    an.wait_done(timeout=WAIT)
-    assert an.values("had") == [400, 100]
-    assert an.status(0) == {"status": "SUCCEEDED"}

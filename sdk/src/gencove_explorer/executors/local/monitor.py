@@ -61,6 +61,7 @@ class JobMonitor:
                 self._ledger.attempt_of(round, position, attempt),
                 self._ledger.log_of(round, position, attempt),
                 round.record.payload,
+                round.record.job_definition.may_grow,
             )
             if position in round.ending:  # its forker may not have lived to hear of it
                 self._kill(round, position, attempt, round.ending[position], gently=True)
