@@ -6,15 +6,20 @@ travels by reference: whatever unpickles a work function must be able to import 
 
 import copyreg
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import InvalidName, NoSuchDependency
+from explorer_runner.format.keys import AttemptId
 from explorer_runner.format.payload import DependencyRef, Spec
 from explorer_runner.format.reused import read_reused
 from explorer_runner.outputs import OUTPUTS, Output
 from explorer_runner.results import JobFailure, JobOutput, Results
 from explorer_runner.stores.base import Store
+
+if TYPE_CHECKING:
+    from explorer_runner.files.checkpoint import Checkpoint
 
 _RESERVED = ("__class__", "__dict__", "__weakref__")
 """Names whose attributes are the object's own, whatever it holds."""
@@ -139,12 +144,21 @@ class AnalysisContext:
         """Where to put files and values."""
         self._spec = spec
         self._store = store
+        self._private = private
         self._downloads = f"{private}/downloads"
 
     @property
     def global_context(self) -> GlobalConfig:
         """The same object as ``global_config``."""
         return self.global_config
+
+    @cached_property
+    def checkpoint(self) -> "Checkpoint":
+        """A folder that the next attempt at this job finds as it was saved."""
+        from explorer_runner.files.checkpoint import Checkpoint  # most jobs have none
+
+        attempt = AttemptId(self.job_index, self._spec.round, self.attempt)
+        return Checkpoint(self._store, self.id, attempt, self._private)
 
     def dependency(self, name: str) -> Dependency:
         """The analysis called ``name`` that this one depends on. Raises NoSuchDependency."""

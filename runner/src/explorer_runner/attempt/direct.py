@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from explorer_runner.attempt import claim, environment, log_file
-from explorer_runner.attempt.execute import JobAttempt, execute, publish
+from explorer_runner.attempt.execute import JobAttempt, execute, publish, save_checkpoint
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.format.keys import AttemptId
 from explorer_runner.outputs import OUTPUTS, Collected
@@ -194,6 +194,7 @@ def write_lost_outcome(place: RoundContext, log: str, wait_status: int, reason: 
     code, number, description = processes.describe_exit(wait_status)
     outcome = job.fail(reason or f"{description}{log_file.crash_line(log)}", code, number)
     outcome.add_peak(memory.take_peak(log))
+    save_checkpoint(job, log)
     while True:
         remove_tree(job.scratch)
         remove_tree(job.private)

@@ -4,6 +4,7 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
+import contextlib
 import json
 import logging
 import os
@@ -23,7 +24,7 @@ from explorer_runner.attempt.main_module import MainModule, introduce
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.format import values
-from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, file_key, value_key
+from explorer_runner.format.keys import CHECKPOINT, FAILED, STOPPED, SUCCEEDED, AttemptId, file_key, value_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.format.package_versions import find_lack
 from explorer_runner.format.payload import Payload
@@ -292,3 +293,12 @@ def _log_anyway(text: str) -> None:
         os.write(2, text.encode(errors="backslashreplace"))
     except OSError:
         pass  # the log is closed or the disk full; the outcome says it too
+
+
+def save_checkpoint(job: JobAttempt, log: str) -> None:
+    """Save what a process that was ended left in its checkpoint, if it had one; the log tells of it."""
+    if os.path.isdir(f"{job.private}/{CHECKPOINT}"):
+        from explorer_runner.files.checkpoint import save_left  # most jobs have none
+
+        with open(log, "a") as file, contextlib.redirect_stderr(file):
+            save_left(job.store, job.analysis, job.attempt, job.private)

@@ -30,7 +30,7 @@ from explorer_runner.attempt import (
     startup_variables,
     supervised_child,
 )
-from explorer_runner.attempt.execute import JobAttempt, publish
+from explorer_runner.attempt.execute import JobAttempt, publish, save_checkpoint
 from explorer_runner.attempt.output_pump import OutputPump, Terminated
 from explorer_runner.errors import (
     AlreadyExists,
@@ -216,6 +216,8 @@ class _Parent:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
         outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
+        if outcome is None or self.drain.stopped:
+            save_checkpoint(self.job, log)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())

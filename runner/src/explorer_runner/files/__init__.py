@@ -1,8 +1,11 @@
-"""Downloads of File, in a process of their own, since a job of a folder store must not load obstore.
+"""Files beside a job's inputs and outputs: downloads of File, and checkpoints.
 
+Downloads have a process of their own, since a job of a folder store must not load obstore.
+
+checkpoint  a folder that outlives an attempt, in the job's own process
 fetch   python -m explorer_runner.files.fetch: brings files into the host's cache, or signs their addresses
 cache   the cache of a host: shared, locked, bounded, the least recently used goes first
 web     files of web servers
 
-They write to the cache alone.
+Downloads write to the cache alone.
 """

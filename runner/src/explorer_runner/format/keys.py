@@ -11,6 +11,8 @@
     analyses/<id>/values/<index>/<round>-<attempt>/<key>.<kind>  output values too large for an outcome
     analyses/<id>/logs/<index>.<round>-<attempt>.txt             log, .marks beside it (attempt/log_file.py)
     packages/<sha256>/<wheel>                                    packages of all analyses, by content
+    analyses/<id>/checkpoints/<index>/<round>-<attempt>-<n>.json what a job saved of its checkpoint
+    analyses/<id>/checkpoints/<index>/files/<sha256>             the files of these
     analyses/<id>/borrowers/<id>                                 who reads results of it as its own
     analyses/<id>/deleting                                       that it is being deleted
     reuse/<recipe>/<id>.<round>[.<identity>]                     rounds of equal jobs but for their inputs
@@ -37,6 +39,9 @@ FAILED = "FAILED"
 STOPPED = "STOPPED"
 """Of an attempt that was ended from outside: whether the job is tried again, its executor decides."""
 _OUTCOMES = (SUCCEEDED, FAILED, STOPPED)
+
+CHECKPOINT = "checkpoint"
+"""Folder, in a job's private one, of what it keeps for its next attempt."""
 
 PACKAGES = "packages"
 """Prefix of the wheels."""
@@ -158,6 +163,19 @@ def outcomes_prefix(analysis_id: str) -> str:
 
 def outcome_key(analysis_id: str, attempt: AttemptId, status: str) -> str:
     return f"analyses/{analysis_id}/outcomes/{attempt.stem}.{status}.json"
+
+
+def checkpoints_prefix(analysis_id: str, index: int) -> str:
+    return f"analyses/{analysis_id}/checkpoints/{index}"
+
+
+def checkpoint_key(analysis_id: str, attempt: AttemptId, number: int) -> str:
+    index, round, count = attempt
+    return f"analyses/{analysis_id}/checkpoints/{index}/{round}-{count}-{number}.json"
+
+
+def checkpoint_file_key(analysis_id: str, index: int, sha256: str) -> str:
+    return f"analyses/{analysis_id}/checkpoints/{index}/files/{sha256}"
 
 
 def borrowers_prefix(analysis_id: str) -> str:
