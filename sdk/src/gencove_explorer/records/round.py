@@ -46,6 +46,9 @@ class RoundRecord(DescribedRecord):
     parallel: int | None = None
     """So many jobs of the analysis may run at once; None: as many as there is room for."""
 
+    canary: list[int] = field(default_factory=list)
+    """The jobs that must have succeeded, in whatever round is their last, before its own start."""
+
     reused: Reused = field(default_factory=Reused)
     """Of the first round: the jobs that no round runs, as they succeeded in other analyses."""
     recipe: str = ""
@@ -71,6 +74,7 @@ class RoundRecord(DescribedRecord):
         "image": validation.optional(validation.text()),
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
+        "canary": validation.listed(validation.whole(0, validation.JOBS - 1), validation.JOBS),
         "reused": check_reused,
         "recipe": validation.digest,
         "identity": validation.digest,

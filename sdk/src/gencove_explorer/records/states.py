@@ -16,7 +16,7 @@ STARTING, RUNNING = "STARTING", "RUNNING"
 NOT_RUN = "NOT_RUN"
 """Of a job that no round runs: run_local of one job of an array leaves the others so."""
 
-UNTRIED_REASONS = ("Dependency failed", "never submitted")
+UNTRIED_REASONS = ("Dependency failed", "never submitted", "not started")
 """How the reasons begin of jobs that failed without having been tried, through no fault of their own."""
 
 SUBMISSION_SECONDS = 180.0

@@ -12,6 +12,7 @@ from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
 from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.halts import read_settled, why_halted, why_halted_in
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import settled_states
 
@@ -34,8 +35,11 @@ class Dependencies:
         self._jobs = jobs
         self._seen: dict[str, list[str | None]] = {}
 
-    def of(self, record: RoundRecord) -> ResolvedDependencies:
-        """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
+    def of(self, record: RoundRecord, jobs: int) -> ResolvedDependencies:
+        """What a round of an analysis of so many jobs waits for.
+
+        Raises DependencyError for what Batch cannot wait for.
+        """
         resolved = ResolvedDependencies()
         for ref in record.depends_on:
             rounds = read_rounds(self._store, ref.id)
@@ -49,10 +53,32 @@ class Dependencies:
             if FAILED in states and None not in states and not ref.each:
                 return ResolvedDependencies(failed=f"Dependency failed: {ref.name} ({ref.id})")
             resolved.depends_on += self._waits(record, ref, rounds, states)
-        return resolved
+        return self._behind_canary(record, jobs) or resolved
 
-    def failed(self, record: RoundRecord, index: int) -> str:
+    def _behind_canary(self, record: RoundRecord, jobs: int) -> ResolvedDependencies | None:
+        """What a round waits for while its canary has not succeeded: that alone, which waits for all else."""
+        if not record.canary:
+            return None
+        rounds = read_rounds(self._store, record.id)
+        settled = read_settled(rounds, jobs)
+        reason = why_halted(rounds, record, settled)
+        if reason is not None:
+            return ResolvedDependencies(failed=reason)
+        waited_for = [index for index in record.canary if settled[0][index] != SUCCEEDED]
+        needed = [needed_round for needed_round, _ in rounds.by_round(waited_for)]
+        ids = self._jobs.ids(needed)
+        if any(needed_round.round not in ids for needed_round in needed):
+            raise DependencyError(
+                f"{record.id}: AWS Batch does not know the jobs of its canary: retry_failed() runs them all"
+            )
+        return ResolvedDependencies([{"jobId": job} for job in ids.values()]) if needed else None
+
+    def failed(self, record: RoundRecord, index: int, jobs: int) -> str:
         """Which dependency it was that failed, for a job that never ran for its sake."""
+        if record.canary:
+            reason = why_halted_in(self._store, record, jobs)
+            if reason is not None:
+                return reason
         named = [f"{ref.name} ({ref.id})" for ref in record.depends_on]
         for ref, name in zip(record.depends_on, named, strict=True):
             states = self._states(ref)
@@ -60,7 +86,7 @@ class Dependencies:
                 return f"Dependency failed: {name}, its job of the same index"
             if not ref.each and (len(named) == 1 or FAILED in states):
                 return f"Dependency failed: {name}"
-        return f"Dependency failed: {' or '.join(named)}"
+        return f"Dependency failed: {' or '.join(named) or 'its canary'}"
 
     def _states(self, ref: DependencyRef) -> list[str | None]:
         """The states of its jobs, as the store has them; looked at once."""
@@ -82,6 +108,9 @@ class Dependencies:
         """The jobs of the rounds that have not succeeded; ``each`` only where indices are positions."""
         open_jobs = [index for index, state in enumerate(states) if state != SUCCEEDED]
         needed = {needed_round.round: needed_round for needed_round, _ in rounds.by_round(open_jobs)}
+        for last in list(needed.values()):
+            for index in last.canary:  # it waits for its canary itself, and Batch takes 20 dependencies
+                needed.pop(rounds.last(index).round, None)
         elsewhere = [needed_round for needed_round in needed.values() if needed_round.executor != "batch"]
         if elsewhere:
             raise DependencyError(

@@ -21,16 +21,19 @@ from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
 from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.dependencies import Dependencies
+from gencove_explorer.executors.batch.halts import Halts
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
 from gencove_explorer.executors.batch.limits import ParallelLimits
 from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
+from gencove_explorer.records.halts import canary_words, open_canary
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import (
     FINISHED,
+    PENDING,
     RUNNING,
     STARTING,
     SUBMISSION_SECONDS,
@@ -62,6 +65,7 @@ class BatchExecutor:
         self.definitions = job_definitions.JobDefinitions(self.aws)
         self.jobs = Jobs(self.aws)
         self.limits = ParallelLimits(self.aws)
+        self.halts = Halts(self.jobs)
 
     # -- submission ---------------------------------------------------------------------------------
 
@@ -93,7 +97,7 @@ class BatchExecutor:
             self._image(record.job_definition), record.job_definition.secrets, self.settings.batch
         )
         definition = self.definitions.arn(body)
-        dependencies = Dependencies(store, self.jobs).of(record)
+        dependencies = Dependencies(store, self.jobs).of(record, index.jobs)
         if record.round == 0:
             write_index(store, index)
         if dependencies.failed:
@@ -186,16 +190,21 @@ class BatchExecutor:
         for record, own_jobs in by_round:
             detail = details.get(ids.get(record.round, ""))
             own = self._states(rounds, record, detail, own_jobs)
+            if detail is not None and (record.canary or record.max_failures is not None):
+                halted, why = self.halts.look(rounds, record, detail, own)
+                own.update(halted)
+                reason = reason or why
             states.update(own)
             if detail is None and FAILED in own.values():
                 reason = batch_states.NEVER_SUBMITTED
-            elif detail and batch_states.all_wait(states.values()):
+            elif detail and not reason and batch_states.all_wait(states.values()):
                 reason = batch_states.waiting_reason(self._first_child(record, detail))
         if focus is not None and child in details and states.get(focus) not in FINISHED:
             status = details[child]["status"]
             states[focus] = RUNNING if status in FINISHED else status
             reason = batch_states.waiting_reason(details[child]) if status == "RUNNABLE" else None
-        return states, reason
+        canary = open_canary(rounds, [index for index in open_jobs if states[index] == PENDING], outcomes)
+        return states, reason or (canary_words(canary) if canary else None)
 
     def _states(
         self,
@@ -246,9 +255,9 @@ class BatchExecutor:
         dependencies = Dependencies(store, self.jobs)
         for index, words in reasons.items():
             if settled[index] is None:
-                reason = (
-                    dependencies.failed(record, index) if words == batch_states.DEPENDENT_FAILED else words
-                )
+                reason = words
+                if words == batch_states.DEPENDENT_FAILED:
+                    reason = dependencies.failed(record, index, rounds.jobs)
                 by_reason.setdefault(reason, []).append(index)
         if by_reason:
             write_closed(store, record.id, record.round, Closed.of(by_reason))
