@@ -106,9 +106,7 @@ def test_what_depends_on_it_waits_for_all_jobs(home: Path):
 
 def test_a_dependency_that_fails_keeps_both_rounds_from_running(home: Path):
     first = Analysis(function=rest_fails, name="squares", input=[0, 1], job_definition=SMALL)
-    gather = Analysis(
-        function=total_of_each, depends_on=[first], input=list(range(4)), job_definition=SMALL
-    )
+    gather = Analysis(function=total_of_each, depends_on=[first], input=list(range(4)), job_definition=SMALL)
     gather.run(canary=2)
     gather.wait_done(timeout=WAIT)
     assert gather.status()["jobs"] == {"FAILED": 4}

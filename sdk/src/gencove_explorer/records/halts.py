@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from explorer_runner.errors import CorruptPayload, NotFound
 from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, OutcomeName
 from explorer_runner.format.outcome import read as read_outcome
 from explorer_runner.results import outcome_names
@@ -75,5 +76,8 @@ def _first_of(rounds: Rounds, failed: Sequence[int], settled: Settled) -> str:
     reason: str | None = closed.get(index)
     if reason is None and index in outcomes:
         name = outcomes[index]
-        reason = read_outcome(rounds.store, rounds.id, AttemptId(*name[:3]), name.status).reason
+        try:
+            reason = read_outcome(rounds.store, rounds.id, AttemptId(*name[:3]), name.status).reason
+        except (NotFound, CorruptPayload):
+            reason = "its outcome cannot be read"  # what it halts matters more than why
     return f"job {index}: {(reason or 'no reason is known').partition(chr(10))[0][:_SHOWN]}"

@@ -141,7 +141,7 @@ def _last_rounds(jobs: int, rounds: Sequence[RoundRecord]) -> list[RoundRecord |
     """By job index the last round that a job is in; None if no round runs it. Raises CorruptPayload."""
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
-        if max([*record.all_indices(), *record.reused.origins], default=0) >= jobs:
+        if max([*record.all_indices(), *record.reused.origins, *record.canary], default=0) >= jobs:
             raise CorruptPayload(
                 f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
                 f"damaged; restore it, or remove the analysis: explorer delete {record.id}"
