@@ -297,7 +297,7 @@ def test_a_failure_cascades(home: Path):
     a3.run()
     a3.wait_done()
     assert a3.status()["status"] == "FAILED"
-    assert a2.status(0) == {"status": "FAILED", "reason": f"Dependency failed: bad ({a1.id})"}
+    assert a2.status(0)["reason"].startswith(f"Dependency failed: bad ({a1.id}): ValueError: broken")
 
 
 def test_a_dependency_of_the_past_serves(home: Path):

@@ -5,7 +5,7 @@ travels by reference: whatever unpickles a work function must be able to import 
 """
 
 import copyreg
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
@@ -13,7 +13,7 @@ from explorer_runner.errors import InvalidName, NoSuchDependency
 from explorer_runner.format.payload import DependencyRef, Spec
 from explorer_runner.format.reused import read_reused
 from explorer_runner.outputs import OUTPUTS, Output
-from explorer_runner.results import JobOutput, Results
+from explorer_runner.results import JobFailure, JobOutput, Results
 from explorer_runner.stores.base import Store
 
 _RESERVED = ("__class__", "__dict__", "__weakref__")
@@ -93,6 +93,14 @@ class Dependency:
         raise NoSuchOutput.
         """
         return self._results.values(key, **missing)
+
+    def failures(self) -> "list[JobFailure]":
+        """Its jobs that failed, in its inputs' order: of a dependency given as ``finished(...)``."""
+        return self._results.failures()
+
+    def __iter__(self) -> Iterator[JobOutput]:
+        """The outputs of its jobs that succeeded, in its inputs' order."""
+        return iter(self._results.succeeded())
 
     def __repr__(self) -> str:
         return f"Dependency({self.name!r}, {self.id!r})"

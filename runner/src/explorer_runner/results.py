@@ -5,11 +5,13 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from explorer_runner.errors import CorruptPayload, InvalidArgument, NoSuchJob, NoSuchOutput, NotFinished
 from explorer_runner.format import values
+from explorer_runner.format.closed import newest_closed
 from explorer_runner.format.keys import (
     SUCCEEDED,
     AttemptId,
@@ -32,6 +34,7 @@ _MISSING: Any = object()
 _SHOWN = 200
 """How many characters of a value a notebook shows."""
 _OURS = ("explorer_runner", "gencove_explorer")
+_NO_OUTCOME = "it left no outcome"
 
 
 class StoredFile:
@@ -61,6 +64,29 @@ class StoredFile:
 
     def __repr__(self) -> str:
         return f"StoredFile({self.key!r}, {self.size:,} bytes)"
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """A job that did not succeed, as an analysis sees it that waited for its end."""
+
+    index: int
+    """Which job of the analysis it is, from zero."""
+    reason: str
+    """One sentence: ``ValueError: bad row 17``, or why it never ran."""
+    type: str | None = None
+    """Of the exception; None if there was none."""
+    message: str | None = None
+    traceback: str | None = None
+
+    @classmethod
+    def of(cls, index: int, outcome: Outcome | None, why_closed: str) -> "JobFailure":
+        if outcome is None:
+            return cls(index, why_closed)
+        failure, reason = outcome.failure, outcome.reason or _NO_OUTCOME
+        if failure is None:
+            return cls(index, reason)
+        return cls(index, reason, failure.type, failure.message, failure.traceback)
 
 
 class JobOutput:
@@ -289,6 +315,20 @@ class Results:
             outputs[i].value(key) if i in outputs and key in outputs[i].outcome.values else missing
             for i in range(self.jobs)
         ]
+
+    def succeeded(self) -> list[JobOutput]:
+        """The outputs of the jobs that succeeded, in the inputs' order."""
+        newest = self.newest()
+        return self.read([name for _, name in sorted(newest.items()) if name.status == SUCCEEDED])
+
+    def failures(self) -> "list[JobFailure]":
+        """The jobs that did not succeed, in the inputs' order: a read for each that left an outcome."""
+        newest, closed = self.newest(), newest_closed(self.store, self.analysis)
+        failed = [i for i in range(self.jobs) if i not in newest or newest[i].status != SUCCEEDED]
+        # What was closed in a later round than its last attempt says why it failed.
+        tried = [i for i in failed if i in newest and (i not in closed or closed[i][0] < newest[i].round)]
+        outcomes = {output.index: output.outcome for output in self.read([newest[i] for i in tried])}
+        return [JobFailure.of(i, outcomes.get(i), closed.get(i, (0, _NO_OUTCOME))[1]) for i in failed]
 
     def finished(self, newest: dict[int, OutcomeName], indices: Iterable[int]) -> list[OutcomeName]:
         """The outcomes of ``indices``, or NotFinished naming those that have not succeeded."""

@@ -321,6 +321,17 @@ class Payload:
             return [self._index[start : start + IDENTITY_BYTES] for start in starts]
         return [data[start : start + IDENTITY_BYTES] for start in range(0, len(data), IDENTITY_BYTES)]
 
+    def members_of(self, spec: Spec, rows: Sequence[int]) -> dict[str, bytes]:
+        """The members of another payload, of some of these inputs, in this order."""
+        members = dict(self.members)
+        members[SPEC] = spec.to_json()
+        members[INPUTS_INDEX] = b"".join(self.entry(row) for row in rows)
+        for kind in (NAMED, CONTENT):
+            if kind in members:
+                identities = self.identities(kind)
+                members[kind] = b"".join(identities[row] for row in rows)
+        return members
+
     def read_input(self, store: Store, position: int) -> bytes:
         """The pickled input of a position, from the payload or the store, checked."""
         return next(self.read_inputs(store, [self.spec.row_of(position)]))

@@ -69,6 +69,8 @@ def _is_submitted(stored: StoredAnalysis, last: RoundRecord, observed: JobStates
 class ReadOnlyStore:
     """A store in which new objects last as long as this object."""
 
+    read_only = True
+
     def __init__(self, store: Store) -> None:
         self._store = store
         self._new: dict[str, bytes] = {}

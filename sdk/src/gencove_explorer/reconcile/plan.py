@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from explorer_runner.format.keys import FAILED, SUCCEEDED
+from explorer_runner.format.payload import FINISHED
 from gencove_explorer.errors import PlanError
 from gencove_explorer.reconcile.actions import (
     ACTIONS,
@@ -276,9 +277,9 @@ class _Planner:
         return self._row(want.name, want.file, HOLD, why, entry)
 
     def _why_waiting(self, want: DesiredRun) -> str:
-        for name in want.specification.depends_on:
+        for name, kind in want.specification.depends_on.items():
             row = self.rows[name]
-            if row.state == FAILED and row.action in (HOLD, UPDATE):
+            if row.state == FAILED and row.action in (HOLD, UPDATE) and kind != FINISHED:
                 return f"{name}, which it depends on, has failed"
             if row.action == WAIT:
                 return f"{name}, which it depends on, waits itself"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from explorer_runner.format.payload import DependencyRef, python_minor
+from explorer_runner.format.payload import FINISHED, DependencyRef, python_minor
 from gencove_explorer.errors import NoSuchAnalysis, PackageError, SubmissionError
 from gencove_explorer.manifests.build import build
 from gencove_explorer.manifests.inputs import input_of_output
@@ -75,8 +75,14 @@ class SubmissionPreparer:
             [refs[name].of_kind(kind) for name, kind in manifest.dependencies().items()],
             analysis_id=entry.id,
             project=revision.project,
+            tolerated=self._is_tolerated(loaded.name),
             planned={submission.spec.id: submission for submission in self._prepared.values()},
         )
+
+    def _is_tolerated(self, name: str) -> bool:
+        """Whether all manifests that depend on it wait for the end of its jobs alone."""
+        kinds = [loaded.manifest.dependencies().get(name) for loaded in self._manifests.values()]
+        return {kind for kind in kinds if kind is not None} == {FINISHED}
 
     def _ref(self, name: str, analysis_id: str) -> DependencyRef:
         submission = self._prepared.get(name)

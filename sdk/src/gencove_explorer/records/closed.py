@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from explorer_runner.errors import AlreadyExists
 from explorer_runner.format import validation
+from explorer_runner.format.closed import REASONS, by_index, check_ranges
 from explorer_runner.format.keys import closed_key, closed_prefix, parse_closed_name
 from explorer_runner.stores.base import Store
 from gencove_explorer.records.base import Record, read_record
@@ -18,30 +19,17 @@ class Closed(Record):
     reasons: dict[str, list[list[int]]]
     """Reason -> ranges of job indices, first and last."""
 
-    checks: ClassVar[Mapping[str, validation.Check]] = {
-        "reasons": validation.mapped(
-            validation.listed(validation.listed(validation.whole(0, validation.JOBS - 1)))
-        )
-    }
+    checks: ClassVar[Mapping[str, validation.Check]] = {"reasons": REASONS}
 
     def __post_init__(self) -> None:
-        ranges = [span for spans in self.reasons.values() for span in spans]
-        if any(len(span) != 2 or span[0] > span[1] for span in ranges):
-            raise ValueError("its ranges are not a first and a last job each")
-        if sum(last - first + 1 for first, last in ranges) > validation.JOBS:
-            raise ValueError(f"it closes more than {validation.JOBS:,} jobs")
+        check_ranges(self.reasons)
 
     @classmethod
     def of(cls, reasons: Mapping[str, Iterable[int]]) -> "Closed":
         return cls(reasons={reason: _ranges(indices) for reason, indices in reasons.items()})
 
     def by_index(self) -> dict[int, str]:
-        return {
-            index: reason
-            for reason, ranges in self.reasons.items()
-            for first, last in ranges
-            for index in range(first, last + 1)
-        }
+        return by_index(self.reasons)
 
 
 def _ranges(indices: Iterable[int]) -> list[list[int]]:

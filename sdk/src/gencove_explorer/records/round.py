@@ -49,6 +49,8 @@ class RoundRecord(DescribedRecord):
     canary: list[int] = field(default_factory=list)
     """The jobs that must have succeeded, in whatever round is their last, before its own start."""
 
+    tolerated: bool = False
+    """Whether others wait for the end of its jobs alone: AWS Batch is not told when a function fails."""
     reused: Reused = field(default_factory=Reused)
     """Of the first round: the jobs that no round runs, as they succeeded in other analyses."""
     recipe: str = ""
@@ -75,6 +77,7 @@ class RoundRecord(DescribedRecord):
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
         "canary": validation.listed(validation.whole(0, validation.JOBS - 1), validation.JOBS),
+        "tolerated": validation.flag,
         "reused": check_reused,
         "recipe": validation.digest,
         "identity": validation.digest,

@@ -61,6 +61,8 @@ class Submission:
     options: RunOptions = USUAL
     canary: list[int] = field(default_factory=list)
     """The jobs that have to succeed before this round's start: another round runs them."""
+    tolerated: bool = False
+    """Whether all that wait for it wait for the end of its jobs alone."""
     parts: dict[str, str] = field(default_factory=dict)
     """What all its jobs share, as digests (submission.reuse.recipe)."""
     found: Found | None = None
@@ -166,7 +168,9 @@ def with_canary(submission: Submission) -> list[Submission]:
     first = set(canary)
     spec = replace(submission.spec, indices=canary, all_inputs=True)
     others = replace(spec, round=1, indices=[index for index in jobs if index not in first])
-    return [replace(submission, spec=spec), replace(submission, spec=others, found=None, canary=canary)]
+    # Batch has to be told when it fails, though nobody else would mind.
+    first_round = replace(submission, spec=spec, tolerated=False)
+    return [first_round, replace(submission, spec=others, found=None, canary=canary)]
 
 
 def spread(jobs: Sequence[int], count: int) -> list[int]:
@@ -231,6 +235,7 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
         shell=uses_shell(contents.function),
         source=hashlib.sha256(contents.source.encode()).hexdigest(),
         image=submission.image,
+        tolerated=submission.tolerated,
         reused=submission.reused,
         recipe=recipe_of(submission.parts),
         identity=identities[0].hex() if len(identities) == 1 else "",

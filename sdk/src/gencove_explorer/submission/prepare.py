@@ -59,6 +59,7 @@ def prepare(
     analysis_id: str | None = None,
     project: str = "",
     planned: Mapping[str, Submission] | None = None,
+    tolerated: bool = False,
 ) -> Submission:
     """Check and pickle one analysis. Raises SubmissionError or another ExplorerError.
 
@@ -67,6 +68,7 @@ def prepare(
     analysis_id: was chosen for it before.
     project: whose manifest it fulfils.
     planned: by id, those of its dependencies that were prepared and are not committed yet.
+    tolerated: whether all that wait for it wait for the end of its jobs alone.
     """
     name = check_name(request.name)
     jobs = _jobs(request, only)
@@ -112,6 +114,7 @@ def prepare(
         store=session.store_of(executor),
         image=requested.image if requested else None,
         options=request.options,
+        tolerated=tolerated,
         labels=labels,
         project=project,
     )

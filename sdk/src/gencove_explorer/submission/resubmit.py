@@ -20,6 +20,7 @@ from gencove_explorer.monitoring.lookup import open_analysis
 from gencove_explorer.monitoring.stored_analysis import StoredAnalysis
 from gencove_explorer.packages import check_requirements, lock
 from gencove_explorer.records.index import find
+from gencove_explorer.records.states import JobStates
 from gencove_explorer.session import Session
 from gencove_explorer.submission.contents import PayloadContents, check_python, contents_from_store
 from gencove_explorer.submission.request import UNCHANGED, AnalysisRequest
@@ -84,8 +85,14 @@ def recorded_dependencies(
                 f"{ref.id}, on which {name} depends, ran one job of an array (run_local of one job): jobs "
                 "would wait for the others. run() it, and set depends_on = [...]"
             )
-        if executor.name == "foreground" and (state := dependency.observe().state) != SUCCEEDED:
+        if executor.name == "foreground" and not _can_be_read(ref, observed := dependency.observe()):
             raise DependencyError(
-                f"{ref.id}, which run_local needs, is {state}: wait_done() or retry_failed() of it first"
+                f"{ref.id}, which run_local needs, is {observed.state}: wait_done() or "
+                "retry_failed() of it first"
             )
         yield ref
+
+
+def _can_be_read(ref: DependencyRef, observed: JobStates) -> bool:
+    """Whether a dependency is as far as a job needs it."""
+    return observed.finished if ref.finished else observed.state == SUCCEEDED

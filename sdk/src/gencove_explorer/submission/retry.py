@@ -112,6 +112,7 @@ class _Retry:
             executor=executor,
             store=stored.store,
             image=requested.image,
+            tolerated=record.tolerated,
             options=RunOptions(max_failures=record.max_failures, parallel=record.parallel),
             canary=self._canary(record),
         )
@@ -186,6 +187,8 @@ def _dependencies(stored: StoredAnalysis, session: Session) -> list[StoredAnalys
     """What it depends on, which lies where it does. Raises DependencyError for what was deleted."""
     dependencies = []
     for ref in stored.record.depends_on:
+        if ref.finished:
+            continue  # that its jobs have ended is enough
         try:
             dependencies.append(open_analysis(session, stored.store, find(stored.store, ref.id)))
         except NoSuchAnalysis as error:

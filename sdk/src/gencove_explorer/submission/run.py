@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from explorer_runner.format.keys import SUCCEEDED
-from explorer_runner.format.payload import DependencyRef
+from explorer_runner.format.payload import FINISHED, DependencyRef
 from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError, InvalidArgument
 from gencove_explorer.executors.base import Executor
@@ -54,7 +54,9 @@ def run_here(
         for request, submission in prepared:
             stored = commit(submission, session)
             yield request, stored
-            if not executor.run(stored.store, stored.rounds[-1], stored.record, parallel):
+            goes_on = submission.tolerated
+            well = executor.run(stored.store, stored.rounds[-1], stored.record, parallel, goes_on=goes_on)
+            if not well and not goes_on:
                 stored.require_success()
     finally:
         for _, submission in prepared:
@@ -66,12 +68,14 @@ def _prepare(
 ) -> Prepared:
     """Prepare all that has to be run for the last request (of itself ``only`` one job); writes nothing."""
     store, foreground = session.store_of(executor), executor.name == "foreground"
+    tolerated = tolerated_among(requests)
     refs: dict[AnalysisRequest, DependencyRef] = {}
     prepared: Prepared = []
     try:
         for request in requests:
             is_target = request is requests[-1]
-            run = None if is_target else _usable_run(request, store, foreground, only)
+            needs_success = foreground and request not in tolerated
+            run = None if is_target else _usable_run(request, store, foreground, needs_success, only)
             if run is not None:
                 refs[request] = run.ref
                 continue
@@ -80,7 +84,13 @@ def _prepare(
             ]
             planned = {submission.spec.id: submission for _, submission in prepared}
             submission = prepare(
-                request, session, executor, depends_on, only=only if is_target else None, planned=planned
+                request,
+                session,
+                executor,
+                depends_on,
+                only=only if is_target else None,
+                planned=planned,
+                tolerated=request in tolerated,
             )
             refs[request] = submission.ref
             prepared.append((request, submission))
@@ -91,21 +101,31 @@ def _prepare(
     return prepared
 
 
+def tolerated_among(requests: Sequence[AnalysisRequest]) -> set[AnalysisRequest]:
+    """Those that others depend on, all of which wait for the end of their jobs alone."""
+    kinds: dict[AnalysisRequest, set[str]] = {}
+    for request in requests:
+        for dependency in request.depends_on or ():
+            kinds.setdefault(dependency.request, set()).add(dependency.kind)
+    return {request for request, own in kinds.items() if own == {FINISHED}}
+
+
 def _usable_run(
-    dependency: AnalysisRequest, store: Store, foreground: bool, only: int | None
+    dependency: AnalysisRequest, store: Store, foreground: bool, needs_success: bool, only: int | None
 ) -> StoredAnalysis | None:
     """The run of a dependency that jobs can read where they will run; None: it has to be run (again)."""
     runs = [dependency.last_run, dependency.last_trial if foreground else None]
     here = [run for run in runs if run is not None and run.store.uri == store.uri]
     # One job may be tried over what was tried of its dependency; all jobs read all of it.
     usable = [run for run in here if only is not None or run.whole]
-    return next((run for run in usable if not foreground or _has_succeeded(run)), None)
+    return next((run for run in usable if not foreground or _has_ended(run, needs_success)), None)
 
 
-def _has_succeeded(stored: StoredAnalysis) -> bool:
+def _has_ended(stored: StoredAnalysis, needs_success: bool) -> bool:
+    """Whether its results can be read; of one that failed, and needs to have succeeded, not."""
     observed = stored.observe()
     if not observed.finished:
         raise DependencyError(
             f"{stored.id}, which run_local needs, is {observed.state}: wait_done() first, or terminate_all()"
         )
-    return observed.state == SUCCEEDED
+    return observed.state == SUCCEEDED or not needs_success

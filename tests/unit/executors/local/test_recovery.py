@@ -73,7 +73,7 @@ def test_a_round_goes_on_where_it_stands(store: FolderStore):
     assert round.open == {1, 4, 5}
     assert round.waiting == {1, 5}
     assert round.adopted == {4: 1}
-    round.release(lambda ref: None)
+    round.release(lambda ref: None, lambda ref, index: "")
     assert list(round.ready) == [(1, 2), (5, 1)]
 
 

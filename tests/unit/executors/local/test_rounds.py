@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.format.payload import DependencyRef
+from explorer_runner.format.payload import FINISHED, DependencyRef
 from gencove_explorer.executors.local.queue import Entry
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
 from gencove_explorer.records.index import IndexRecord
@@ -44,7 +44,7 @@ def round_of(
 
 def started(round: ActiveRound, width: int = 8) -> ActiveRound:
     """The round, with all its jobs handed to a forker."""
-    round.release(lambda ref: None)
+    round.release(lambda ref: None, why)
     round.announce()
     round.opened = True
     round.grant(width)
@@ -56,39 +56,60 @@ def progress(succeeded: set[int], failed: set[int], jobs: int = 3) -> Progress:
     return Progress(jobs, succeeded, failed)
 
 
+def why(ref: DependencyRef, index: int | None) -> str:
+    return f"Dependency failed: {ref.name}" + ("" if index is None else f": job {index}")
+
+
 # -- dependencies -------------------------------------------------------------------------------------
 
 
 def test_each_waits_for_the_job_of_its_index_and_fails_with_it_alone():
     round = round_of(each=True)
-    round.release(lambda ref: progress(set(), set()))
+    round.release(lambda ref: progress(set(), set()), why)
     assert (list(round.ready), round.closing) == ([], {})
-    round.release(lambda ref: progress({2}, {0}))
+    round.release(lambda ref: progress({2}, {0}), why)
     assert list(round.ready) == [(2, 1)]
     [(reason, closed)] = round.closing.items()
     assert closed == [0]
-    assert "its job of the same index" in reason
+    assert reason == "Dependency failed: other: job 0"
     assert round.waiting == {1}
 
 
 def test_the_whole_waits_for_all_and_fails_with_any():
     round = round_of(each=False)
-    round.release(lambda ref: progress({0, 1}, set()))
+    round.release(lambda ref: progress({0, 1}, set()), why)
     assert not round.ready
-    round.release(lambda ref: progress({0}, {1}))
+    round.release(lambda ref: progress({0}, {1}), why)
     assert not round.ready
     assert not round.closing  # the last of them may take long, and jobs fail when it has ended
-    round.release(lambda ref: progress({0, 2}, {1}))
-    assert sorted(round.closing[f"Dependency failed: other ({OTHER.id})"]) == [0, 1, 2]
+    round.release(lambda ref: progress({0, 2}, {1}), why)
+    assert sorted(round.closing["Dependency failed: other"]) == [0, 1, 2]
     assert not round.open
     round = round_of(each=False)
-    round.release(lambda ref: progress({0, 1, 2}, set()))
+    round.release(lambda ref: progress({0, 1, 2}, set()), why)
+    assert list(round.ready) == [(0, 1), (1, 1), (2, 1)]
+
+
+def test_of_many_that_fail_with_their_own_job_each_is_not_looked_at():
+    round = round_of(jobs=100, each=True)
+    round.release(lambda ref: progress(set(), set(range(90)), jobs=100), why)
+    [(reason, closed)] = round.closing.items()
+    assert reason == f"Dependency failed: other ({OTHER.id}), its job of the same index"
+    assert len(closed) == 90
+
+
+def test_the_end_of_the_whole_is_enough_for_one_that_waits_for_no_more():
+    round = round_of(each=False)
+    round.record.depends_on[0] = round.record.depends_on[0].of_kind(FINISHED)
+    round.release(lambda ref: progress({0}, {1}), why)
+    assert not round.ready
+    round.release(lambda ref: progress({0}, {1, 2}), why)
     assert list(round.ready) == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_a_dependency_that_is_not_there_fails_what_waits_for_it():
     round = round_of(each=False)
-    round.release(lambda ref: None)
+    round.release(lambda ref: None, why)
     assert list(round.closing) == [f"Dependency failed: other ({OTHER.id}) is not in the store"]
     assert not round.open
 
@@ -96,7 +117,7 @@ def test_a_dependency_that_is_not_there_fails_what_waits_for_it():
 def test_a_job_that_was_tried_before_goes_on_with_its_next_attempt():
     round = round_of(retries=3)
     round.next_attempt = {1: 3}
-    round.release(lambda ref: None)
+    round.release(lambda ref: None, why)
     assert list(round.ready) == [(0, 1), (1, 3), (2, 1)]
 
 
@@ -133,7 +154,7 @@ def test_what_was_to_end_is_not_tried_again_and_the_first_reason_stays():
 
 def test_of_those_to_end_only_what_runs_is_told_and_the_others_never_start():
     round = round_of(5, indices=[10, 11, 12, 13, 14])
-    round.release(lambda ref: None)
+    round.release(lambda ref: None, why)
     position, attempt = round.ready.popleft()
     round.granted[position] = attempt
     position, attempt = round.ready.popleft()

@@ -13,8 +13,11 @@ from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
 from gencove_explorer.records.closed import read_closed
 from gencove_explorer.records.halts import read_settled, why_halted, why_halted_in
+from gencove_explorer.records.root_cause import dependency_failed
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import settled_states
+
+_MOST_EXPLAINED = 20
 
 
 @dataclass
@@ -34,6 +37,7 @@ class Dependencies:
         self._store = store
         self._jobs = jobs
         self._seen: dict[str, list[str | None]] = {}
+        self._reasons: dict[tuple[str, int | None], str] = {}
 
     def of(self, record: RoundRecord, jobs: int) -> ResolvedDependencies:
         """What a round of an analysis of so many jobs waits for.
@@ -48,10 +52,10 @@ class Dependencies:
                     failed=f"Dependency failed: {ref.name} ({ref.id}) is not in the store"
                 )
             states = self._states(ref)
-            if all(state == SUCCEEDED for state in states):
+            if all(state == SUCCEEDED for state in states) or (ref.finished and None not in states):
                 continue
             if FAILED in states and None not in states and not ref.each:
-                return ResolvedDependencies(failed=f"Dependency failed: {ref.name} ({ref.id})")
+                return ResolvedDependencies(failed=dependency_failed(self._store, ref))
             resolved.depends_on += self._waits(record, ref, rounds, states)
         return self._behind_canary(record, jobs) or resolved
 
@@ -74,19 +78,49 @@ class Dependencies:
         return ResolvedDependencies([{"jobId": job} for job in ids.values()]) if needed else None
 
     def failed(self, record: RoundRecord, index: int, jobs: int) -> str:
-        """Which dependency it was that failed, for a job that never ran for its sake."""
-        if record.canary:
-            reason = why_halted_in(self._store, record, jobs)
-            if reason is not None:
-                return reason
-        named = [f"{ref.name} ({ref.id})" for ref in record.depends_on]
-        for ref, name in zip(record.depends_on, named, strict=True):
+        """Which dependency it was that failed, and why, for a job that never ran for its sake."""
+        reason = why_halted_in(self._store, record, jobs) if record.canary else None
+        if reason is not None:
+            return reason
+        needed = [ref for ref in record.depends_on if not ref.finished]
+        for ref in needed:
             states = self._states(ref)
             if ref.each and states[index] == FAILED:
-                return f"Dependency failed: {name}, its job of the same index"
-            if not ref.each and (len(named) == 1 or FAILED in states):
-                return f"Dependency failed: {name}"
-        return f"Dependency failed: {' or '.join(named) or 'its canary'}"
+                return self._why(ref, index)
+            if not ref.each and (len(needed) == 1 or FAILED in states):
+                return self._why(ref, None)
+        return f"Dependency failed: {' or '.join(f'{ref.name} ({ref.id})' for ref in record.depends_on)}"
+
+    def _why(self, ref: DependencyRef, index: int | None) -> str:
+        """Why a dependency failed; of many jobs of one, each is not looked at."""
+        if index is not None and len(self._reasons) > _MOST_EXPLAINED:
+            return f"Dependency failed: {ref.name} ({ref.id}), its job of the same index"
+        if (ref.id, index) not in self._reasons:
+            self._reasons[ref.id, index] = dependency_failed(self._store, ref, index)
+        return self._reasons[ref.id, index]
+
+    def are_over(self, record: RoundRecord) -> bool | None:
+        """Whether a round may run that Batch has failed, as it waits for the end of jobs that failed there.
+
+        None: not yet, as some of these have not ended; False: another of its dependencies has failed, too.
+        """
+        over: bool | None = True
+        for ref in record.depends_on:
+            states = self._states(ref)
+            if ref.finished:
+                over = over if None not in states else None
+            elif any(state != SUCCEEDED for state in states):
+                return False
+        return over
+
+    def unended(self, record: RoundRecord) -> dict[str, list[int]]:
+        """By id the jobs that a round waits for the end of and that have not ended, as far as is known."""
+        return {
+            ref.id: open_jobs
+            for ref in record.depends_on
+            if ref.finished
+            and (open_jobs := [index for index, state in enumerate(self._states(ref)) if state is None])
+        }
 
     def _states(self, ref: DependencyRef) -> list[str | None]:
         """The states of its jobs, as the store has them; looked at once."""
@@ -106,7 +140,8 @@ class Dependencies:
         states: list[str | None],
     ) -> list[dict[str, str]]:
         """The jobs of the rounds that have not succeeded; ``each`` only where indices are positions."""
-        open_jobs = [index for index, state in enumerate(states) if state != SUCCEEDED]
+        missing = (None,) if ref.finished else (None, FAILED)
+        open_jobs = [index for index, state in enumerate(states) if state in missing]
         needed = {needed_round.round: needed_round for needed_round, _ in rounds.by_round(open_jobs)}
         for last in list(needed.values()):
             for index in last.canary:  # it waits for its canary itself, and Batch takes 20 dependencies
@@ -116,6 +151,12 @@ class Dependencies:
             raise DependencyError(
                 f"{ref.id} runs on the {elsewhere[0].executor} executor, which AWS Batch cannot wait for: "
                 "wait_done() first"
+            )
+        tolerated = [needed_round for needed_round in needed.values() if needed_round.tolerated]
+        if tolerated and not ref.finished:
+            raise DependencyError(
+                f"{ref.id} was submitted so that AWS Batch does not fail its jobs, as another analysis waits "
+                "for their end alone: wait_done() of it first, or depend on finished(...) of it"
             )
         ids = self._jobs.ids(needed.values())
         lost = [number for number in needed if number not in ids]

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import CorruptPayload
+from explorer_runner.errors import AlreadyExists, CorruptPayload, StoreError
 from explorer_runner.format.keys import FAILED, AttemptId, OutcomeName, log_key
 from explorer_runner.format.names import parse_id
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.aws.buckets import check_bucket, check_object
 from gencove_explorer.aws.clients import AwsClients
+from gencove_explorer.aws.errors import AwsError
 from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
 from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
@@ -29,7 +30,8 @@ from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, read_closed, write_closed
 from gencove_explorer.records.halts import canary_words, open_canary
-from gencove_explorer.records.index import IndexRecord, write_index
+from gencove_explorer.records.index import IndexRecord, find, write_index
+from gencove_explorer.records.next_round import write_next_round
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import (
     FINISHED,
@@ -42,7 +44,9 @@ from gencove_explorer.records.states import (
     settled_states,
 )
 from gencove_explorer.settings import Settings
+from gencove_explorer.utils.log import get_logger
 
+_log = get_logger(__name__)
 _MIN_TIMEOUT = 60
 _CERTAIN_SECONDS = 3600.0
 """After so long no submission is under way, though clocks differ: require_open stops it well before."""
@@ -253,15 +257,73 @@ class BatchExecutor:
         settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, record.id), closed)
         by_reason: dict[str, list[int]] = {}
         dependencies = Dependencies(store, self.jobs)
+        states = self._run_after_all(rounds, record, dependencies, reasons, settled)
         for index, words in reasons.items():
-            if settled[index] is None:
+            if settled[index] is None and index not in states:
                 reason = words
                 if words == batch_states.DEPENDENT_FAILED:
                     reason = dependencies.failed(record, index, rounds.jobs)
                 by_reason.setdefault(reason, []).append(index)
         if by_reason:
             write_closed(store, record.id, record.round, Closed.of(by_reason))
-        return {index: FAILED for indices in by_reason.values() for index in indices}
+        return states | {index: FAILED for indices in by_reason.values() for index in indices}
+
+    def _run_after_all(
+        self,
+        rounds: Rounds,
+        record: RoundRecord,
+        dependencies: Dependencies,
+        reasons: Mapping[int, str],
+        settled: Sequence[str | None],
+    ) -> dict[int, str]:
+        """The states of jobs that wait for the end of others, which Batch has failed as these did.
+
+        Once these have ended, they are submitted as a further round, which waits for nothing.
+        """
+        failed = [
+            index
+            for index, words in reasons.items()
+            if words == batch_states.DEPENDENT_FAILED and settled[index] is None
+        ]
+        if failed and record.canary and _is_canary_run_again(rounds, record, settled):
+            self._submit_next(rounds, record, failed, record.job_definition)
+            return dict.fromkeys(failed, PENDING)
+        if not failed or not any(ref.finished for ref in record.depends_on):
+            return {}
+        if any(settled[index] == FAILED for index in record.canary):
+            return {}
+        over = dependencies.are_over(record)
+        if over is None:
+            self._look_at(dependencies.unended(record), rounds.store)
+            over = Dependencies(rounds.store, self.jobs).are_over(record)
+        if over is False:
+            return {}
+        if over:
+            self._submit_next(rounds, record, failed, record.job_definition)
+        return dict.fromkeys(failed, PENDING)
+
+    def _look_at(self, open_jobs: Mapping[str, Sequence[int]], store: Store) -> None:
+        """See what became of jobs of other analyses, by id; what Batch ended by itself is written down."""
+        for analysis, indices in open_jobs.items():
+            rounds = read_rounds(store, analysis)
+            own = rounds.by_executor(indices).get(self.name, [])
+            if own:
+                self.job_states(rounds, outcome_names(store, analysis), own)
+
+    def _submit_next(
+        self, rounds: Rounds, record: RoundRecord, indices: Sequence[int], definition: JobDefinition
+    ) -> None:
+        """Submit jobs of a round as a further one, unless somebody else does, or only looks."""
+        if getattr(rounds.store, "read_only", False):
+            return
+        try:
+            number, jobs = rounds[-1].round + 1, sorted(indices)
+            new = write_next_round(rounds.store, record, number, jobs, definition, self.location)
+            self.submit(rounds.store, new, find(rounds.store, record.id))
+        except AlreadyExists:
+            pass  # somebody else was faster
+        except (AwsError, StoreError) as error:
+            _log.warning("%s: jobs could not be submitted again from here: %s", record.id, error)
 
     def _first_child(self, record: RoundRecord, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """The job that tells why an array waits: its first. Asked only when it has waited for long."""
@@ -336,6 +398,13 @@ class BatchExecutor:
             except CorruptPayload:  # what it depends on is not known, but that it is unfinished
                 records.append(unreadable_round(name, self.name))
         return records
+
+
+def _is_canary_run_again(rounds: Rounds, record: RoundRecord, settled: Sequence[str | None]) -> bool:
+    """Whether jobs of a round's canary run in a later round, for which Batch does not make it wait."""
+    states = [settled[index] for index in record.canary]
+    later = any(rounds.last(index).round > record.round for index in record.canary)
+    return later and FAILED not in states
 
 
 def _child(record: RoundRecord, job: str, index: int) -> str:

@@ -55,6 +55,7 @@ def submit_job_request(
         "EXPLORER_DIGEST": record.payload,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
+        **({"EXPLORER_TOLERATED": "1"} if record.tolerated else {}),
     }
     request: dict[str, Any] = {
         "jobName": record.id,

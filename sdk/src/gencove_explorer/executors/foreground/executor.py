@@ -90,12 +90,14 @@ class ForegroundExecutor:
             undo.pop_all()
         self._ready[record.id] = start, lock
 
-    def run(self, store: Store, record: RoundRecord, index: IndexRecord, parallel: int) -> bool:
+    def run(
+        self, store: Store, record: RoundRecord, index: IndexRecord, parallel: int, *, goes_on: bool = False
+    ) -> bool:
         """Run the jobs of a round that was submitted; see ``run_foreground``."""
         start, lock = self._ready.pop(record.id)
         with lock:
             _sweep(store, scratch_folder(self.settings))
-            return run_foreground(store, record, index.array, start, parallel)
+            return run_foreground(store, record, index.array, start, parallel, goes_on=goes_on)
 
     def has_round(self, store: Store, record: RoundRecord) -> bool:
         """What is run in the foreground needs no submission."""
@@ -148,10 +150,13 @@ class ForegroundExecutor:
         return []
 
 
-def run_foreground(store: Store, record: RoundRecord, array: bool, start: Launch, parallel: int) -> bool:
+def run_foreground(
+    store: Store, record: RoundRecord, array: bool, start: Launch, parallel: int, *, goes_on: bool = False
+) -> bool:
     """Run the jobs of a round, ``parallel`` at once, and copy what they print.
 
-    Stops at the first failure; returns whether there was none. An interrupt ends the jobs too.
+    Stops at the first failure, unless it ``goes_on``; returns whether there was none. An interrupt ends the
+    jobs too.
     """
     positions = iter(range(record.jobs))
     runners: list[RunnerProcess] = []
@@ -159,7 +164,7 @@ def run_foreground(store: Store, record: RoundRecord, array: bool, start: Launch
     with selectors.DefaultSelector() as selector:
         try:
             while True:
-                while not failed and len(runners) < parallel:
+                while (goes_on or not failed) and len(runners) < parallel:
                     position = next(positions, None)
                     if position is None:
                         break
@@ -172,7 +177,7 @@ def run_foreground(store: Store, record: RoundRecord, array: bool, start: Launch
                 for runner in [candidate for candidate in runners if candidate.silent]:
                     runners.remove(runner)
                     failed = runner.wait() != 0 or failed
-                if failed:
+                if failed and not goes_on:
                     for runner in runners:
                         runner.end()
         finally:

@@ -6,7 +6,7 @@ named by their position in the round; ``record.index_of`` gives the job index.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from gencove_explorer.executors.local.queue import Entry
 from gencove_explorer.records.halts import counts_as_failure
 
 _OPENING_SECONDS = 0.5
+_MOST_EXPLAINED = 20
+"""Jobs of which each is closed with a reason of its own: a read each, and a line of the record."""
 BACKLOG = 256
 """How many jobs a forker is handed ahead of time, so that it never waits for the scheduler."""
 
@@ -106,8 +108,15 @@ class ActiveRound:
 
     # -- dependencies -----------------------------------------------------------------------------
 
-    def release(self, progress_of: Callable[[DependencyRef], Progress | None]) -> None:
-        """Make jobs ready whose dependencies succeeded; close those whose dependencies failed."""
+    def release(
+        self,
+        progress_of: Callable[[DependencyRef], Progress | None],
+        why_failed: Callable[[DependencyRef, int | None], str],
+    ) -> None:
+        """Make jobs ready whose dependencies succeeded; close those whose dependencies failed.
+
+        ``why_failed`` tells why a dependency did, or its job of an index.
+        """
         if not self.waiting:
             return
         by_index = {self.record.index_of(position): position for position in self.waiting}
@@ -120,13 +129,10 @@ class ActiveRound:
                 )
                 return
             if ref.each:
-                lost = [by_index[index] for index in free & progress.failed]
-                self._fail_waiting(
-                    lost, f"Dependency failed: {ref.name} ({ref.id}), its job of the same index"
-                )
+                self._fail_each(sorted(free & progress.failed), by_index, ref, why_failed)
                 free &= progress.succeeded
-            elif progress.finished and progress.failed:
-                self._fail_waiting(by_index.values(), f"Dependency failed: {ref.name} ({ref.id})")
+            elif progress.finished and progress.failed and not ref.finished:
+                self._fail_waiting(by_index.values(), why_failed(ref, None))
                 return
             elif not progress.finished:
                 free.clear()
@@ -151,6 +157,20 @@ class ActiveRound:
         """Once it is halted: jobs that its forker, which has carried out so many commands, will not start."""
         stopped = self.halted is not None and not self.width and heard >= self.narrowed_at
         return [position for position in self.granted if position not in self.ending] if stopped else []
+    def _fail_each(
+        self,
+        lost: Sequence[int],
+        by_index: Mapping[int, int],
+        ref: DependencyRef,
+        why_failed: Callable[[DependencyRef, int | None], str],
+    ) -> None:
+        """Close the jobs whose own job of a dependency failed: each says why, unless they are many."""
+        if len(lost) <= _MOST_EXPLAINED:
+            for index in lost:
+                self._fail_waiting([by_index[index]], why_failed(ref, index))
+        else:
+            reason = f"Dependency failed: {ref.name} ({ref.id}), its job of the same index"
+            self._fail_waiting([by_index[index] for index in lost], reason)
 
     def _make_ready(self, positions: Iterable[int]) -> None:
         for position in positions:

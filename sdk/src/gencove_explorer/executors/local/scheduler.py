@@ -26,6 +26,7 @@ from gencove_explorer.executors.local.recovery import resume
 from gencove_explorer.executors.local.rounds import ActiveRound, describe
 from gencove_explorer.executors.local.sweeper import Sweeper
 from gencove_explorer.records.index import write_index
+from gencove_explorer.records.root_cause import dependency_failed
 from gencove_explorer.records.round import RoundRecord
 
 _LOOK_AROUND_SECONDS = 1.0
@@ -213,7 +214,10 @@ class Scheduler:
             round.halt(reason)
             self.monitor.end(round, round.never_started(self.heard(round)), reason)
         elif not self.progress.waits_for_canary(round):
-            round.release(lambda ref: self.progress.dependency(round, ref))
+            round.release(
+                lambda ref: self.progress.dependency(round, ref),
+                lambda ref, index: dependency_failed(self.progress.store_of(round.entry), ref, index),
+            )
 
     def write_closed(self, round: ActiveRound) -> None:
         self.changed |= self.progress.write_closed(round)
