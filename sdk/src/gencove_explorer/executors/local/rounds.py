@@ -157,6 +157,7 @@ class ActiveRound:
         """Once it is halted: jobs that its forker, which has carried out so many commands, will not start."""
         stopped = self.halted is not None and not self.width and heard >= self.narrowed_at
         return [position for position in self.granted if position not in self.ending] if stopped else []
+
     def _fail_each(
         self,
         lost: Sequence[int],
