@@ -1,11 +1,16 @@
 """run(canary=N): N jobs first, and the others when all of these succeeded."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from explorer_runner.format.keys import round_key
 from gencove_explorer.analysis import Analysis, JobDefinition, each
 from gencove_explorer.job_manager import JobManager
+from gencove_explorer.session import Session
+from gencove_explorer.submission.commit import index_record, with_canary, write_round
+from gencove_explorer.submission.prepare import prepare
 from support.waiting import WAIT, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=100)
@@ -144,3 +149,58 @@ def test_terminating_ends_both(home: Path):
     assert an.status()["jobs"] == {"FAILED": 5}
     assert "Terminated by" in an.status(1)["reason"]
     an.delete()
+
+
+def measures(ac):
+    ac.output.value("x", len(ac.input))
+
+
+def test_large_inputs_lie_in_the_store_once_for_both(home: Path):
+    inputs = ["a" * (300_000 + number) for number in range(5)]
+    an = Analysis(function=measures, input=inputs, job_definition=SMALL)
+    an.run(canary=2)
+    an.wait_done(timeout=WAIT)
+    assert an.values("x") == [300_000 + number for number in range(5)]
+    again = JobManager().get_analysis(an.id)
+    again.run()
+    again.wait_done(timeout=WAIT)
+    assert again.values("x") == an.values("x")
+
+
+def test_only_what_is_not_reused_has_a_canary(home: Path):
+    name = f"squares_{home.name}"
+    first = Analysis(function=square, name=name, input=list(range(4)), job_definition=SMALL)
+    first.run(canary=2)
+    first.wait_done(timeout=WAIT)
+    more = Analysis(function=square, name=name, input=list(range(8)), job_definition=SMALL)
+    more.run(reuse=True, canary=2)
+    more.wait_done(timeout=WAIT)
+    assert more.values("x") == [number**2 for number in range(8)]
+    assert more.status()["reused"] == 4
+    assert indices(more) == [[4, 7], [5, 6]]
+
+
+def test_a_submitter_that_was_killed_before_the_others_is_mended_by_a_retry(home: Path):
+    an = Analysis(function=square, name="squares", input=list(range(4)), job_definition=SMALL)
+    session = Session()
+    [request] = an._requests({"canary": 2})
+    submission = prepare(request, session, session.executor, [])
+    first, others = [write_round(part, session) for part in with_canary(submission)]
+    index = index_record(submission.spec, first, submission.spec.job_definition, {})
+    session.executor.submit(submission.store, first, index)
+    found = JobManager().get_analysis(first.id)
+    eventually(lambda: found.status()["jobs"].get("SUCCEEDED") == 2)
+    age(submission.store, others)
+    found = JobManager().get_analysis(first.id)
+    eventually(lambda: found.status()["jobs"] == {"SUCCEEDED": 2, "FAILED": 2})
+    assert found.status(1)["reason"].startswith("never submitted")
+    assert found.retry_failed() == 2
+    found.wait_done(timeout=WAIT)
+    assert found.values("x") == [0, 1, 4, 9]
+
+
+def age(store, record) -> None:
+    """Let a round have been written ten minutes ago."""
+    key = round_key(record.id, record.round)
+    store.delete(key)
+    store.create(key, replace(record, submitted=record.submitted - 600).to_json())
