@@ -109,5 +109,5 @@ def test_others_wait_for_a_canary_until_all_of_it_has_succeeded(store: FolderSto
     assert open_canary(rounds, [1, 2], outcome_names(store, ID)) == [0, 5]
     ended(store, 5, 0, "SUCCEEDED")
     assert open_canary(rounds, [1, 2], outcome_names(store, ID)) == []
-    assert "job 0, 5;" in canary_words([0, 5])
+    assert ", jobs 0, 5;" in canary_words([0, 5])
     assert "9, ...;" in canary_words(list(range(20)))

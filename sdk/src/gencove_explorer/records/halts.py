@@ -66,7 +66,8 @@ def counts_as_failure(closed: str | None) -> bool:
 def canary_words(canary: Sequence[int]) -> str:
     """Why the others wait, while a canary has not ended."""
     shown = ", ".join(map(str, canary[:10])) + (", ..." if len(canary) > 10 else "")
-    return f"the canary runs first: job {shown}; the other jobs start when it has succeeded"
+    jobs = "job" if len(canary) == 1 else "jobs"
+    return f"the canary runs first, {jobs} {shown}; the other jobs start when it has succeeded"
 
 
 def _first_of(rounds: Rounds, failed: Sequence[int], settled: Settled) -> str:
