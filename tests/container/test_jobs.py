@@ -67,6 +67,21 @@ def test_a_job_beyond_its_memory_ends_with_batchs_own_reason(container_home: Pat
     assert an.status()["reason"].startswith(reason)
 
 
+def test_a_job_beyond_its_memory_gets_more_up_to_its_limit(container_home: Path):
+    def hungry(ac):
+        taken = bytearray(ac.input << 20)
+        taken[::4096] = b"x" * len(taken[::4096])
+        ac.output.value("had", ac.job_definition.memory_mb)
+
+    definition = JobDefinition(cpu=1, memory_mb=100, memory_mb_max=400)
+    an = Analysis(function=hungry, input=[10, 250, 900], job_definition=definition)
+    an.run()
+    an.wait_done(timeout=180)
+    assert an.values("had", missing=None) == [100, 400, None]
+    assert an.status(2)["reason"].startswith("OutOfMemoryError: ")
+    assert {record.job_definition.memory_mb for record in an._submitted().rounds} == {100, 200, 400}
+
+
 def test_an_image_that_cannot_be_pulled_is_told_of(container_home: Path, container_cloud: RunningCloud):
     image = f"{container_cloud.variables['EXPLORER_BATCH__IMAGE']}@sha256:{'1' * 64}"
     an = Analysis(function=lambda ac: None, job_definition=JobDefinition(image=image))

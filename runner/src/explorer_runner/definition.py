@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from explorer_runner.errors import InvalidDefinition
@@ -87,6 +87,20 @@ class JobDefinition:
         both = sorted(set(self.environment) & set(self.secrets))
         if both:
             raise InvalidDefinition(f"JobDefinition: {both[0]!r} is both in environment and in secrets")
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether a job that was killed for its memory is tried again with more."""
+        return self.memory_mb_max is not None and self.memory_mb < self.memory_mb_max
+
+    @property
+    def memory_limit_name(self) -> str:
+        """The field that a job's memory is bounded by: the limit, where it has grown up to that."""
+        return "memory_mb_max" if self.memory_mb == self.memory_mb_max else "memory_mb"
+
+    def grown(self) -> "JobDefinition":
+        """The definition of the next try: twice the memory, up to the limit."""
+        return replace(self, memory_mb=min(2 * self.memory_mb, self.memory_mb_max or self.memory_mb))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data: only what JSON holds."""

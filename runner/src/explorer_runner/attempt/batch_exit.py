@@ -12,7 +12,7 @@ from explorer_runner.errors import ExplorerError, Unreachable
 from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.outcome import Outcome
 from explorer_runner.stores.base import Store
-from explorer_runner.system import processes
+from explorer_runner.system import memory, processes
 
 TOLERATED = "EXPLORER_TOLERATED"
 """Set where others wait for the end of a job, however it ends: AWS Batch would fail them with it."""
@@ -32,7 +32,7 @@ def code_of(store: Store, outcome: Outcome, retries: int) -> int:
     """RETRY while retries last, which reclaimed machines do not use up."""
     if outcome.succeeded:
         return 0
-    if outcome.status == STOPPED:
+    if outcome.status == STOPPED and not (outcome.reason or "").startswith(memory.OUT_OF_MEMORY):
         return processes.RETRY
     if retries and _count(store, outcome.analysis, outcome.of, FAILED) < retries:
         return processes.RETRY

@@ -23,7 +23,7 @@ from explorer_runner.attempt.main_module import MainModule, introduce
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.format import values
-from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, file_key, value_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, file_key, value_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.format.package_versions import find_lack
 from explorer_runner.format.payload import Payload
@@ -90,6 +90,8 @@ class JobAttempt:
         """The outcome of an attempt that did not get as far as an exception of the work function."""
         outcome = self.outcome
         outcome.status, outcome.reason = FAILED, reason
+        if reason.startswith(memory.OUT_OF_MEMORY) and self.payload.spec.job_definition.may_grow:
+            outcome.status = STOPPED  # it is tried again, with more
         outcome.exit_code, outcome.signal = exit_code, signal
         return outcome
 

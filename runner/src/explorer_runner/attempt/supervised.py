@@ -231,8 +231,9 @@ class _Parent:
         reason += log_file.crash_line(log)
         if number == signal.SIGKILL and processes.count_oom_kills() > self.oom_kills:
             peak = max(peak, memory.container_bytes())
-            requested_mb = self.loaded.spec.job_definition.memory_mb
-            reason = memory.reason(peak, requested_mb, "Container killed due to memory usage")
+            asked = self.loaded.spec.job_definition
+            words = "Container killed due to memory usage"
+            reason = memory.reason(peak, asked.memory_mb, words, asked.memory_limit_name)
         elif not supervised_child.has_resumed(self.job.private):
             reason = startup_variables.explain(self._variables(), log_file.tail(log))
         outcome = self.job.fail(self.drain.reason or reason, code, number)

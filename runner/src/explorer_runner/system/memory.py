@@ -24,10 +24,12 @@ _CONTROL_GROUP = (
 )
 
 
-def reason(used_bytes: int, asked_mb: int, killed: str = "killed for its memory") -> str:
+def reason(
+    used_bytes: int, asked_mb: int, killed: str = "killed for its memory", field: str = "memory_mb"
+) -> str:
     """Why an attempt ended that used more memory than it had asked for; ``used_bytes`` 0 if unknown."""
     used = f"{used_bytes / _MIB:,.0f} MiB used, " if used_bytes else ""
-    return f"{OUT_OF_MEMORY}{killed}: {used}{asked_mb:,} MiB asked for (memory_mb)"
+    return f"{OUT_OF_MEMORY}{killed}: {used}{asked_mb:,} MiB asked for ({field})"
 
 
 def largest_process_bytes() -> int:

@@ -12,7 +12,7 @@ from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
 from gencove_explorer.records.closed import read_closed
-from gencove_explorer.records.halts import read_settled, why_halted, why_halted_in
+from gencove_explorer.records.halts import read_settled, why_halted
 from gencove_explorer.records.root_cause import dependency_failed
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import settled_states
@@ -77,11 +77,15 @@ class Dependencies:
             )
         return ResolvedDependencies([{"jobId": job} for job in ids.values()]) if needed else None
 
-    def failed(self, record: RoundRecord, index: int, jobs: int) -> str:
+    def failed(self, record: RoundRecord, index: int) -> str:
         """Which dependency it was that failed, and why, for a job that never ran for its sake."""
-        reason = why_halted_in(self._store, record, jobs) if record.canary else None
-        if reason is not None:
-            return reason
+        if record.canary and self._canary_state(record) == FAILED:
+            key = record.id, None
+            if key not in self._reasons:
+                rounds = read_rounds(self._store, record.id)
+                reason = why_halted(rounds, record, read_settled(rounds, rounds.jobs))
+                self._reasons[key] = reason or "not started: the canary failed"
+            return self._reasons[key]
         needed = [ref for ref in record.depends_on if not ref.finished]
         for ref in needed:
             states = self._states(ref)
@@ -99,27 +103,43 @@ class Dependencies:
             self._reasons[ref.id, index] = dependency_failed(self._store, ref, index)
         return self._reasons[ref.id, index]
 
-    def are_over(self, record: RoundRecord) -> bool | None:
-        """Whether a round may run that Batch has failed, as it waits for the end of jobs that failed there.
+    def are_over(self, record: RoundRecord, index: int) -> bool | None:
+        """Whether a job may run that Batch has failed with others: these are well, or their end is enough.
 
-        None: not yet, as some of these have not ended; False: another of its dependencies has failed, too.
+        None: not yet, as some of these have not ended; False: a dependency of it has failed.
         """
-        over: bool | None = True
+        canary = self._canary_state(record)
+        if canary == FAILED:
+            return False
+        over: bool | None = True if canary else None
         for ref in record.depends_on:
             states = self._states(ref)
-            if ref.finished:
-                over = over if None not in states else None
-            elif any(state != SUCCEEDED for state in states):
+            needed = [states[index]] if ref.each else states
+            if FAILED in needed and not ref.finished:
                 return False
+            over = None if None in needed else over
         return over
 
+    def _canary_state(self, record: RoundRecord) -> str | None:
+        """SUCCEEDED, also without a canary; FAILED once all of it has ended; None: it has not."""
+        if not record.canary:
+            return SUCCEEDED
+        if record.id not in self._seen:
+            rounds = read_rounds(self._store, record.id)
+            self._seen[record.id] = list(read_settled(rounds, rounds.jobs)[0])
+        states = [self._seen[record.id][index] for index in record.canary]
+        return None if None in states else FAILED if FAILED in states else SUCCEEDED
+
+    def forget(self) -> None:
+        """Look at the store again."""
+        self._seen.clear()
+
     def unended(self, record: RoundRecord) -> dict[str, list[int]]:
-        """By id the jobs that a round waits for the end of and that have not ended, as far as is known."""
+        """By id the jobs of dependencies that have not ended, as far as is known."""
         return {
             ref.id: open_jobs
             for ref in record.depends_on
-            if ref.finished
-            and (open_jobs := [index for index, state in enumerate(self._states(ref)) if state is None])
+            if (open_jobs := [index for index, state in enumerate(self._states(ref)) if state is None])
         }
 
     def _states(self, ref: DependencyRef) -> list[str | None]:

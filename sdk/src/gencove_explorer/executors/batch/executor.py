@@ -10,38 +10,34 @@ from dataclasses import replace
 from typing import Any
 
 from explorer_runner.definition import JobDefinition
-from explorer_runner.errors import AlreadyExists, CorruptPayload, StoreError
+from explorer_runner.errors import CorruptPayload
 from explorer_runner.format.keys import FAILED, AttemptId, OutcomeName, log_key
 from explorer_runner.format.names import parse_id
-from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.aws.buckets import check_bucket, check_object
 from gencove_explorer.aws.clients import AwsClients
-from gencove_explorer.aws.errors import AwsError
 from gencove_explorer.errors import ConfigError, SubmissionError
 from gencove_explorer.executors.batch import batch_states, job_definitions, submit_job
 from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.dependencies import Dependencies
+from gencove_explorer.executors.batch.endings import Endings, settled_now
 from gencove_explorer.executors.batch.halts import Halts
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
 from gencove_explorer.executors.batch.limits import ParallelLimits
 from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
-from gencove_explorer.records.closed import Closed, read_closed, write_closed
+from gencove_explorer.records.closed import Closed, write_closed
 from gencove_explorer.records.halts import canary_words, open_canary
-from gencove_explorer.records.index import IndexRecord, find, write_index
-from gencove_explorer.records.next_round import write_next_round
+from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import (
     FINISHED,
-    PENDING,
     RUNNING,
     STARTING,
     SUBMISSION_SECONDS,
     SUBMITTED,
     JobStates,
-    settled_states,
 )
 from gencove_explorer.settings import Settings
 from gencove_explorer.utils.log import get_logger
@@ -70,6 +66,7 @@ class BatchExecutor:
         self.jobs = Jobs(self.aws)
         self.limits = ParallelLimits(self.aws)
         self.halts = Halts(self.jobs)
+        self._endings = Endings(self.jobs, self.location, self.submit, self.job_states)
 
     # -- submission ---------------------------------------------------------------------------------
 
@@ -135,9 +132,7 @@ class BatchExecutor:
             rounds = read_rounds(store, analysis_id)
         except (ValueError, CorruptPayload):
             return False
-        closed = read_closed(store, analysis_id)
-        settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, analysis_id), closed)
-        return None not in settled
+        return None not in settled_now(rounds)
 
     def has_round(self, store: Store, record: RoundRecord) -> bool:
         """Whether Batch has a job of that name and round."""
@@ -222,108 +217,16 @@ class BatchExecutor:
             age = time.time() - record.submitted
             if age > _CERTAIN_SECONDS:
                 reason = batch_states.FORGOTTEN if age > _REMEMBERED_SECONDS else batch_states.NEVER_SUBMITTED
-                return self._close(rounds, record, dict.fromkeys(open_jobs, reason))
+                return self._endings.close(rounds, record, dict.fromkeys(open_jobs, reason))
             # Clocks differ and a throttled submission takes its time: it may still come, so nothing is
             # written down.
             return dict.fromkeys(open_jobs, SUBMITTED if age < SUBMISSION_SECONDS else FAILED)
         counts = batch_states.counts_of(detail)
         states = batch_states.spread_states(counts, open_jobs)
         if batch_states.count_ended(counts) > record.jobs - len(open_jobs):
-            states.update(self._close(rounds, record, self._reasons(record, detail, counts)))
+            reasons = self._endings.reasons(record, detail, counts)
+            states.update(self._endings.close(rounds, record, reasons))
         return states
-
-    def _reasons(
-        self, record: RoundRecord, detail: Mapping[str, Any], counts: Mapping[str, int]
-    ) -> dict[int, str]:
-        """Why Batch says that jobs failed, by index."""
-        if record.jobs == 1:
-            return {record.index_of(0): batch_states.reason_of(detail)}
-        states = [FAILED] if counts.get(FAILED) else []
-        if sum(counts.values()) == counts.get("SUCCEEDED", 0) + counts.get(FAILED, 0):
-            states = ["SUCCEEDED", FAILED]
-        children = self.jobs.children(detail["jobId"], states)
-        reasons = {
-            record.index_of(child["arrayProperties"]["index"]): batch_states.reason_of(child)
-            for child in children
-        }
-        if detail["status"] == FAILED and not reasons:  # it ended before Batch had made its children
-            reasons = dict.fromkeys(record.all_indices(), batch_states.reason_of(detail))
-        return reasons
-
-    def _close(self, rounds: Rounds, record: RoundRecord, reasons: Mapping[int, str]) -> dict[int, str]:
-        """Write reasons down for those jobs that still have no outcome, on a second look at the store."""
-        store = rounds.store
-        closed = read_closed(store, record.id)
-        settled, _, _ = settled_states(rounds.jobs, rounds, outcome_names(store, record.id), closed)
-        by_reason: dict[str, list[int]] = {}
-        dependencies = Dependencies(store, self.jobs)
-        states = self._run_after_all(rounds, record, dependencies, reasons, settled)
-        for index, words in reasons.items():
-            if settled[index] is None and index not in states:
-                reason = words
-                if words == batch_states.DEPENDENT_FAILED:
-                    reason = dependencies.failed(record, index, rounds.jobs)
-                by_reason.setdefault(reason, []).append(index)
-        if by_reason:
-            write_closed(store, record.id, record.round, Closed.of(by_reason))
-        return states | {index: FAILED for indices in by_reason.values() for index in indices}
-
-    def _run_after_all(
-        self,
-        rounds: Rounds,
-        record: RoundRecord,
-        dependencies: Dependencies,
-        reasons: Mapping[int, str],
-        settled: Sequence[str | None],
-    ) -> dict[int, str]:
-        """The states of jobs that wait for the end of others, which Batch has failed as these did.
-
-        Once these have ended, they are submitted as a further round, which waits for nothing.
-        """
-        failed = [
-            index
-            for index, words in reasons.items()
-            if words == batch_states.DEPENDENT_FAILED and settled[index] is None
-        ]
-        if failed and record.canary and _is_canary_run_again(rounds, record, settled):
-            self._submit_next(rounds, record, failed, record.job_definition)
-            return dict.fromkeys(failed, PENDING)
-        if not failed or not any(ref.finished for ref in record.depends_on):
-            return {}
-        if any(settled[index] == FAILED for index in record.canary):
-            return {}
-        over = dependencies.are_over(record)
-        if over is None:
-            self._look_at(dependencies.unended(record), rounds.store)
-            over = Dependencies(rounds.store, self.jobs).are_over(record)
-        if over is False:
-            return {}
-        if over:
-            self._submit_next(rounds, record, failed, record.job_definition)
-        return dict.fromkeys(failed, PENDING)
-
-    def _look_at(self, open_jobs: Mapping[str, Sequence[int]], store: Store) -> None:
-        """See what became of jobs of other analyses, by id; what Batch ended by itself is written down."""
-        for analysis, indices in open_jobs.items():
-            rounds = read_rounds(store, analysis)
-            own = rounds.by_executor(indices).get(self.name, [])
-            if own:
-                self.job_states(rounds, outcome_names(store, analysis), own)
-
-    def _submit_next(
-        self, rounds: Rounds, record: RoundRecord, indices: Sequence[int], definition: JobDefinition
-    ) -> None:
-        """Submit jobs of a round as a further one, unless somebody else does, or only looks."""
-        if getattr(rounds.store, "read_only", False):
-            return
-        try:
-            number, jobs = rounds[-1].round + 1, sorted(indices)
-            new = write_next_round(rounds.store, record, number, jobs, definition, self.location)
-            self.submit(rounds.store, new, find(rounds.store, record.id))
-        except AlreadyExists:
-            pass  # somebody else was faster
-        except (AwsError, StoreError) as error:
-            _log.warning("%s: jobs could not be submitted again from here: %s", record.id, error)
 
     def _first_child(self, record: RoundRecord, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """The job that tells why an array waits: its first. Asked only when it has waited for long."""
@@ -398,13 +301,6 @@ class BatchExecutor:
             except CorruptPayload:  # what it depends on is not known, but that it is unfinished
                 records.append(unreadable_round(name, self.name))
         return records
-
-
-def _is_canary_run_again(rounds: Rounds, record: RoundRecord, settled: Sequence[str | None]) -> bool:
-    """Whether jobs of a round's canary run in a later round, for which Batch does not make it wait."""
-    states = [settled[index] for index in record.canary]
-    later = any(rounds.last(index).round > record.round for index in record.canary)
-    return later and FAILED not in states
 
 
 def _child(record: RoundRecord, job: str, index: int) -> str:

@@ -1,11 +1,15 @@
 """This machine as a place where jobs run: its name in records, and what a job may ask of it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from explorer_runner.definition import JobDefinition
 from gencove_explorer.errors import SubmissionError
 from gencove_explorer.settings import Settings
+from gencove_explorer.utils.log import get_logger
+
+_log = get_logger(__name__)
 
 POLL_SECONDS = (0.005, 2.0)
 """Shortest and longest pause between two looks at jobs of this machine."""
@@ -33,6 +37,13 @@ def resolve_definition(definition: JobDefinition | None, settings: Settings) -> 
                 f"job_definition asks for {name}={requested}, the local executor has {has}: it could never "
                 f"start. Ask for less, or allow more ({setting})"
             )
+    if definition.memory_mb_max is not None and definition.memory_mb_max > memory_mb:
+        _log.info(
+            "memory_mb_max=%d: the local executor has %d MiB, and jobs grow up to that",
+            definition.memory_mb_max,
+            memory_mb,
+        )
+        definition = replace(definition, memory_mb_max=memory_mb)
     if definition.gpu:
         raise SubmissionError(
             f"job_definition asks for gpu={definition.gpu}: the local executor hands out no GPUs; "

@@ -61,6 +61,7 @@ class JobMonitor:
                 self._ledger.attempt_of(round, position, attempt),
                 self._ledger.log_of(round, position, attempt),
                 round.record.payload,
+                round.record.job_definition.may_grow,
             )
             if position in round.ending:  # its forker may not have lived to hear of it
                 self._kill(round, position, attempt, round.ending[position], gently=True)
@@ -114,7 +115,11 @@ class JobMonitor:
             for pid, (round, position, attempt) in watched.items()
         }
         for pid, used in self._limits.over_memory(jobs).items():
-            self._kill(*watched[pid], memory.reason(used, jobs[pid].limit_mb), gently=False)
+            round, position, attempt = watched[pid]
+            asked = round.record.job_definition
+            round.outgrow(position)
+            reason = memory.reason(used, asked.memory_mb, field=asked.memory_limit_name)
+            self._kill(round, position, attempt, reason, gently=False)
         for pid, (round, position, attempt) in watched.items():
             timeout = round.record.job_definition.timeout_seconds
             if timeout is not None and ages[pid] >= timeout and position not in round.ending:

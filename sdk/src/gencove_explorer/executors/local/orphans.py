@@ -14,11 +14,11 @@ import psutil
 
 from explorer_runner.attempt import claim
 from explorer_runner.errors import AlreadyExists
-from explorer_runner.format.keys import FAILED, SUCCEEDED, AttemptId, outcome_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, outcome_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.stores.base import Store
+from explorer_runner.system import memory, temp_folder
 from explorer_runner.system import processes as runner_processes
-from explorer_runner.system import temp_folder
 from explorer_runner.system.folders import remove_tree
 from gencove_explorer.executors.host import processes
 
@@ -43,6 +43,8 @@ class OrphanedJob:
     attempt: AttemptId
     log: str
     payload: str
+    may_grow: bool = False
+    """Whether it goes on with more memory if it is killed for that."""
     since: float = field(default_factory=time.monotonic)
     gone_since: float | None = None
     killed: str | None = None
@@ -81,7 +83,7 @@ class OrphanedJob:
 
     def check(self, store: Store) -> bool | None:
         """True or False when it has ended, by success; None while it lives."""
-        for status in (SUCCEEDED, FAILED):
+        for status in (SUCCEEDED, FAILED, STOPPED):
             if store.exists(outcome_key(self.analysis, self.attempt, status)):
                 return status == SUCCEEDED
         if claim.inspect(self.log) in (claim.ClaimState.STARTING, claim.ClaimState.RUNNING):
@@ -95,11 +97,13 @@ class OrphanedJob:
 
     def _write_lost(self, store: Store) -> bool:
         index, round, attempt = self.attempt
+        grows = self.may_grow and (self.killed or "").startswith(memory.OUT_OF_MEMORY)
         outcome = Outcome(
             analysis=self.analysis,
             index=index,
             round=round,
             attempt=attempt,
+            status=STOPPED if grows else FAILED,
             reason=self.killed or LOST,
             started=_created(self.log),
             ended=time.time(),

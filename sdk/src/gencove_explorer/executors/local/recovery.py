@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter
+from collections.abc import Set
 
-from explorer_runner.format.keys import SUCCEEDED, AttemptId, logs_prefix, parse_log_name
+from explorer_runner.format.keys import STOPPED, SUCCEEDED, AttemptId, logs_prefix, parse_log_name
 from explorer_runner.results import outcome_names
 from explorer_runner.stores.base import Store
 from gencove_explorer.executors.local.queue import Queue
@@ -41,13 +42,16 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, AttemptId
     done: set[tuple[int, int]] = set()
     succeeded: set[int] = set()
     failed: set[int] = set()
+    outgrown: set[int] = set()
     for name in outcome_names(store, record.id):
         position = position_of.get(name.index)
         if name.round != record.round or position is None:
             continue
         done.add((position, name.attempt))
         tried[position] = max(tried[position], name.attempt)
-        if name.status == SUCCEEDED or name.attempt >= round.tries:
+        if name.status == STOPPED and record.job_definition.may_grow:
+            outgrown.add(position)
+        elif name.status == SUCCEEDED or name.attempt >= round.tries:
             round.open.discard(position)
             (succeeded if name.status == SUCCEEDED else failed).add(position)
     for index, reason in read_closed(store, record.id).get(record.round, {}).items():
@@ -61,11 +65,23 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, AttemptId
         position = position_of.get(attempt.index)
         if position is not None and position in round.open and (position, attempt.attempt) not in done:
             claimed[position] = attempt
+    _go_on_growing(round, store, outgrown - set(claimed))
     for position, attempt in claimed.items():
         round.reattached(position, attempt.attempt)
     round.next_attempt = {position: count + 1 for position, count in tried.items()}
     round.waiting = round.open - set(claimed)
     return claimed
+
+
+def _go_on_growing(round: ActiveRound, store: Store, outgrown: Set[int]) -> None:
+    """Jobs that were killed for their memory are to go on in a further round, unless one has them."""
+    rounds = read_rounds(store, round.record.id) if outgrown else None
+    for position in sorted(outgrown & round.open):
+        index = round.record.index_of(position)
+        if rounds and rounds.last(index).round > round.record.round:
+            round.open.discard(position)
+        else:
+            round.grow(position)
 
 
 def claims_of(folder: str, round: int) -> list[AttemptId]:

@@ -93,6 +93,14 @@ class ActiveRound:
         """Why no more of its jobs are started, if that is so."""
         self.next_attempt: dict[int, int] = {}
         """Position -> attempt that comes next, of jobs that were tried before."""
+        self.outgrown: set[int] = set()
+        """Positions of jobs that are being killed for their memory, and may have more."""
+        self.grown: list[int] = []
+        """Indices of jobs that are to run again with more memory, in a further round."""
+        self.grow_at = 0.0
+        """When they are."""
+        self.grow_pause = 1.0
+        """Seconds until the next such round: jobs that are killed meanwhile share it."""
         self.closing: dict[str, list[int]] = {}
         """Reason -> job indices that are closed and not yet written down."""
         self.width = 0
@@ -205,12 +213,32 @@ class ActiveRound:
         if not ok and position in self.ending:
             self.close(position, self.ending[position])
             return False
+        if not ok and position in self.outgrown:
+            self.grow(position)
+            return False
         if not ok and attempt < self.tries:
             self.ready.append((position, attempt + 1))
             return False
         self.open.discard(position)
         self.failures += not ok
         return True
+
+    def outgrow(self, position: int) -> None:
+        """A job is killed for its memory."""
+        if self.record.job_definition.may_grow:
+            self.outgrown.add(position)
+
+    def grow(self, position: int) -> None:
+        """A job that was killed for its memory goes on in a further round, with more."""
+        self.open.discard(position)
+        self.grown.append(self.record.index_of(position))
+
+    def close_grown(self, indices: list[int] | None, reason: str) -> None:
+        """Jobs among ``indices`` (None: all) that were to go on with more memory do not."""
+        dropped = [index for index in self.grown if indices is None or index in indices]
+        self.grown = [index for index in self.grown if index not in dropped]
+        if dropped:
+            self.closing.setdefault(reason, []).extend(dropped)
 
     def reattached(self, position: int, attempt: int) -> None:
         """Another process makes this attempt."""

@@ -18,6 +18,7 @@ from gencove_explorer._version import __version__
 from gencove_explorer.executors.local.backoff import Backoff
 from gencove_explorer.executors.local.capacity import Resources, Turns, allocate, largest
 from gencove_explorer.executors.local.forkers import ForkerHandle, Forkers
+from gencove_explorer.executors.local.growth import submit_grown
 from gencove_explorer.executors.local.monitor import JobMonitor
 from gencove_explorer.executors.local.orphans import sweep
 from gencove_explorer.executors.local.progress import ProgressTracker
@@ -32,6 +33,7 @@ from gencove_explorer.records.round import RoundRecord
 _LOOK_AROUND_SECONDS = 1.0
 _STATE_SECONDS = 0.5
 _TROUBLE_SECONDS = 0.5
+_GROW_SECONDS = 60.0
 
 
 class Scheduler:
@@ -83,6 +85,9 @@ class Scheduler:
             self.look_for_forkers()
             self.poll_queue()
         self.monitor.check(now)
+        for round in self.rounds.values():
+            if round.grown and now >= round.grow_at:
+                self.backoff.try_step("a further round", round.entry, partial(self.grow, round, now))
         if self.changed:
             self.changed = False
             for round in list(self.rounds.values()):
@@ -99,7 +104,8 @@ class Scheduler:
         now = time.monotonic()
         if self.changed or self.stopping:
             return 0.0
-        return max(0.001, min(self.look_around_at - now, self.monitor.due_in(now)))
+        growing = (round.grow_at - now for round in self.rounds.values() if round.grown)
+        return max(0.001, min(self.look_around_at - now, self.monitor.due_in(now), *growing))
 
     def idle(self) -> bool:
         """Whether there has been nothing to do for so long that the scheduler may end."""
@@ -199,6 +205,7 @@ class Scheduler:
 
     def end_asked(self, round: ActiveRound, request: dict[str, Any]) -> None:
         if is_about(request, round.record):
+            round.close_grown(request["indices"], request["reason"])
             self.monitor.end(round, round.positions_of(request["indices"]), request["reason"])
 
     def concerned(self, request: dict[str, Any]) -> bool:
@@ -221,6 +228,15 @@ class Scheduler:
 
     def write_closed(self, round: ActiveRound) -> None:
         self.changed |= self.progress.write_closed(round)
+
+    def grow(self, round: ActiveRound, now: float) -> None:
+        """Submit jobs that were killed for their memory as a further round, with more.
+
+        The first at once, those that follow together, more and more rarely: a round costs a few objects.
+        """
+        submit_grown(self.queue, self.progress.store_of(round.entry), round)
+        round.grow_at, round.grow_pause = now + round.grow_pause, min(_GROW_SECONDS, 2 * round.grow_pause)
+        self.changed, self.look_around_at = True, 0.0
 
     # -- forkers ----------------------------------------------------------------------------------
 
@@ -339,7 +355,7 @@ class Scheduler:
 
     def forget_ended(self) -> None:
         for key, round in list(self.rounds.items()):
-            if round.open or round.closing:
+            if round.open or round.closing or round.grown:
                 continue
             alone = not any(
                 record.record.id == round.record.id for record in self.rounds.values() if record is not round
