@@ -33,6 +33,7 @@ from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import (
     FINISHED,
+    PENDING,
     RUNNING,
     STARTING,
     SUBMISSION_SECONDS,
