@@ -155,8 +155,8 @@ class Batch:
     def canceljob(self, backend: BatchBackend, asked: dict[str, Any]) -> dict[str, Any]:
         """https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html"""
         job = self.jobs.get(asked["jobId"])
-        if job is not None and job.started is None:
-            self.workers.terminate(job, asked["reason"])
+        if job is not None:
+            self.workers.cancel(job, asked["reason"])
         return {}
 
     def forget(self, job_id: str) -> None:

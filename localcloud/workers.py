@@ -85,6 +85,17 @@ class Workers:
                         self._active[each].end(None)
             self._release()
 
+    def cancel(self, job: Job, reason: str) -> None:
+        """End what has not started: of an array those children alone; what has started goes on.
+
+        See https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html.
+        """
+        with self._changed:
+            for each in job.family():
+                if each.own_status in WAITING:
+                    each.move("FAILED", reason)
+            self._release()
+
     def reclaim(self, job: Job, *, lost: bool, text: str = RECLAIMED) -> bool:
         """Take the machine of a running job away: with SIGTERM first, or all of a sudden."""
         with self._changed:

@@ -110,6 +110,19 @@ def test_what_is_terminated_does_not_start_or_ends(batch: Any, submit: Callable[
     assert ended(batch, after)["statusReason"] == DEPENDENT_FAILED
 
 
+def test_what_is_cancelled_does_not_start_and_what_has_started_goes_on(
+    batch: Any, submit: Callable[..., str]
+):
+    """https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html"""
+    first = submit("sleep 1", arrayProperties={"size": 20})
+    eventually(lambda: described(batch, first)["arrayProperties"]["statusSummary"]["RUNNING"])
+    batch.cancel_job(jobId=first, reason="enough")
+    summary = ended(batch, first)["arrayProperties"]["statusSummary"]
+    assert summary["SUCCEEDED"]
+    assert summary["FAILED"]
+    assert described(batch, f"{first}:19")["statusReason"] == "enough"
+
+
 def test_a_timeout_ends_an_attempt_for_good(batch: Any, submit: Callable[..., str]):
     """https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html"""
     slow = {"timeout": {"attemptDurationSeconds": 60}, "retryStrategy": {"attempts": 3}}

@@ -11,6 +11,7 @@ KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
 """On AWS only where somebody asks for it (make test-aws): it takes long, and costs."""
 CALM = {
     "test_since_leaves_out_what_is_older": "it looks at the last second, and a look may take longer",
+    "test_a_job_that_runs_as_others_are_closed_goes_on": "a machine that is taken away ends what runs",
     "test_retries_are_attempts_of_one_job": "it counts attempts, those that came to nothing as well",
 }
 """Tests that cannot hold in bad weather, by name, with the reason: all others run in it too."""

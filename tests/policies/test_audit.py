@@ -73,8 +73,8 @@ def test_a_request_asks_for_all_that_it_touches(request_: dict[str, Any], asked:
 
 
 def test_a_request_that_nobody_has_described_is_told_of():
-    with pytest.raises(LookupError, match="batch:CancelJob is asked for"):
-        questions(logged("batch", "CancelJob"))
+    with pytest.raises(LookupError, match="batch:DeleteJobQueue is asked for"):
+        questions(logged("batch", "DeleteJobQueue"))
     with pytest.raises(LookupError, match="s3:CreateBucket is asked for"):
         questions(logged("s3", "CreateBucket", path="/x"))
 

@@ -37,6 +37,10 @@ def after(ac):
     ac.output.value("sum", sum(ac.dependency("before").values("x")))
 
 
+def failing(ac):
+    raise ValueError("no")
+
+
 def waiting(ac):
     import time
 
@@ -77,6 +81,11 @@ def submit_and_delete(tmp_path: Path) -> str:
     again.run(reuse=True)
     assert again.status()["reused"] == 1
     again.delete()
+    halted = Analysis(function=failing, input=list(range(30)))
+    halted.run(max_failures=1, parallel=1)
+    halted.wait_done(timeout=60)
+    assert "max_failures=1" in halted.status(29)["reason"]
+    halted.delete()
     ended = Analysis(function=waiting, input=[1, 2])
     ended.run(parallel=2)
     ended.terminate(0)

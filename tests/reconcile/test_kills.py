@@ -22,10 +22,10 @@ def note(ac):
 BODY = "version: 1\nfunction: noted.py:note\njob_definition: {cpu: 1, memory_mb: 100}\n"
 
 
-def write(study: Repository, notes: Path, version: int) -> None:
+def write(study: Repository, notes: Path, version: int, options: str = "") -> None:
     config = f"global_config: {{version: {version}, folder: {notes}}}\n"
     study.write("noted.py", NOTED)
-    study.write("first.yaml", f"{BODY}{config}name: first\ninput: [1, 2]\n")
+    study.write("first.yaml", f"{BODY}{config}{options}name: first\ninput: [1, 2]\n")
     study.write("second.yaml", f"{BODY}{config}name: second\ndepends_on: [first]\n")
     study.commit()
 
@@ -43,14 +43,17 @@ def killed_at(study: Repository, steps: int) -> bool:
     return done.returncode != 0
 
 
-def walk(study: Repository, notes: Path) -> int:
-    """Kill at step 0, 1, 2, ... of a reconcile that changes everything; returns how many steps there are."""
+def walk(study: Repository, notes: Path, options: str = "") -> int:
+    """Kill at step 0, 1, 2, ... of a reconcile that changes everything; returns how many steps there are.
+
+    ``options``: further lines of the first manifest.
+    """
     notes.mkdir()
-    write(study, notes, -1)
+    write(study, notes, -1, options)
     study.reconcile(wait=True)
     steps = 0
     while True:
-        write(study, notes, steps)
+        write(study, notes, steps, options)
         died = killed_at(study, steps)
         study.reconcile(wait=True)
         assert set(study.plan().values()) == {"unchanged"}, steps
@@ -71,6 +74,16 @@ def test_killed_at_every_point_on_aws_batch(
     cloud_study: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert walk(cloud_study, tmp_path / "notes") > 15
+
+
+def test_killed_at_every_point_between_a_canary_and_the_others(study: Repository, tmp_path: Path):
+    assert walk(study, tmp_path / "notes", "canary: 1\n") > 20
+
+
+def test_killed_at_every_point_between_a_canary_and_the_others_on_aws_batch(
+    cloud_study: Repository, tmp_path: Path
+):
+    assert walk(cloud_study, tmp_path / "notes", "canary: 1\n") > 15
 
 
 def test_killed_while_failed_jobs_are_run_again(study: Repository, tmp_path: Path):

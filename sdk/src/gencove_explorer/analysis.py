@@ -150,8 +150,10 @@ class Analysis:
 
         reuse: do not run jobs again that succeeded before, in any analysis of the store, with the same code,
             configuration, packages, image and input; also of dependencies that are run for it.
-        canary: so many jobs, spread over the array, run first; the others when all of these succeeded.
-        max_failures: when so many jobs (0.05: such a share of them) have failed, no more are started.
+        canary: so many jobs, spread over the array, run first; the others when all of these succeeded. With
+            as many as there are, or more, all run at once.
+        max_failures: when so many jobs (0.05: such a share of them) have failed for good, no more are
+            started, here at once, on AWS Batch by whoever looks. Each retry counts anew.
         parallel: at most so many jobs run at once.
 
         Runs every dependency first that was not run yet. Raises SubmissionError (or another

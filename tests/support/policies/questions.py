@@ -111,10 +111,10 @@ def _tagging(given: Mapping[str, Any], resource: str) -> list[Question]:
     return [Question("batch:TagResource", resource, ((f"aws:RequestTag/{first}", tags[first]),))]
 
 
-def _terminate(given: Mapping[str, Any]) -> list[Question]:
+def _end(action: str, given: Mapping[str, Any]) -> list[Question]:
     # Every job that may be submitted has this tag (see _tagging), but one of an array has none.
     tags = () if ":" in given["jobId"] else (("aws:ResourceTag/explorer:analysis", "given"),)
-    return [Question("batch:TerminateJob", _arn("batch", f"job/{given['jobId']}"), tags)]
+    return [Question(f"batch:{action}", _arn("batch", f"job/{given['jobId']}"), tags)]
 
 
 def _limit(action: str) -> Callable[[Mapping[str, Any]], list[Question]]:
@@ -146,7 +146,8 @@ def _role(given: Mapping[str, Any]) -> list[Question]:
 _TOUCHING: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[Question]]] = {
     ("batch", "SubmitJob"): _submit,
     ("batch", "RegisterJobDefinition"): _register,
-    ("batch", "TerminateJob"): _terminate,
+    ("batch", "TerminateJob"): lambda given: _end("TerminateJob", given),
+    ("batch", "CancelJob"): lambda given: _end("CancelJob", given),
     **{
         ("batch", action): _limit(action)
         for action in ("CreateConsumableResource", "DeleteConsumableResource", "DescribeConsumableResource")

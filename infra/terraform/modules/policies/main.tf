@@ -188,7 +188,7 @@ data "aws_iam_policy_document" "submit" {
   # Jobs have ids alone, so tags must tell whose they are.
   statement {
     sid       = "Terminate"
-    actions   = ["batch:TerminateJob"]
+    actions   = ["batch:TerminateJob", "batch:CancelJob"]
     resources = [local.jobs]
 
     condition {

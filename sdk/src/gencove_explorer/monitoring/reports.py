@@ -47,7 +47,8 @@ class Status(dict[str, Any]):
         rows += [(name, self[name]) for name in ("reused", "reason") if name in self]
         for record in self.get("rounds", ())[1:]:
             jobs = "1 job" if record["jobs"] == 1 else f"{record['jobs']:,} jobs"
-            rows.append((f"round {record['round']}", ", ".join([f"{jobs} run again", *record["changed"]])))
+            words = "after the canary" if record.get("after_canary") else "run again"
+            rows.append((f"round {record['round']}", ", ".join([f"{jobs} {words}", *record["changed"]])))
         cells = (
             f"<td style='text-align:left'>{html.escape(visible_line(str(cell)))}</td>"
             for row in rows

@@ -384,6 +384,11 @@ def downloads_folder(home: Path) -> str:
 def _history(rounds: Rounds) -> list[dict[str, Any]]:
     """Each round: its number, how many jobs it ran, and what it changed."""
     return [
-        {"round": record.round, "jobs": record.jobs, "changed": record.changes_from(last) if last else []}
+        {
+            "round": record.round,
+            "jobs": record.jobs,
+            "changed": record.changes_from(last) if last else [],
+            **({"after_canary": True} if record.canary else {}),
+        }
         for last, record in zip([None, *rounds], rounds, strict=False)
     ]

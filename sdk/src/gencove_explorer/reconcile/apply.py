@@ -4,7 +4,7 @@ Another process may write the next revision meanwhile, and stops what it sees ru
 submission looks for it twice: before, and at the end, for what the other process cannot have seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explorer_runner.definition import JobDefinition
@@ -22,7 +22,7 @@ from gencove_explorer.reconcile.prepare import SubmissionPreparer
 from gencove_explorer.reconcile.revision import Revision, RevisionEntry
 from gencove_explorer.reconcile.revision_store import Revisions
 from gencove_explorer.records.index import write_index
-from gencove_explorer.records.round import read_rounds
+from gencove_explorer.records.round import RoundRecord, read_rounds
 from gencove_explorer.session import Session
 from gencove_explorer.submission.commit import commit, index_record
 from gencove_explorer.submission.retry import retry_failed
@@ -69,7 +69,8 @@ class Applier:
     def _submit(self, name: str) -> None:
         entry = self._revision.entries[name]
         store = self._session.store
-        last = len(read_rounds(store, entry.id)) - 1
+        rounds = read_rounds(store, entry.id)
+        last = 0 if len(_first_rounds(rounds)) == len(rounds) else len(rounds) - 1
         claim = self._claims.acquire(entry.id, max(0, last), lambda: self._is_submitted(entry))
         if claim is None:
             return
@@ -106,9 +107,11 @@ class Applier:
         )
         index = index_record(spec, first, definition, entry.specification.labels, self._revision.project)
         executor = self._session.executor_named(last.executor)
-        if not executor.has_round(store, last):
-            claim.renew()
-            executor.submit(store, last, index)
+        together = _first_rounds(rounds)
+        for record in together if last in together else [last]:
+            if not executor.has_round(store, record):
+                claim.renew()
+                executor.submit(store, record, index)
         write_index(store, index)
 
     def _retry(self, name: str) -> None:
@@ -168,3 +171,8 @@ class Applier:
         except NoSuchAnalysis:
             return  # deleted just now
         _log.info("%s: asked %s to end", name, analysis_id)
+
+
+def _first_rounds(rounds: Sequence[RoundRecord]) -> list[RoundRecord]:
+    """What one run() has written: its only round, or that of its canary and that of the other jobs."""
+    return [record for record in rounds if record.round == 0 or (record.round == 1 and record.canary)]

@@ -46,6 +46,9 @@ class RoundRecord(DescribedRecord):
     parallel: int | None = None
     """So many jobs of the analysis may run at once; None: as many as there is room for."""
 
+    canary: list[int] = field(default_factory=list)
+    """The jobs that must have succeeded, in whatever round is their last, before its own start."""
+
     tolerated: bool = False
     """Whether others wait for the end of its jobs alone: AWS Batch is not told when a function fails."""
     reused: Reused = field(default_factory=Reused)
@@ -73,6 +76,7 @@ class RoundRecord(DescribedRecord):
         "image": validation.optional(validation.text()),
         "max_failures": validation.optional(validation.whole(1)),
         "parallel": validation.optional(validation.whole(1)),
+        "canary": validation.listed(validation.whole(0, validation.JOBS - 1), validation.JOBS),
         "tolerated": validation.flag,
         "reused": check_reused,
         "recipe": validation.digest,

@@ -16,7 +16,7 @@ STARTING, RUNNING = "STARTING", "RUNNING"
 NOT_RUN = "NOT_RUN"
 """Of a job that no round runs: run_local of one job of an array leaves the others so."""
 
-UNTRIED_REASONS = ("Dependency failed", "never submitted")
+UNTRIED_REASONS = ("Dependency failed", "never submitted", "not started")
 """How the reasons begin of jobs that failed without having been tried, through no fault of their own."""
 
 SUBMISSION_SECONDS = 180.0
@@ -141,7 +141,7 @@ def _last_rounds(jobs: int, rounds: Sequence[RoundRecord]) -> list[RoundRecord |
     """By job index the last round that a job is in; None if no round runs it. Raises CorruptPayload."""
     last: list[RoundRecord | None] = [None] * jobs
     for record in rounds:
-        if max([*record.all_indices(), *record.reused.origins], default=0) >= jobs:
+        if max([*record.all_indices(), *record.reused.origins, *record.canary], default=0) >= jobs:
             raise CorruptPayload(
                 f"round {record.round} of {record.id} runs more jobs than its {jobs:,}: a record was "
                 f"damaged; restore it, or remove the analysis: explorer delete {record.id}"

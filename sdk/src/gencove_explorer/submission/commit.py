@@ -42,7 +42,10 @@ from gencove_explorer.submission.contents import PayloadContents
 from gencove_explorer.submission.request import USUAL, RunOptions
 from gencove_explorer.submission.reuse.lookup import Found
 from gencove_explorer.submission.reuse.recipe import recipe_of
+from gencove_explorer.utils.log import get_logger
 from gencove_explorer.utils.user import user_name
+
+_log = get_logger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -56,6 +59,8 @@ class Submission:
     image: str | None = None
     """The image that was asked for; the definition in ``spec`` has the one that jobs run in."""
     options: RunOptions = USUAL
+    canary: list[int] = field(default_factory=list)
+    """The jobs that have to succeed before this round's start: another round runs them."""
     tolerated: bool = False
     """Whether all that wait for it wait for the end of its jobs alone."""
     parts: dict[str, str] = field(default_factory=dict)
@@ -124,7 +129,8 @@ def commit(
     store, spec, origins = submission.store, submission.spec, submission.reused.spans
     try:
         _borrow(store, origins, spec.id)
-        record = write_round(submission, session)
+        # All are written before the first is handed over: a killed submitter leaves no job out.
+        record, *others = [write_round(part, session) for part in with_canary(submission)]
         note_made(session.settings.home, store)
         confirm()
         definition = replace(spec.job_definition, image=submission.image)
@@ -144,7 +150,49 @@ def commit(
         raise
     finally:
         submission.contents.inputs.discard()
+    for other in others:
+        _submit_others(submission.executor, store, other, index)
     return open_analysis(session, store, index)
+
+
+def with_canary(submission: Submission) -> list[Submission]:
+    """The rounds of a submission: one, or that of its canary and that of all other jobs.
+
+    Both payloads have all inputs. The rows are the same, and large inputs lie beside them, once.
+    """
+    wanted = submission.spec.indices
+    jobs = range(submission.spec.jobs) if wanted is None else wanted
+    canary = spread(jobs, submission.options.canary or 0)
+    if not canary or submission.executor.name == "foreground":
+        return [submission]
+    first = set(canary)
+    spec = replace(submission.spec, indices=canary, all_inputs=True)
+    others = replace(spec, round=1, indices=[index for index in jobs if index not in first])
+    # Batch has to be told when it fails, though nobody else would mind.
+    first_round = replace(submission, spec=spec, tolerated=False)
+    return [first_round, replace(submission, spec=others, found=None, canary=canary)]
+
+
+def spread(jobs: Sequence[int], count: int) -> list[int]:
+    """So many of the jobs, evenly spread, the first and the last among them; none if that were all."""
+    if count >= len(jobs) or not count:
+        return []
+    steps = max(1, count - 1)
+    return [jobs[round(step * (len(jobs) - 1) / steps)] for step in range(count)]
+
+
+def _submit_others(executor: Executor, store: Store, record: RoundRecord, index: IndexRecord) -> None:
+    """Hand over the round behind a canary, which runs by now: an error cannot undo that, and is said."""
+    try:
+        executor.submit(store, record, index)
+    except ExplorerError as error:
+        _log.warning(
+            "%s: its canary was submitted, the other %s jobs could not be: %s. After wait_done() "
+            "retry_failed() submits them",
+            record.id,
+            f"{record.jobs:,}",
+            error,
+        )
 
 
 def _borrow(store: Store, origins: Iterable[str], analysis_id: str) -> None:
@@ -163,11 +211,13 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
     Raises AlreadyExists if the round was written before.
     """
     store, spec, contents = submission.store, submission.spec, submission.contents
-    publish(contents.lock, session.settings.home, store)
+    alone = not submission.canary  # else the canary's round has brought packages and large inputs
+    if alone:
+        publish(contents.lock, session.settings.home, store)
     packed = payload.pack(contents.members(spec))
     if isinstance(store, FolderStore):
         store.make_folders(outcomes_prefix(spec.id), logs_prefix(spec.id), closed_prefix(spec.id))
-    if contents.inputs.path is not None:
+    if contents.inputs.path is not None and alone:
         store.put_file(inputs_key(spec.id), contents.inputs.path, move=True)
     sha256 = payload.keep(store, spec.id, spec.round, packed)
     identities = contents.inputs.identities
@@ -192,6 +242,7 @@ def write_round(submission: Submission, session: Session) -> RoundRecord:
         parts=submission.parts,
         max_failures=submission.options.failures_of(spec.jobs),
         parallel=submission.options.parallel,
+        canary=submission.canary,
         job_definition=spec.job_definition,
         depends_on=spec.depends_on,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from explorer_runner.definition import JobDefinition
 from explorer_runner.errors import AlreadyExists, NotFinished
-from explorer_runner.format.keys import FAILED
+from explorer_runner.format.keys import FAILED, SUCCEEDED
 from explorer_runner.format.package_versions import packages_in
 from explorer_runner.format.payload import Payload
 from gencove_explorer.capture.function_pickler import FunctionPickler
@@ -114,6 +114,7 @@ class _Retry:
             image=requested.image,
             tolerated=record.tolerated,
             options=RunOptions(max_failures=record.max_failures, parallel=record.parallel),
+            canary=self._canary(record),
         )
         self._close_missing(record, indices)
         try:
@@ -124,6 +125,10 @@ class _Retry:
             contents.inputs.discard()
         executor.submit(stored.store, new, stored.record)
         return True
+
+    def _canary(self, record: RoundRecord) -> list[int]:
+        """What the jobs of a round still wait for: those of its canary that are run again, too."""
+        return [index for index in record.canary if self._observed.states[index] != SUCCEEDED]
 
     def _contents(self, record: RoundRecord, indices: list[int], image: str | None) -> PayloadContents:
         loaded = self._stored.payload(record.round)

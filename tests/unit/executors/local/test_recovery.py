@@ -131,3 +131,14 @@ def test_progress_is_that_of_the_last_round_of_each_job(store: FolderStore):
     found = load_progress(store, ID, 6)
     assert found is not None
     assert (found.failed, found.finished) == ({1, 2}, True)
+
+
+def test_failures_are_counted_anew(store: FolderStore):
+    round = written(store, 0, retries=1)
+    outcome(store, 0, 0, 2, "FAILED")
+    outcome(store, 1, 0, 1, "FAILED")
+    outcome(store, 2, 0, 2, "FAILED")
+    outcome(store, 2, 0, 1, "SUCCEEDED")
+    write_closed(store, ID, 0, Closed.of({"Dependency failed: a": [3], "killed": [4]}))
+    resume(round, store, "")
+    assert round.failures == 2

@@ -1,5 +1,6 @@
 """A round that has not ended: which of its jobs may start, what each report does, and why jobs end."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,35 @@ def test_jobs_are_meant_by_index_and_only_while_they_are_open(indices, expected)
     round = round_of(3, indices=[10, 11, 12])
     round.close(0, "no")
     assert round.positions_of(indices) == expected
+
+
+# -- what is not started any more -----------------------------------------------------------------------
+
+
+def test_halted_it_closes_what_waits_and_asks_back_what_its_forker_has_not_started():
+    round = started(round_of(jobs=5), width=1)
+    round.ready.append((4, 1))
+    round.granted.pop(4, None)
+    round.started(0, 1, 77)
+    round.halt("not started: enough")
+    assert round.closing == {"not started: enough": [4]}
+    assert round.never_started(1) == []  # its forker may still start one
+    round.widen(0, 2)
+    assert round.never_started(1) == []
+    assert round.never_started(2) == [1, 2, 3]
+    assert round.end(round.never_started(2), "not started: enough") == [(1, 1), (2, 1), (3, 1)]
+    assert round.never_started(2) == []
+    assert 0 in round.running
+
+
+def test_failures_count_once_they_are_for_good():
+    round = round_of(jobs=4, retries=1)
+    round.record = replace(round.record, max_failures=2)
+    started(round)
+    round.ended(0, 1, False)
+    assert round.failures == 0
+    round.ended(0, 2, False)
+    round.close(1, "Dependency failed: other")
+    assert (round.failures, round.has_failed_enough) == (1, False)
+    round.close(2, "killed for its memory")
+    assert round.has_failed_enough

@@ -12,6 +12,7 @@ from explorer_runner.stores.base import Store
 from gencove_explorer.errors import DependencyError
 from gencove_explorer.executors.batch.jobs import Jobs
 from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.halts import read_settled, why_halted
 from gencove_explorer.records.root_cause import dependency_failed
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 from gencove_explorer.records.states import settled_states
@@ -38,8 +39,11 @@ class Dependencies:
         self._seen: dict[str, list[str | None]] = {}
         self._reasons: dict[tuple[str, int | None], str] = {}
 
-    def of(self, record: RoundRecord) -> ResolvedDependencies:
-        """What a round waits for. Raises DependencyError for what Batch cannot wait for."""
+    def of(self, record: RoundRecord, jobs: int) -> ResolvedDependencies:
+        """What a round of an analysis of so many jobs waits for.
+
+        Raises DependencyError for what Batch cannot wait for.
+        """
         resolved = ResolvedDependencies()
         for ref in record.depends_on:
             rounds = read_rounds(self._store, ref.id)
@@ -53,10 +57,35 @@ class Dependencies:
             if FAILED in states and None not in states and not ref.each:
                 return ResolvedDependencies(failed=dependency_failed(self._store, ref))
             resolved.depends_on += self._waits(record, ref, rounds, states)
-        return resolved
+        return self._behind_canary(record, jobs) or resolved
+
+    def _behind_canary(self, record: RoundRecord, jobs: int) -> ResolvedDependencies | None:
+        """What a round waits for while its canary has not succeeded: that alone, which waits for all else."""
+        if not record.canary:
+            return None
+        rounds = read_rounds(self._store, record.id)
+        settled = read_settled(rounds, jobs)
+        reason = why_halted(rounds, record, settled)
+        if reason is not None:
+            return ResolvedDependencies(failed=reason)
+        waited_for = [index for index in record.canary if settled[0][index] != SUCCEEDED]
+        needed = [needed_round for needed_round, _ in rounds.by_round(waited_for)]
+        ids = self._jobs.ids(needed)
+        if any(needed_round.round not in ids for needed_round in needed):
+            raise DependencyError(
+                f"{record.id}: AWS Batch does not know the jobs of its canary: retry_failed() runs them all"
+            )
+        return ResolvedDependencies([{"jobId": job} for job in ids.values()]) if needed else None
 
     def failed(self, record: RoundRecord, index: int) -> str:
         """Which dependency it was that failed, and why, for a job that never ran for its sake."""
+        if record.canary and self._canary_state(record) == FAILED:
+            key = record.id, None
+            if key not in self._reasons:
+                rounds = read_rounds(self._store, record.id)
+                reason = why_halted(rounds, record, read_settled(rounds, rounds.jobs))
+                self._reasons[key] = reason or "not started: the canary failed"
+            return self._reasons[key]
         needed = [ref for ref in record.depends_on if not ref.finished]
         for ref in needed:
             states = self._states(ref)
@@ -79,7 +108,10 @@ class Dependencies:
 
         None: not yet, as some of these have not ended; False: a dependency of it has failed.
         """
-        over: bool | None = True
+        canary = self._canary_state(record)
+        if canary == FAILED:
+            return False
+        over: bool | None = True if canary else None
         for ref in record.depends_on:
             states = self._states(ref)
             needed = [states[index]] if ref.each else states
@@ -87,6 +119,16 @@ class Dependencies:
                 return False
             over = None if None in needed else over
         return over
+
+    def _canary_state(self, record: RoundRecord) -> str | None:
+        """SUCCEEDED, also without a canary; FAILED once all of it has ended; None: it has not."""
+        if not record.canary:
+            return SUCCEEDED
+        if record.id not in self._seen:
+            rounds = read_rounds(self._store, record.id)
+            self._seen[record.id] = list(read_settled(rounds, rounds.jobs)[0])
+        states = [self._seen[record.id][index] for index in record.canary]
+        return None if None in states else FAILED if FAILED in states else SUCCEEDED
 
     def forget(self) -> None:
         """Look at the store again."""
@@ -121,6 +163,9 @@ class Dependencies:
         missing = (None,) if ref.finished else (None, FAILED)
         open_jobs = [index for index, state in enumerate(states) if state in missing]
         needed = {needed_round.round: needed_round for needed_round, _ in rounds.by_round(open_jobs)}
+        for last in list(needed.values()):
+            for index in last.canary:  # it waits for its canary itself, and Batch takes 20 dependencies
+                needed.pop(rounds.last(index).round, None)
         elsewhere = [needed_round for needed_round in needed.values() if needed_round.executor != "batch"]
         if elsewhere:
             raise DependencyError(

@@ -21,16 +21,19 @@ from gencove_explorer.executors.batch import batch_states, job_definitions, subm
 from gencove_explorer.executors.batch.cloudwatch import CloudWatchLogReader
 from gencove_explorer.executors.batch.dependencies import Dependencies
 from gencove_explorer.executors.batch.endings import Endings, settled_now
+from gencove_explorer.executors.batch.halts import Halts
 from gencove_explorer.executors.batch.images import Images
 from gencove_explorer.executors.batch.jobs import Jobs, require_not_superseded
 from gencove_explorer.executors.batch.limits import ParallelLimits
 from gencove_explorer.executors.log_reader import LogReader
 from gencove_explorer.packages import IMAGE_PLATFORM
 from gencove_explorer.records.closed import Closed, write_closed
+from gencove_explorer.records.halts import canary_words, open_canary
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds, unreadable_round
 from gencove_explorer.records.states import (
     FINISHED,
+    PENDING,
     RUNNING,
     STARTING,
     SUBMISSION_SECONDS,
@@ -63,6 +66,7 @@ class BatchExecutor:
         self.definitions = job_definitions.JobDefinitions(self.aws)
         self.jobs = Jobs(self.aws)
         self.limits = ParallelLimits(self.aws)
+        self.halts = Halts(self.jobs)
         self._endings = Endings(self.jobs, self.location, self.submit, self.job_states)
 
     # -- submission ---------------------------------------------------------------------------------
@@ -95,7 +99,7 @@ class BatchExecutor:
             self._image(record.job_definition), record.job_definition.secrets, self.settings.batch
         )
         definition = self.definitions.arn(body)
-        dependencies = Dependencies(store, self.jobs).of(record)
+        dependencies = Dependencies(store, self.jobs).of(record, index.jobs)
         if record.round == 0:
             write_index(store, index)
         if dependencies.failed:
@@ -186,16 +190,21 @@ class BatchExecutor:
         for record, own_jobs in by_round:
             detail = details.get(ids.get(record.round, ""))
             own = self._states(rounds, record, detail, own_jobs)
+            if detail is not None and (record.canary or record.max_failures is not None):
+                halted, why = self.halts.look(rounds, record, detail, own)
+                own.update(halted)
+                reason = reason or why
             states.update(own)
             if detail is None and FAILED in own.values():
                 reason = batch_states.NEVER_SUBMITTED
-            elif detail and batch_states.all_wait(states.values()):
+            elif detail and not reason and batch_states.all_wait(states.values()):
                 reason = batch_states.waiting_reason(self._first_child(record, detail))
         if focus is not None and child in details and states.get(focus) not in FINISHED:
             status = details[child]["status"]
             states[focus] = RUNNING if status in FINISHED else status
             reason = batch_states.waiting_reason(details[child]) if status == "RUNNABLE" else None
-        return states, reason
+        canary = open_canary(rounds, [index for index in open_jobs if states[index] == PENDING], outcomes)
+        return states, reason or (canary_words(canary) if canary else None)
 
     def _states(
         self,

@@ -108,6 +108,13 @@ class Jobs:
         with translate_errors(f"ending the job {job}"):
             self._aws.client("batch").terminate_job(jobId=job, reason=reason)
 
+    def cancel(self, job: str, reason: str) -> None:
+        """End what has not started: of an array all such children, by one request; what runs goes on
+        (https://docs.aws.amazon.com/batch/latest/APIReference/API_CancelJob.html).
+        """
+        with translate_errors(f"cancelling the job {job}"):
+            self._aws.client("batch").cancel_job(jobId=job, reason=reason)
+
     def unfinished(self, queue: str) -> set[str]:
         """Names of the jobs of a queue that have not ended."""
         return {

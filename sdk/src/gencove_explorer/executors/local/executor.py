@@ -22,6 +22,7 @@ from gencove_explorer.executors.local.lost_rounds import close_lost_jobs, end_un
 from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.recovery import claims_folder, load_progress
 from gencove_explorer.executors.log_reader import FileLogReader, LogReader
+from gencove_explorer.records.halts import canary_words, open_canary
 from gencove_explorer.records.index import IndexRecord, write_index
 from gencove_explorer.records.round import RoundRecord, Rounds
 from gencove_explorer.records.states import PENDING, RUNNABLE, RUNNING, STARTING, SUBMITTED, JobStates
@@ -98,8 +99,9 @@ class LocalExecutor:
         claims = claims_folder(self.queue, rounds.store, rounds.id)
         states = claimed_states(claims, rounds, outcomes, open_jobs)
         unclaimed = [index for index in open_jobs if index not in states]
+        canary = open_canary(rounds, unclaimed, outcomes)
         if unclaimed:
-            self._add_waiting(rounds, unclaimed, states)
+            self._add_waiting(rounds, unclaimed, states, bool(canary))
         states.update(close_lost_jobs(self.queue, rounds, open_jobs))
         reason = None
         if self.queue.stopped.exists():
@@ -109,7 +111,7 @@ class LocalExecutor:
             if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
                 running = sum(state in (STARTING, RUNNING) for state in states.values())
                 reason = self._why_runnable(rounds.last(unclaimed[0]), running)
-            reason = self._trouble(rounds) or reason
+            reason = self._trouble(rounds) or reason or (canary_words(canary) if canary else None)
         return states, reason
 
     def terminate(self, rounds: Rounds, indices: Sequence[int] | None, reason: str) -> None:
@@ -194,7 +196,9 @@ class LocalExecutor:
 
     # -- states ---------------------------------------------------------------------------------------
 
-    def _add_waiting(self, rounds: Rounds, unclaimed: Sequence[int], states: dict[int, str]) -> None:
+    def _add_waiting(
+        self, rounds: Rounds, unclaimed: Sequence[int], states: dict[int, str], canary_open: bool
+    ) -> None:
         progress = {
             ref.id: load_progress(rounds.store, ref.id, ref.jobs)
             for record in rounds
@@ -203,7 +207,7 @@ class LocalExecutor:
         unseen = {record.round: self.queue.is_new(f"{record.id}.{record.round}") for record in rounds}
         for index in unclaimed:
             record = rounds.last(index)
-            waits = False
+            waits = bool(record.canary) and canary_open
             for ref in record.depends_on:
                 upstream = progress[ref.id]
                 waits = (

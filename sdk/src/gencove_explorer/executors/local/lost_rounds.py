@@ -17,6 +17,7 @@ from gencove_explorer.records.round import RoundRecord, Rounds, read_rounds
 
 _INTERRUPTED_SECONDS = 60.0
 """After so long without an entry in the queue, nobody is about to write one."""
+CUT_OFF = "never submitted: the process that was submitting it was ended just then; retry_failed()"
 INTERRUPTED = "never submitted: the process that was running it again was ended just then; retry_failed()"
 UNQUEUED = "never submitted: its entry in the executor's queue was lost before it ran; retry_failed()"
 MISSING = (
@@ -67,7 +68,11 @@ def _why_lost(queue: Queue, store: Store, record: RoundRecord) -> str | None:
         return MISSING
     # A retry whose process was killed between the round's record and the queue's entry.
     old = time.time() - record.submitted > _INTERRUPTED_SECONDS
-    return (INTERRUPTED if record.round else UNQUEUED) if old else None
+    if not old:
+        return None
+    if record.canary and record.round == 1:
+        return CUT_OFF
+    return INTERRUPTED if record.round else UNQUEUED
 
 
 def _has_begun(queue: Queue, store: Store, record: RoundRecord) -> bool:

@@ -16,6 +16,7 @@ from gencove_explorer.executors.local.queue import Entry, Queue
 from gencove_explorer.executors.local.recovery import claims_folder, load_progress
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
 from gencove_explorer.records.closed import Closed, write_closed
+from gencove_explorer.records.halts import why_halted_in
 from gencove_explorer.records.open_store import open_configured_store
 
 
@@ -128,6 +129,28 @@ class ProgressTracker:
     def dependency(self, round: ActiveRound, ref: DependencyRef) -> Progress | None:
         """How far a dependency of a round is; None if the store does not hold it."""
         return self._load(round, ref.id, ref.jobs)
+
+    def waits_for_canary(self, round: ActiveRound) -> bool:
+        """Whether jobs of a round's canary have not succeeded yet."""
+        canary = round.record.canary
+        if not canary or not round.waiting:
+            return False
+        known = self._load(round, round.record.id, round.entry.index.jobs)
+        return known is None or not known.succeeded.issuperset(canary)
+
+    def why_halted(self, round: ActiveRound) -> str | None:
+        """Why no more jobs of a round are started; None: they may be."""
+        if round.halted is None and (round.has_failed_enough or self._has_canary_failed(round)):
+            store = self.store_of(round.entry)
+            return why_halted_in(store, round.record, round.entry.index.jobs)
+        return round.halted
+
+    def _has_canary_failed(self, round: ActiveRound) -> bool:
+        if not self.waits_for_canary(round):
+            return False
+        known = self._load(round, round.record.id, round.entry.index.jobs)
+        ended = known.succeeded | known.failed if known else set()
+        return ended.issuperset(round.record.canary)
 
     def _load(self, round: ActiveRound, analysis: str, jobs: int) -> Progress | None:
         if analysis not in self._progress:

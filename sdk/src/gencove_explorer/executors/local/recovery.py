@@ -10,6 +10,7 @@ from explorer_runner.stores.base import Store
 from gencove_explorer.executors.local.queue import Queue
 from gencove_explorer.executors.local.rounds import ActiveRound, Progress
 from gencove_explorer.records.closed import read_closed
+from gencove_explorer.records.halts import counts_as_failure
 from gencove_explorer.records.round import read_rounds
 from gencove_explorer.records.states import FINISHED, settled_states
 
@@ -39,6 +40,8 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, AttemptId
     position_of = {record.index_of(position): position for position in round.open}
     tried: Counter[int] = Counter()
     done: set[tuple[int, int]] = set()
+    succeeded: set[int] = set()
+    failed: set[int] = set()
     outgrown: set[int] = set()
     for name in outcome_names(store, record.id):
         position = position_of.get(name.index)
@@ -50,9 +53,13 @@ def resume(round: ActiveRound, store: Store, claims: str) -> dict[int, AttemptId
             outgrown.add(position)
         elif name.status == SUCCEEDED or name.attempt >= round.tries:
             round.open.discard(position)
-    for index in read_closed(store, record.id).get(record.round, {}):
+            (succeeded if name.status == SUCCEEDED else failed).add(position)
+    for index, reason in read_closed(store, record.id).get(record.round, {}).items():
         if index in position_of:
             round.open.discard(position_of[index])
+            if counts_as_failure(reason):
+                failed.add(position_of[index])
+    round.failures = len(failed - succeeded)
     claimed = {}
     for attempt in claims_of(claims, record.round):
         position = position_of.get(attempt.index)

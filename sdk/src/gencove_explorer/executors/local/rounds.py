@@ -15,6 +15,7 @@ from explorer_runner.attempt import startup_variables
 from explorer_runner.format.payload import DependencyRef
 from gencove_explorer.executors.local.capacity import Resources, RoundDemand
 from gencove_explorer.executors.local.queue import Entry
+from gencove_explorer.records.halts import counts_as_failure
 
 _OPENING_SECONDS = 0.5
 _MOST_EXPLAINED = 20
@@ -86,6 +87,10 @@ class ActiveRound:
         """Position -> attempt of jobs that run without a forker of ours."""
         self.ending: dict[int, str] = {}
         """Position -> reason of jobs that are to make no further attempt."""
+        self.failures = 0
+        """How many of its jobs have failed for good, having been tried."""
+        self.halted: str | None = None
+        """Why no more of its jobs are started, if that is so."""
         self.next_attempt: dict[int, int] = {}
         """Position -> attempt that comes next, of jobs that were tried before."""
         self.outgrown: set[int] = set()
@@ -141,6 +146,26 @@ class ActiveRound:
                 free.clear()
         self._make_ready(by_index[index] for index in sorted(free) if by_index[index] in self.waiting)
 
+    @property
+    def has_failed_enough(self) -> bool:
+        """Whether so many jobs have failed that no more are to be started."""
+        limit = self.record.max_failures
+        return limit is not None and self.failures >= limit
+
+    def halt(self, reason: str) -> None:
+        """Start no job any more: those that no forker has are closed at once."""
+        self.halted = reason
+        unstarted = self.waiting | {position for position, _ in self.ready}
+        self.waiting.clear()
+        self.ready.clear()
+        for position in sorted(unstarted):
+            self.close(position, reason)
+
+    def never_started(self, heard: int) -> list[int]:
+        """Once it is halted: jobs that its forker, which has carried out so many commands, will not start."""
+        stopped = self.halted is not None and not self.width and heard >= self.narrowed_at
+        return [position for position in self.granted if position not in self.ending] if stopped else []
+
     def _fail_each(
         self,
         lost: Sequence[int],
@@ -195,6 +220,7 @@ class ActiveRound:
             self.ready.append((position, attempt + 1))
             return False
         self.open.discard(position)
+        self.failures += not ok
         return True
 
     def outgrow(self, position: int) -> None:
@@ -269,6 +295,7 @@ class ActiveRound:
         """The job has ended without an outcome of its own that counts."""
         self.granted.pop(position, None)
         self.open.discard(position)
+        self.failures += counts_as_failure(reason)
         self.closing.setdefault(reason, []).append(self.record.index_of(position))
 
     # -- what to do -------------------------------------------------------------------------------

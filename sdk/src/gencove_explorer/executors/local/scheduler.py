@@ -216,10 +216,15 @@ class Scheduler:
         )
 
     def release(self, round: ActiveRound) -> None:
-        round.release(
-            lambda ref: self.progress.dependency(round, ref),
-            lambda ref, index: dependency_failed(self.progress.store_of(round.entry), ref, index),
-        )
+        reason = self.progress.why_halted(round)
+        if reason is not None:
+            round.halt(reason)
+            self.monitor.end(round, round.never_started(self.heard(round)), reason)
+        elif not self.progress.waits_for_canary(round):
+            round.release(
+                lambda ref: self.progress.dependency(round, ref),
+                lambda ref, index: dependency_failed(self.progress.store_of(round.entry), ref, index),
+            )
 
     def write_closed(self, round: ActiveRound) -> None:
         self.changed |= self.progress.write_closed(round)
@@ -317,7 +322,7 @@ class Scheduler:
         self.turns.note(self.capacity, demands, time.monotonic())
         for round, width in zip(rounds, allocate(self.capacity, demands, self.turns.had), strict=True):
             if round.key not in able:
-                self.narrow(round, width)
+                self.narrow(round, 0 if round.halted else width)
             elif width != round.width or (width and round.ready):
                 hand = partial(self.hand_to, round, width)
                 # What one that fails was to have is for those behind it, at once.
@@ -332,7 +337,9 @@ class Scheduler:
             round.widen(width, forker.send("start", [round.key, width, []]))
 
     def can_start(self, round: ActiveRound) -> bool:
-        return not any(self.backoff.waits(what, round.entry) for what in ("opening", "start"))
+        return not round.halted and not any(
+            self.backoff.waits(what, round.entry) for what in ("opening", "start")
+        )
 
     def heard(self, round: ActiveRound) -> int:
         """How many commands the forker of a round has carried out."""
