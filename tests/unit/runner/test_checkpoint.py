@@ -104,6 +104,16 @@ def test_who_survives_saves_what_was_left(tmp_path: Path):
     }
 
 
+def test_what_was_being_restored_is_not_taken_for_a_newer_one(tmp_path: Path):
+    store = open_store(str(tmp_path / "store"))
+    first = attempt_at(store, tmp_path, 1)
+    (first.path / "state").write_text("saved")
+    first.save()
+    (tmp_path / "0.2" / "checkpoint.new").mkdir(parents=True)  # its process was killed just then
+    save_left(store, ID, AttemptId(4, 0, 2), str(tmp_path / "0.2"))
+    assert (attempt_at(store, tmp_path, 3).path / "state").read_text() == "saved"
+
+
 def test_a_save_that_fails_leaves_the_one_before(tmp_path: Path):
     class Full:
         def __init__(self, store: Store) -> None:
