@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.stores.uri import open_store
-from gencove_explorer.analysis import Analysis, JobDefinition, each
+from gencove_explorer.analysis import Analysis, GlobalConfig, JobDefinition, each
 from gencove_explorer.errors import InUse, JobFailed
 from gencove_explorer.job_manager import JobManager
 from gencove_explorer.models import File
@@ -112,6 +112,25 @@ def test_dependents_are_reused_while_what_they_read_is_the_same(home: Path):
     assert reused(more) == [None]
     assert more.values("total") == [12]
     assert more.dependency("double").status()["reused"] == 2
+
+
+def test_outputs_that_were_made_anew_and_are_the_same_count_as_such(home: Path):
+    def sized(ac):
+        ac.output.value("twice", ac.input * ac.global_config.by)
+        ac.output.file("text").as_local().write_text(str(ac.input))
+
+    def upstream(by: int) -> Analysis:
+        config = GlobalConfig(by=by, stamp=object.__hash__(object()))  # so that it runs each time
+        return Analysis(
+            function=sized, name="double", input=[1, 2], global_config=config, job_definition=SMALL
+        )
+
+    first = run(total, depends_on=[upstream(2)])
+    assert reused(run(total, depends_on=[upstream(3)])) == [None]
+    before = upstream(2)
+    before.run()
+    done(before)
+    assert reused(run(total, depends_on=[before])) == [f"job 0 of {first.id}"]
 
 
 def test_job_by_job_each_goes_with_its_own(home: Path):

@@ -56,7 +56,7 @@ def status_text(status: Mapping[str, Any]) -> str:
 
 
 def jobs_text(jobs: int, status: Mapping[str, Any]) -> str:
-    """How many jobs an analysis has, how many were reused, and where only some were run how many these are."""
+    """How many jobs an analysis has, how many were reused and, where only some were run, how many."""
     left_out = status.get("jobs", {}).get(NOT_RUN, 0)
     reused = f" ({status['reused']:,} reused)" if "reused" in status else ""
     return f"{jobs - left_out:,} of {jobs:,}" if left_out else f"{jobs:,}{reused}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from explorer_runner.errors import CorruptPayload, NotFound, PayloadError
 from explorer_runner.format import payload
 from explorer_runner.format.keys import SUCCEEDED, AttemptId, OutcomeName
+from explorer_runner.format.outcome import read as read_outcome
 from explorer_runner.format.payload import CONTENT, NAMED, DependencyRef
 from explorer_runner.format.reused import Origin, Reused
 from explorer_runner.results import outcome_names
@@ -75,6 +76,8 @@ def _only_successes(names: Sequence[OutcomeName]) -> dict[int, AttemptId]:
     return {index: own[0] for index, own in attempts.items() if len(own) == 1}
 
 
+_MOST_READ = 64
+"""Jobs of a dependency whose outputs are compared by content, which is a read each."""
 Difference = Callable[[int, int], str]
 """Of a job here and one of another round: why the first cannot take the other's results; empty if it can."""
 
@@ -91,6 +94,7 @@ class DependencyOutputs:
         self._planned = planned
         """Of analyses that are about to be submitted: the jobs of each that are reused."""
         self._known: dict[str, Outputs] = {}
+        self._contents: dict[Origin, object] = {}
 
     def compare(self, own: Sequence[DependencyRef], others: Sequence[DependencyRef]) -> Difference:
         """What is different between the outputs that jobs would read and those that another round read."""
@@ -100,16 +104,35 @@ class DependencyOutputs:
             now, then = self._outputs(ref), self._outputs(by_name[ref.name])
             if ref.each:
                 paired.append((ref.name, now, then))
-            elif None in now or list(now) != list(then):
+            elif not self._are_same(now, then):
                 return _always(f"its dependency {ref.name} has other outputs")
 
         def differs(index: int, there: int) -> str:
             for name, now, then in paired:
-                if now[index] is None or now[index] != then[there]:
+                one, other = now[index], then[there]
+                if (one != other and len(now) > _MOST_READ) or not self._are_same([one], [other]):
                     return f"the job of its dependency {name} has other outputs"
             return ""
 
         return differs
+
+    def _are_same(self, now: Outputs, then: Outputs) -> bool:
+        """Whether these outputs are the same: made by the same attempts or, if they are few, equal."""
+        if None in now or None in then or len(now) != len(then):
+            return False
+        if list(now) == list(then):
+            return True
+        if len(now) > _MOST_READ:
+            return False
+        return all(self._content(one) == self._content(other) for one, other in zip(now, then, strict=True))
+
+    def _content(self, origin: Origin | None) -> object:
+        """What an attempt kept, as its outcome has it: values, and of files size and digest."""
+        assert origin is not None, "checked before"
+        if origin not in self._contents:
+            outcome = read_outcome(self._store, origin.analysis, origin.attempt, SUCCEEDED)
+            self._contents[origin] = (outcome.values, outcome.files, outcome.folders)
+        return self._contents[origin]
 
     def _outputs(self, ref: DependencyRef) -> Outputs:
         if ref.id not in self._known:
