@@ -3,7 +3,7 @@
 import json
 import sys
 
-from benchmarks import arrays, batch, data, downloads, environments, plans, starts
+from benchmarks import arrays, batch, data, downloads, environments, plans, reuse, starts
 
 BENCHMARKS = {
     "array": arrays.array,
@@ -20,6 +20,8 @@ BENCHMARKS = {
     "batch-requests": batch.batch_requests,
     "container-start": batch.container_start,
     "plan": plans.plan,
+    "plan-reuse": plans.plan_with_reuse,
+    "reuse": reuse.reuse,
 }
 
 

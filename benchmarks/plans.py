@@ -31,7 +31,28 @@ def plan() -> dict[str, Any]:
         return result("plan", seconds, "s", floor, manifests=MANIFESTS, requests=many, requests_of_ten=few)
 
 
-def _write(folder: Path, numbers: range) -> None:
+def plan_with_reuse() -> dict[str, Any]:
+    """Seconds of a plan of 1,000 manifests with ``reuse: true`` whose runs have succeeded.
+
+    The floor is the same plan of the same manifests without it, after it in the same run.
+    """
+    with local_cloud() as cloud:
+        os.environ["EXPLORER_PROJECT"] = "bench"
+        folder = fresh_folder() / "manifests"
+        (folder / "code").mkdir(parents=True)
+        subprocess.run(["git", "init", "--quiet", str(folder.parent)], check=True)
+        _write(folder, range(MANIFESTS), "reuse: true\n")
+        _reconcile(folder)
+        seconds, requests = _planned(folder, cloud)
+        _write(folder, range(MANIFESTS))
+        _reconcile(folder)
+        floor, plain = _planned(folder, cloud)
+        return result(
+            "plan-reuse", seconds, "s", floor, manifests=MANIFESTS, requests=requests, without=plain
+        )
+
+
+def _write(folder: Path, numbers: range, more: str = "") -> None:
     for number in numbers:
         (folder / "code" / f"m{number}.py").write_text(
             f"import json\nSCALE = {number}\n\ndef scaled(x):\n    return x * SCALE\n\n"
@@ -42,6 +63,7 @@ def _write(folder: Path, numbers: range) -> None:
             f"input: {{x: {number}}}\nglobal_config: {{folds: 5}}\n"
             "job_definition: {cpu: 1, memory_mb: 500, timeout_seconds: 900, retries: 1}\n"
             + (f"depends_on: [m{number - 1}]\n" if number % 10 else "")
+            + more
         )
 
 

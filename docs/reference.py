@@ -16,9 +16,10 @@ import click
 from explorer_runner import outputs, results
 from explorer_runner.context import AnalysisContext, Dependency, GlobalConfig
 from explorer_runner.definition import JobDefinition
+from explorer_runner.files.checkpoint import Checkpoint
 from explorer_runner.format import outcome
 from gencove_explorer import errors, models
-from gencove_explorer.analysis import Analysis, each
+from gencove_explorer.analysis import Analysis, each, finished
 from gencove_explorer.cli import explorer
 from gencove_explorer.job_manager import JobList, JobManager
 from gencove_explorer.monitoring.reports import FailureGroup, Failures
@@ -33,8 +34,11 @@ Written by `make docs` from the docstrings: change those, not this page. The des
 ORIGIN = "Import from `gencove_explorer.{}`."
 HANDED = "Handed to you: there is nothing to import, but `AnalysisContext` to annotate with."
 CHAPTERS: dict[str, tuple[str, list[Any]]] = {
-    "Analyses": (ORIGIN.format("analysis"), [Analysis, each, JobDefinition, GlobalConfig]),
-    "Inside a work function": (HANDED, [AnalysisContext, outputs.Output, outputs.OutputFile, Dependency]),
+    "Analyses": (ORIGIN.format("analysis"), [Analysis, each, finished, JobDefinition, GlobalConfig]),
+    "Inside a work function": (
+        HANDED,
+        [AnalysisContext, outputs.Output, outputs.OutputFile, Dependency, results.JobFailure, Checkpoint],
+    ),
     "Outputs": ("Handed to you.", [results.JobOutput, results.StoredFile]),
     "Failed jobs": ("Handed to you.", [Failures, FailureGroup, outcome.Outcome, outcome.Failure]),
     "Finding analyses": (ORIGIN.format("job_manager"), [JobManager, JobList]),
