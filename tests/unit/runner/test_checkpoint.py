@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from explorer_runner.errors import InvalidArgument, StoreError
-from explorer_runner.files.checkpoint import Checkpoint, forget, save_left
+from explorer_runner.files.checkpoint import Checkpoint, close, forget, save_left
 from explorer_runner.format.keys import AttemptId, checkpoint_key, checkpoints_prefix
 from explorer_runner.stores.base import Store
 from explorer_runner.stores.uri import open_store
@@ -236,7 +236,7 @@ def test_a_folder_that_is_about_to_go_is_not_saved(tmp_path: Path):
     for name in "ab":
         (first.path / name).write_text(name)
     first.save()
-    first.close()
+    close(first)
     (first.path / "a").unlink()
     first.save()
     assert sorted(path.name for path in attempt_at(store, tmp_path, 2).path.iterdir()) == ["a", "b"]
@@ -263,7 +263,7 @@ def test_what_has_not_changed_is_not_read_again_unless_it_may_have_changed(tmp_p
     (first.path / "a").rename(first.path / "b")
     first.save()
     assert sorted(first._records._settled) == ["b", "large"]
-    assert (attempt_at(store, tmp_path, 2).path / "b").read_text() == "a"
+    assert (attempt_at(store, tmp_path, 3).path / "b").read_text() == "a"
 
 
 def test_after_a_success_there_is_none_left_where_jobs_may_remove(tmp_path: Path):
@@ -316,5 +316,12 @@ def test_nothing_happens_before_its_folder_is_looked_at(tmp_path: Path):
         open_store(str(tmp_path / "store")), ID, AttemptId(4, 0, 1), str(tmp_path / "job")
     )
     checkpoint.interval_seconds = 60
-    checkpoint.close()
+    close(checkpoint)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_process_of_the_job_is_told_to_use_the_first_ones(tmp_path: Path):
+    store = open_store(str(tmp_path / "store"))
+    (attempt_at(store, tmp_path, 1).path / "state").write_text("s")
+    with pytest.raises(StoreError, match="hand them its path"):
+        attempt_at(store, tmp_path, 1).path  # noqa: B018  looks at it

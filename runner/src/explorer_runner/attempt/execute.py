@@ -122,7 +122,9 @@ def execute(
             _call(function, context)
         finally:
             if "checkpoint" in vars(context):  # it is made when it is looked at
-                context.checkpoint.close()
+                from explorer_runner.files.checkpoint import close
+
+                close(context.checkpoint)
         if os.getpid() != pid:  # the work function forked, and its child came back to us
             os._exit(0)
         collected = context.output.collect()

@@ -78,11 +78,6 @@ class Checkpoint:
         with self._lock:
             self._save()
 
-    def close(self) -> None:
-        """Save no more: the work function has returned, and the folder is about to go."""
-        self._records.ended = True
-        self._changed.set()
-
     def __repr__(self) -> str:
         return f"Checkpoint({self._folder!r})"
 
@@ -123,6 +118,12 @@ class Checkpoint:
                 self.save()
             except ExplorerError as error:
                 say(f"a save of the checkpoint failed, and is tried again: {error}")
+
+
+def close(checkpoint: Checkpoint) -> None:
+    """Save no more: the work function has returned, and the folder is about to go."""
+    checkpoint._records.ended = True
+    checkpoint._changed.set()
 
 
 def save_left(store: Store, analysis: str, attempt: AttemptId, private: str) -> None:
