@@ -306,10 +306,10 @@ def test_of_two_jobs_of_one_round_the_older_counts(tmp_path: Path):
 def test_a_dependency_has_failed_when_all_of_it_has_ended(tmp_path: Path):
     store, ref = upstream(tmp_path, {0: "FAILED"})
     record = replace(round_of(0, "a"), depends_on=[ref])
-    assert dependencies(store).of(record).depends_on == [{"jobId": "old"}]
+    assert dependencies(store).of(record, 4).depends_on == [{"jobId": "old"}]
     for index in (1, 2, 3):
         write(store, Outcome(analysis=UP, index=index, round=0, attempt=1, status="SUCCEEDED"))
-    assert dependencies(store).of(record).failed == f"Dependency failed: up ({UP})"
+    assert dependencies(store).of(record, 4).failed == f"Dependency failed: up ({UP})"
 
 
 @pytest.mark.parametrize(("indices", "paired"), [(None, True), ([0, 2], False)])
@@ -319,7 +319,7 @@ def test_job_by_job_batch_waits_only_where_indices_are_positions(
     store, ref = upstream(tmp_path, {}, each=True)
     record = replace(round_of(0, "a", indices), depends_on=[ref])
     waits = {"jobId": "old", "type": "N_TO_N"} if paired else {"jobId": "old"}
-    assert dependencies(store).of(record).depends_on == [waits]
+    assert dependencies(store).of(record, 4).depends_on == [waits]
 
 
 def test_what_has_an_outcome_by_now_is_not_closed(tmp_path: Path):

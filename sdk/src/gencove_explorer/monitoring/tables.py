@@ -56,9 +56,10 @@ def status_text(status: Mapping[str, Any]) -> str:
 
 
 def jobs_text(jobs: int, status: Mapping[str, Any]) -> str:
-    """How many jobs an analysis has and, where only some of them were run, how many those are."""
+    """How many jobs an analysis has, how many were reused, and where only some were run how many these are."""
     left_out = status.get("jobs", {}).get(NOT_RUN, 0)
-    return f"{jobs - left_out:,} of {jobs:,}" if left_out else f"{jobs:,}"
+    reused = f" ({status['reused']:,} reused)" if "reused" in status else ""
+    return f"{jobs - left_out:,} of {jobs:,}" if left_out else f"{jobs:,}{reused}"
 
 
 def _rows(analyses: Sequence[StoredAnalysis]) -> list[tuple[str, ...]]:

@@ -83,7 +83,10 @@ class Applier:
             else:
                 if claim.number > 1:
                     store.delete_tree(analysis_prefix(entry.id))  # what a killed process left
-                commit(self._preparing.submission(name, self._revision), self._session, claim.renew)
+                submission = self._preparing.submission(name, self._revision)
+                commit(submission, self._session, claim.renew)
+                if submission.found is not None:
+                    _log.info("%s: %s", name, submission.found.in_words)
         self._submitted[entry.id] = name
         _log.info("%s: submitted as %s", name, entry.id)
 

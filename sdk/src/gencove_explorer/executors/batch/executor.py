@@ -203,7 +203,7 @@ class BatchExecutor:
             status = details[child]["status"]
             states[focus] = RUNNING if status in FINISHED else status
             reason = batch_states.waiting_reason(details[child]) if status == "RUNNABLE" else None
-        canary = open_canary(rounds, [index for index in open_jobs if states[index] == PENDING], outcomes)
+        canary = open_canary(rounds, [index for index in open_jobs if states.get(index) == PENDING], outcomes)
         return states, reason or (canary_words(canary) if canary else None)
 
     def _states(

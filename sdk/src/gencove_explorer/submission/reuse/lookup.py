@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from explorer_runner.format.payload import IDENTITY_BYTES, DependencyRef
+from explorer_runner.format.payload import DependencyRef
 from explorer_runner.format.reused import Origin, Reused
 from explorer_runner.stores.base import Store
 from gencove_explorer.aws.file_versions import FileVersion
@@ -92,9 +92,10 @@ def find_reusable(store: Store, wanted: Wanted, planned: Mapping[str, Reused]) -
 
     planned: of dependencies that are about to be submitted, by id the jobs that are reused.
     """
-    entries = [
-        entry for entry in rounds_of_recipe(store, recipe_of(wanted.parts)) if _may_offer(entry, wanted)
-    ]
+    known = rounds_of_recipe(store, recipe_of(wanted.parts))
+    # Of a round with a single input its name tells which; files of other addresses may hold the same.
+    named = {identity.hex() for identity in wanted.named}
+    entries = [one for one in known if not one.identity or wanted.addresses or one.identity in named]
     search = _Search(wanted, DependencyOutputs(store, planned), Found(wanted.jobs, rounds=len(entries)))
     for candidate in _read(store, entries[:MOST_ROUNDS]):
         search.take(candidate)
@@ -112,14 +113,6 @@ def _read(store: Store, entries: Sequence[Entry]) -> Iterator[Candidate]:
             for candidate in pool.map(lambda entry: read_candidate(store, entry), batch):
                 if candidate is not None:
                     yield candidate
-
-
-def _may_offer(entry: Entry, wanted: Wanted) -> bool:
-    """Whether a round may have an input that is wanted: of one with a single input its name tells."""
-    if not entry.identity:
-        return True
-    identity = bytes.fromhex(entry.identity) if len(entry.identity) == 2 * IDENTITY_BYTES else b""
-    return bool(wanted.addresses) or identity in wanted.named
 
 
 class _Search:
