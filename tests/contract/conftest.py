@@ -12,6 +12,9 @@ KINDS = ["aws"] if "EXPLORER_TEST_AWS" in os.environ else ["local", "cloud"]
 CALM = {
     "test_since_leaves_out_what_is_older": "it looks at the last second, and a look may take longer",
     "test_a_job_that_runs_as_others_are_closed_goes_on": "a machine that is taken away ends what runs",
+    "test_retry_failed_goes_on_too_with_another_function_as_well": "it counts attempts",
+    "test_what_was_not_saved_is_when_the_job_is_told_to_end": "a machine that is lost saves nothing",
+    "test_a_job_that_handles_the_signal_is_saved_as_it_left_all": "a machine that is lost saves nothing",
     "test_retries_are_attempts_of_one_job": "it counts attempts, those that came to nothing as well",
 }
 """Tests that cannot hold in bad weather, by name, with the reason: all others run in it too."""

@@ -1,5 +1,7 @@
 """ac.checkpoint: a folder that the next attempt at the same job finds as it was saved."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,12 @@ from localcloud.run import RunningCloud
 from support.waiting import WAIT, eventually
 
 SMALL = JobDefinition(cpu=1, memory_mb=300)
+
+
+def signals_of(home: Path) -> str:
+    """The URI of a store in which a job says that it has begun: where the roles of jobs may write."""
+    store = os.environ.get("EXPLORER_STORE", "")
+    return f"{store}/analyses/signals" if store.startswith("s3://") else str(home.parent / "signals")
 
 
 def counts(ac):
@@ -66,8 +74,9 @@ def waits(ac):
     time.sleep(60)
 
 
-def test_what_was_not_saved_is_when_the_job_is_told_to_end(home: Path, tmp_path: Path):
-    signals = str(tmp_path / "signals")
+@pytest.mark.in_containers
+def test_what_was_not_saved_is_when_the_job_is_told_to_end(home: Path):
+    signals = signals_of(home)
     an = Analysis(function=waits, input=signals, job_definition=SMALL)
     an.run()
     eventually(lambda: open_store(signals).exists("begun"))
@@ -79,16 +88,79 @@ def test_what_was_not_saved_is_when_the_job_is_told_to_end(home: Path, tmp_path:
     assert an.values("found") == ["unsaved"]
 
 
-def test_a_reclaimed_machine_costs_nothing(cloud_home: Path, cloud: RunningCloud, tmp_path: Path):
+def reclaim(an: Analysis, cloud: RunningCloud) -> None:
+    """Take the machine of an analysis's one job away."""
+    stored = an._submitted()
+    assert cloud.tell("reclaim", jobId=stored.executor.jobs.ids(stored.rounds)[0])["reclaimed"]
+
+
+def test_a_reclaimed_machine_costs_nothing(
+    cloud_home: Path, cloud: RunningCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     signals = str(tmp_path / "signals")
     an = Analysis(function=waits, input=signals, job_definition=SMALL)
     an.run()
     eventually(lambda: open_store(signals).exists("begun"))
-    stored = an._submitted()
-    cloud.tell("reclaim", jobId=stored.executor.jobs.ids(stored.rounds)[0])
+    reclaim(an, cloud)
     an.wait_done(timeout=WAIT)
     assert an.values("found") == ["unsaved"]
     assert an.status() == {"status": "SUCCEEDED"}
+    an.logs()
+    assert "restored a checkpoint of 1 file, 7 bytes" in capsys.readouterr().out
+
+
+@pytest.mark.container
+def test_a_reclaimed_container_costs_nothing(container_home: Path, container_cloud: RunningCloud):
+    signals = signals_of(container_home)
+    an = Analysis(function=waits, input=signals, job_definition=SMALL)
+    an.run()
+    eventually(lambda: open_store(signals).exists("begun"))
+    reclaim(an, container_cloud)
+    an.wait_done(timeout=WAIT)
+    assert an.values("found") == ["unsaved"]
+
+
+def handles(ac):
+    """Takes the wish to end as an exception, as many a library does."""
+    import signal
+    import sys
+    import time
+
+    from explorer_runner.stores.uri import open_store
+
+    if ac.checkpoint.restored:
+        ac.output.value("found", (ac.checkpoint.path / "state").read_text())
+        return
+    (ac.checkpoint.path / "state").write_text("before")
+    ac.checkpoint.save()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+    try:
+        open_store(ac.input).create("begun", b"")
+        time.sleep(60)
+    finally:
+        (ac.checkpoint.path / "state").write_text("tidied up")
+
+
+def test_a_job_that_handles_the_signal_is_saved_as_it_left_all(home: Path):
+    signals = signals_of(home)
+    an = Analysis(function=handles, input=signals, job_definition=SMALL)
+    an.run()
+    eventually(lambda: open_store(signals).exists("begun"))
+    an.terminate_all()
+    an.wait_done(timeout=WAIT)
+    an.retry_failed()
+    an.wait_done(timeout=WAIT)
+    assert an.values("found") == ["tidied up"]
+
+
+def test_on_this_machine_none_is_left_of_a_job_that_succeeded(environment: Callable[[str], Path]):
+    environment("home")
+    an = Analysis(function=counts, job_definition=JobDefinition(cpu=1, memory_mb=300, retries=2))
+    an.run()
+    an.wait_done(timeout=WAIT)
+    assert an.values("count") == [3]
+    stored = an._submitted()
+    assert stored.store.list_folders(f"analyses/{stored.id}/checkpoints") == []
 
 
 def test_run_local_has_one_too(home: Path):

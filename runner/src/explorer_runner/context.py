@@ -154,7 +154,10 @@ class AnalysisContext:
 
     @cached_property
     def checkpoint(self) -> "Checkpoint":
-        """A folder that the next attempt at this job finds as it was saved."""
+        """A folder that the next attempt at this job finds as it was saved: see ``Checkpoint``.
+
+        It costs nothing until its ``path`` is looked at.
+        """
         from explorer_runner.files.checkpoint import Checkpoint  # most jobs have none
 
         attempt = AttemptId(self.job_index, self._spec.round, self.attempt)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from explorer_runner.attempt import claim, environment, log_file
-from explorer_runner.attempt.execute import JobAttempt, execute, publish, save_checkpoint
+from explorer_runner.attempt import checkpoints, claim, environment, log_file
+from explorer_runner.attempt.execute import JobAttempt, execute, publish
 from explorer_runner.errors import AlreadyExists, StoreError
 from explorer_runner.format.keys import AttemptId
 from explorer_runner.outputs import OUTPUTS, Collected
@@ -89,13 +89,16 @@ def make_attempt(place: RoundContext, position: int, attempt: AttemptId, slot: i
         job, read_input=lambda: job.payload.read_input(job.store, position), set_up=set_up, on_call=on_call
     )
     job.outcome.add_peak(memory.take_peak(log_path))
-    if not job.outcome.succeeded:
-        job.outcome.reason = _read_end_reason(job.scratch) or job.outcome.reason
+    if not job.outcome.succeeded and (reason := _read_end_reason(job.scratch)):
+        job.outcome.reason = reason
+        checkpoints.save_left(job, log_path)  # it was told to end, and took that as an exception
     try:
         if os.fstat(lock).st_size > log_file.LIMIT:
             place.was_away()
             log_file.trim(log_path)
         publish(job.store, job.outcome, collected)
+        if job.outcome.succeeded:
+            checkpoints.forget(job)
     finally:
         leave_scratch(job)
     return 0 if job.outcome.succeeded else 1
@@ -194,7 +197,7 @@ def write_lost_outcome(place: RoundContext, log: str, wait_status: int, reason: 
     code, number, description = processes.describe_exit(wait_status)
     outcome = job.fail(reason or f"{description}{log_file.crash_line(log)}", code, number)
     outcome.add_peak(memory.take_peak(log))
-    save_checkpoint(job, log)
+    checkpoints.save_left(job, log)
     while True:
         remove_tree(job.scratch)
         remove_tree(job.private)

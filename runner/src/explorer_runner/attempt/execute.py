@@ -4,7 +4,6 @@ It works on local files and knows nothing of processes; job.py and forker.py sta
 """
 
 import atexit
-import contextlib
 import json
 import logging
 import os
@@ -24,7 +23,7 @@ from explorer_runner.attempt.main_module import MainModule, introduce
 from explorer_runner.context import AnalysisContext
 from explorer_runner.errors import ExplorerError, PayloadError
 from explorer_runner.format import values
-from explorer_runner.format.keys import CHECKPOINT, FAILED, STOPPED, SUCCEEDED, AttemptId, file_key, value_key
+from explorer_runner.format.keys import FAILED, STOPPED, SUCCEEDED, AttemptId, file_key, value_key
 from explorer_runner.format.outcome import Outcome, write
 from explorer_runner.format.package_versions import find_lack
 from explorer_runner.format.payload import Payload
@@ -119,7 +118,13 @@ def execute(
         introduce(function)
         outcome.setup_seconds = round(max(0.0, time.time() - outcome.started), 6)
         on_call()
-        _call(function, context)
+        try:
+            _call(function, context)
+        finally:
+            if "checkpoint" in vars(context):  # it is made when it is looked at
+                from explorer_runner.files.checkpoint import close
+
+                close(context.checkpoint)
         if os.getpid() != pid:  # the work function forked, and its child came back to us
             os._exit(0)
         collected = context.output.collect()
@@ -293,12 +298,3 @@ def _log_anyway(text: str) -> None:
         os.write(2, text.encode(errors="backslashreplace"))
     except OSError:
         pass  # the log is closed or the disk full; the outcome says it too
-
-
-def save_checkpoint(job: JobAttempt, log: str) -> None:
-    """Save what a process that was ended left in its checkpoint, if it had one; the log tells of it."""
-    if os.path.isdir(f"{job.private}/{CHECKPOINT}"):
-        from explorer_runner.files.checkpoint import save_left  # most jobs have none
-
-        with open(log, "a") as file, contextlib.redirect_stderr(file):
-            save_left(job.store, job.analysis, job.attempt, job.private)

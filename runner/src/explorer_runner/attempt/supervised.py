@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from explorer_runner.attempt import (
     batch_exit,
+    checkpoints,
     claim,
     environment,
     log_file,
@@ -30,7 +31,7 @@ from explorer_runner.attempt import (
     startup_variables,
     supervised_child,
 )
-from explorer_runner.attempt.execute import JobAttempt, publish, save_checkpoint
+from explorer_runner.attempt.execute import JobAttempt, publish
 from explorer_runner.attempt.output_pump import OutputPump, Terminated
 from explorer_runner.errors import (
     AlreadyExists,
@@ -216,8 +217,8 @@ class _Parent:
                 pass  # the child is gone before its order came: its end says why
             status = self.drain.until_end_of(self.pid)
         outcome, collected = report.read(f"{self.job.private}/report") or (None, nothing)
-        if outcome is None or self.drain.stopped:
-            save_checkpoint(self.job, log)
+        if outcome is None or (self.drain.stopped and not outcome.succeeded):
+            checkpoints.save_left(self.job, log)
         peak = max(self.drain.peak, memory.take_peak(log))
         if self.order.batch_job:
             peak = max(peak, memory.container_bytes())
@@ -291,6 +292,8 @@ class _Parent:
         except (StoreError, OutputError, OSError) as error:
             outcome = self.job.fail(f"the outputs could not be stored: {error}")
             publish(self.store, outcome, Collected([], [], {}))
+        if outcome.succeeded:
+            checkpoints.forget(self.job)
         if self.order.batch_job:
             return batch_exit.code_of(self.store, outcome, self._retries)
         return 0 if outcome.succeeded else batch_exit.own_code(outcome)
