@@ -110,7 +110,13 @@ class LocalExecutor:
             self.wake(silently=True)
             if unclaimed and all(states[index] == RUNNABLE for index in unclaimed):
                 running = sum(state in (STARTING, RUNNING) for state in states.values())
-                reason = self._why_runnable(rounds.last(unclaimed[0]), running)
+                record = rounds.last(unclaimed[0])
+                limited = record.parallel is not None and running >= record.parallel
+                reason = (
+                    f"parallel={record.parallel}: at most so many jobs of it run at once"
+                    if limited
+                    else self._why_runnable(record.job_definition)
+                )
             reason = self._trouble(rounds) or reason or (canary_words(canary) if canary else None)
         return states, reason
 
@@ -225,10 +231,7 @@ class LocalExecutor:
         reason = next((troubles[place] for place in places if place in troubles), None) if troubles else None
         return reason and f"the local executor cannot go on with it, and tries again: {reason}"
 
-    def _why_runnable(self, record: RoundRecord, running: int) -> str | None:
-        if record.parallel is not None and running >= record.parallel:
-            return f"parallel={record.parallel}: at most so many jobs of it run at once"
-        definition = record.job_definition
+    def _why_runnable(self, definition: JobDefinition) -> str | None:
         state = self.queue.read_state()
         if not state.keys() >= _USE:
             return None
