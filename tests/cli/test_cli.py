@@ -386,3 +386,23 @@ def test_no_word_that_was_typed_steers_the_terminal(home: Path, tmp_path: Path, 
     assert done.returncode in (1, 2), done
     assert "\x1b" not in done.stdout + done.stderr
     assert "\\x1b[31mX" in done.stderr or typed[0] == "outputs", done.stderr
+
+
+def test_a_run_is_reused_and_two_are_compared(home: Path, analysis_file: Path):
+    explorer("run", f"{analysis_file}:work", "--input", '["a", "b"]', "--wait")
+    explorer("run", f"{analysis_file}:work", "--input", '["b", "c"]', "--reuse", "--parallel", "2", "--wait")
+    assert "1 of them reused" in explorer("status", "last")
+    assert "2 (1 reused)" in explorer("list")
+    assert "reused: job 1 of" in explorer("status", "last", "0")
+    first, last = (an.id for an in reversed(JobManager().list_jobs()))
+    assert explorer("diff", first, last) == (
+        "input: 1 only in the first (job 0), 1 only in the second (job 1)\n"
+    )
+    [difference] = json.loads(explorer("diff", first, last, "--json"))["differences"]
+    assert (difference["part"], difference["matters"]) == ("input", True)
+    analysis_file.write_text(analysis_file.read_text().replace("FACTOR = 2", "FACTOR = 3"))
+    explorer("run", f"{analysis_file}:work", "--input", '["b"]', "--reuse", "--wait")
+    assert "what it takes from outside itself is other" in explorer("diff", last, "last")
+    assert "leave out --reuse" in explorer("run", f"{analysis_file}:work", "--local", "--reuse", code=2)
+    for given in ("x", "0", "101%", "-5%"):
+        assert "max" in explorer("run", f"{analysis_file}:work", "--max-failures", given, code=2)

@@ -80,6 +80,10 @@ def run(
     """
     if input_json is not None and input_file is not None:
         raise click.UsageError("give --input or --input-file, not both")
+    if local and (reuse or canary is not None or max_failures is not None):
+        raise click.UsageError(
+            "--local runs each job here and now: leave out --reuse, --canary, --max-failures"
+        )
     analysis = Analysis(
         function=load_function(target),
         input=_input(input_json, input_file),
