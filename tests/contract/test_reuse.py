@@ -167,7 +167,8 @@ def test_files_count_by_what_they_hold(home: Path, tmp_path: Path):
     def write(name: str, text: str) -> File:
         made = tmp_path / "made"
         made.write_text(text)
-        store.delete(f"data/{name}")
+        if store.local_path("") is not None:
+            store.delete(f"data/{name}")  # in a bucket it is written over
         store.put_file(f"data/{name}", made)
         return File(str(store.local_path(f"data/{name}") or f"{store.uri}/data/{name}"))
 
