@@ -14,8 +14,9 @@ from stack.up import state_bucket
 
 _SHOWN = 5
 _LOOKED_AT = 2000
-_MADE_AGAIN = ("explorer/doctor/", "explorer/index/", "explorer/packages/")
-"""What is in the bucket and is nobody's result: traces, listings, and wheels that can be fetched again."""
+_MADE_AGAIN = ("explorer/doctor/", "explorer/index/", "explorer/packages/", "explorer/reuse/")
+"""What is in the bucket and is nobody's result: traces, listings, wheels that can be fetched again, and
+names of rounds."""
 
 
 def down(name: str, region: str, *, yes: bool, delete_outputs: bool) -> None:

@@ -53,6 +53,8 @@ class JobAttempt:
         self.round = round
         self.digest = digest
         self._payload = payload
+        self.may_grow = payload is not None and payload.spec.job_definition.may_grow
+        """Whether it goes on with more memory if it is killed for that."""
         self.store = store
         self.attempt = AttemptId(-1, round, 0)
         self.scratch = ""
@@ -90,7 +92,7 @@ class JobAttempt:
         """The outcome of an attempt that did not get as far as an exception of the work function."""
         outcome = self.outcome
         outcome.status, outcome.reason = FAILED, reason
-        if reason.startswith(memory.OUT_OF_MEMORY) and self.payload.spec.job_definition.may_grow:
+        if reason.startswith(memory.OUT_OF_MEMORY) and self.may_grow:
             outcome.status = STOPPED  # it is tried again, with more
         outcome.exit_code, outcome.signal = exit_code, signal
         return outcome

@@ -152,6 +152,8 @@ class _Parent:
         order = self.order
         try:
             self.loaded = payload.load(self.store, order.analysis, order.round, order.digest)
+            # run_local tries nothing again.
+            self.job.may_grow = self.loaded.spec.job_definition.may_grow and not self.foreground
             index = self.loaded.spec.index_of(order.position)
         except (PayloadError, NotFound) as error:
             return self._refuse(error)
