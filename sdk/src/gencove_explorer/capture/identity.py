@@ -22,7 +22,7 @@ from typing import Any
 from explorer_runner.format.payload import IDENTITY_BYTES
 from explorer_runner.models import addresses_of
 
-_SYMBOLIC = (b"\x93", b"\x8f", b"\x91")
+_SYMBOLIC = re.compile(rb"[\x93\x8f\x91]")
 """Opcodes of a name that is looked up, and of sets. Without any of these bytes a pickle holds plain data in
 one order alone (https://github.com/python/cpython/blob/main/Lib/pickletools.py)."""
 
@@ -70,7 +70,7 @@ def identity_of(raw: bytes | memoryview, versions: Mapping[str, str] | None = No
         as which jobs see them. KeyError for a file that is not among them.
     """
     data = bytes(raw)
-    if not any(opcode in data for opcode in _SYMBOLIC):
+    if is_plain(data):
         return Identity(plain_digest(hashlib.sha256(data).digest()))
     machine = _Machine(io.BytesIO(data))
     try:
@@ -98,6 +98,11 @@ def identities_of_facts(raw: bytes) -> dict[str, bytes]:
         return {str(name): _Digester(machine.made, None).digest_of(part) for name, part in facts.items()}
     except Exception:  # as above
         return {"?": os.urandom(IDENTITY_BYTES)}
+
+
+def is_plain(raw: bytes | memoryview) -> bool:
+    """Whether a pickle holds plain data alone, whose bytes are the same in every process."""
+    return _SYMBOLIC.search(raw) is None
 
 
 def plain_digest(sha256: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 from explorer_runner.format.payload import IDENTITY_BYTES, INLINE_BYTES, InputEntry, read_entry
 from explorer_runner.system.folders import make_private
 from gencove_explorer.capture.function_pickler import FunctionPickler
-from gencove_explorer.capture.identity import identity_of, plain_digest
+from gencove_explorer.capture.identity import identity_of, is_plain, plain_digest
 from gencove_explorer.capture.modules import JobModules
 from gencove_explorer.capture.pickler import Pickler
 from gencove_explorer.errors import CaptureError, SubmissionError
@@ -96,11 +96,15 @@ class PickledInputs:
                 yield row, source.read(entry.length)
 
     def add(self, raw: bytes | memoryview) -> None:
-        sha256, identity = hashlib.sha256(raw).digest(), identity_of(raw)
+        sha256 = hashlib.sha256(raw).digest()
         self._index += InputEntry(self.size, len(raw), sha256).pack()
-        if identity.addresses:
-            self.addresses[len(self.identities)] = identity.addresses
-        self._note(identity.digest, sha256)
+        if is_plain(raw):  # as most are
+            self.identities.append(plain_digest(sha256))
+        else:
+            identity = identity_of(raw)
+            if identity.addresses:
+                self.addresses[len(self.identities)] = identity.addresses
+            self._note(identity.digest, sha256)
         self.size += len(raw)
         if self._file is None and self.size > INLINE_BYTES:
             make_private(str(self._folder))
